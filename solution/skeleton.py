@@ -1,0 +1,56 @@
+"""Make the student's skeleton from the reference: `python -m solution.skeleton` (`--check` only compares)."""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+REFERENCE = Path(__file__).with_name("VAE_Model.py")
+SKELETON = REFERENCE.parents[1] / "assignment" / "VAE_Model.py"
+
+_REGION = re.compile(r"^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)
+_TASK = re.compile(r"# ## Task `(\w+)`")
+_MARK = re.compile(r"### (?:BEGIN|END) SOLUTION")
+
+
+def skeleton(reference: str) -> str:
+    """Return the source of the skeleton: each answer replaced by a TODO with the id of the task it belongs to.
+
+    Args:
+        reference: Source with answers between `### BEGIN SOLUTION` and `### END SOLUTION` (nbgrader's marks), each
+            below a heading "# ## Task `id`".
+
+    Raises:
+        ValueError: An answer has no heading above it, or a mark has no partner.
+    """
+
+    def todo(region: re.Match[str]) -> str:
+        headings = _TASK.findall(reference, 0, region.start())
+        if not headings:
+            raise ValueError(f"no task heading above the answer:\n{region[0]}")
+        return f'{region[1]}raise NotImplementedError("TODO: {headings[-1]}")\n'
+
+    source = _REGION.sub(todo, reference)
+    if mark := _MARK.search(source):
+        line = source.count("\n", 0, mark.start()) + 1
+        raise ValueError(f"a mark without partner near line {line}: {mark[0]}")
+    return source
+
+
+def main() -> int:
+    """Write the skeleton, or with --check compare it; returns 0, or 1 when the two have drifted apart."""
+    parser = argparse.ArgumentParser(prog="python -m solution.skeleton", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the skeleton is out of date")
+    arguments = parser.parse_args()
+    made = skeleton(REFERENCE.read_text(encoding="utf-8"))
+    if arguments.check:
+        if SKELETON.exists() and SKELETON.read_text(encoding="utf-8") == made:
+            return 0
+        print(f"{SKELETON.name} differs from what the reference makes: run python -m solution.skeleton")
+        return 1
+    SKELETON.write_text(made, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
