@@ -1,0 +1,63 @@
+"""Grade one file: `python -m grader grade FILE` runs the very tests of `pytest grader/` on it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from grader.sandbox.names import SANDBOXES
+
+_FOLDER = Path(__file__).resolve().parent
+
+_EXAMPLES = """examples:
+  python -m grader grade solution/VAE_Model.py
+  python -m grader grade submission.py --results=results.json --seed=7
+
+exit status: 0 full points, 1 points are missing, 2 or more there is nothing to grade or an option is wrong
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m grader", description="Grade submissions of the VAE assignment.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    grade = commands.add_parser(
+        "grade", help="grade one file", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    grade.add_argument("file", type=Path, help="a VAE_Model.py, wherever it lies and whatever lies beside it")
+    grade.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll`")
+    grade.add_argument("--results", metavar="FILE", help="write Gradescope's results.json here")
+    grade.add_argument("--seed", type=int, default=0, help="what all inputs are drawn from [0]")
+    grade.add_argument(
+        "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
+    )
+    grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
+    grade.add_argument("--no-fork", action="store_true", help="start a fresh interpreter per task (slower)")
+    return _grade(parser.parse_args(arguments))
+
+
+def _grade(options: argparse.Namespace) -> int:
+    """Run pytest on the checks with its configuration from this project alone, never from beside the file."""
+    import pytest
+
+    arguments = [
+        str(_FOLDER),
+        f"--rootdir={_FOLDER.parent}",
+        f"--config-file={_FOLDER.parent / 'setup.cfg'}",
+        "-p",
+        "no:cacheprovider",
+        f"--submission={options.file.absolute()}",
+        f"--seed={options.seed}",
+        f"--data={options.data}",
+        f"--sandbox={options.sandbox}",
+    ]
+    if options.results:
+        arguments.append(f"--results={Path(options.results).absolute()}")
+    if options.tasks:
+        arguments += ["-m", options.tasks]
+    if options.no_fork:
+        arguments.append("--no-fork")
+    return int(pytest.main(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Fixtures of the checks, and the hooks that turn pytest's outcomes into verdicts, points and reports."""
+
+from pathlib import Path
+
+import pytest
+
+from grader.grading import Grading, Probe
+from grader.judge.draw import Draw
+from grader.judge.offering import OfferingError, load
+from grader.plugin import DEFAULT_SUBMISSION
+from grader.sandbox.submission import NoSubmission
+from grader.session import Session
+
+_GRADING = pytest.StashKey[Grading]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the submission and start its sandbox, while pytest goes on to import torch and the checks."""
+    config.addinivalue_line("filterwarnings", "ignore")  # a warning must never decide a verdict
+    if config.option.collectonly or config.option.help:
+        return
+    submission = Path(config.getoption("submission") or config.rootpath / DEFAULT_SUBMISSION)
+    if not submission.is_absolute():
+        submission = config.invocation_params.dir / submission
+    try:
+        offering = load()
+        fork = not config.getoption("no_fork")
+        session = Session(submission, offering, config.getoption("seed"), config.getoption("sandbox"), fork)
+    except (NoSubmission, OfferingError) as error:
+        raise pytest.UsageError(str(error)) from None
+    grading = Grading(config, session)
+    config.stash[_GRADING] = grading
+    config.pluginmanager.register(grading, "vae-grading")
+
+
+@pytest.fixture(scope="session")
+def grading(request: pytest.FixtureRequest) -> Grading:
+    """The grading of one submission."""
+    return request.config.stash[_GRADING]
+
+
+@pytest.fixture
+def draw(request: pytest.FixtureRequest, grading: Grading) -> Draw:
+    """The judge's source of inputs, its stream determined by (seed, check)."""
+    return Draw(grading.session.seed, request.node.name)
+
+
+@pytest.fixture
+def probe(request: pytest.FixtureRequest, grading: Grading) -> Probe:
+    """Call a probe in the worker of this check's task: probe("kl", mean=..., logvar=...)["value_0"]."""
+    return grading.probe(request.node)

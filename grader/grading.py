@@ -1,0 +1,217 @@
+"""The pytest side of grading: from outcomes of checks to verdicts, points, the terminal table and results.json."""
+
+import time
+import traceback
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from data import DataError
+from grader.judge import scoring
+from grader.judge.check import CheckFailed, Explanation, fail
+from grader.judge.results import Result
+from grader.judge.scoring import Verdict
+from grader.judge.short_run import ShortRun
+from grader.judge.tasks import BY_ID, TASKS
+from grader.report import gradescope, terminal
+from grader.report.text import harmless, shortened
+from grader.sandbox.failure import Failure, WorkerFailed
+from grader.session import Session, probe_seed
+from grader.short_runner import ShortRunner
+
+
+class Answer:
+    """What a probe returned; nothing in it is trusted.
+
+    Attributes:
+        tensors: By name.
+        facts: What JSON can hold.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor], facts: dict[str, Any]):
+        self.tensors, self.facts = tensors, facts
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return a tensor; fail the check if it did not come, as when no gradient reaches an input."""
+        if name not in self.tensors:
+            what = name.split("grad_")[-1]
+            if "grad_" in name:
+                fail(
+                    f"a gradient with respect to {what}",
+                    f"none: the result does not depend on {what} by differentiable operations",
+                    hint="detach(), no_grad(), .data, numpy, or a new tensor made from numbers cuts the graph",
+                    diagnosis="gradient_cut",
+                )
+            fail(f"a result `{name}`", "no such result")
+        return self.tensors[name]
+
+
+class Probe:
+    """Calls probes for one check; see grader/worker/probes for what each takes and returns."""
+
+    def __init__(self, session: Session, task: str, check: str):
+        self._session, self._task, self._check = session, task, check
+        self._calls = 0
+
+    def __call__(self, name: str, /, **arguments: Any) -> Answer:
+        """Run a probe: tensors among the arguments travel as tensors, the rest as JSON."""
+        tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
+        plain = {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
+        self._calls += 1
+        seed = probe_seed(self._session.seed, self._check, self._calls)
+        return Answer(*self._session.ask(self._task, name, plain, tensors, seed))
+
+
+class Grading:
+    """A pytest plugin: collects one verdict per check, and reports at the end.
+
+    Args:
+        config: pytest's.
+        session: The submission's.
+    """
+
+    def __init__(self, config: pytest.Config, session: Session):
+        self.session = session
+        self._results_file = config.getoption("results")
+        self._base = config.invocation_params.dir
+        self._verdicts: dict[str, Verdict] = {}
+        self._selected: list[pytest.Item] = []
+        self._result: Result | None = None
+        self._data: str = config.getoption("data")
+        self._training: ShortRunner | None = None
+        self._grader_errors: list[str] = []
+        torch.set_num_threads(1)  # beside a worker on the other core, more threads wait for each other
+        config.option.tbstyle = "no"  # students read explanations, not tracebacks of the grader
+        config.option.reportchars = ""
+        config.option.no_summary = True
+
+    def probe(self, node: pytest.Item) -> Probe:
+        """Return the probe caller of a check."""
+        return Probe(self.session, _task(node), node.name)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the checks into the order of the handout."""
+        order = {task.id: i for i, task in enumerate(TASKS)}
+        items.sort(key=lambda item: order[_task(item)])
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what was selected; start the longest task at once, beside the others."""
+        self._selected = list(session.items)
+        if any(_task(item) == "training" for item in self._selected):
+            try:
+                self._training = ShortRunner(self.session, self._data)
+            except DataError as error:
+                raise pytest.UsageError(str(error)) from None
+
+    def short_run(self) -> ShortRun:
+        """Return the outcome of the short training run, once it is there.
+
+        Raises:
+            WorkerFailed: One of its workers did not answer.
+        """
+        assert self._training is not None, "only the training task asks for it, and it is selected then"
+        return self._training.outcome()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn the outcome of a check into its verdict, and the report into what a student reads."""
+        report = yield
+        if call.when == "call" or report.failed:
+            verdict = self._verdict(item, call.excinfo.value if call.excinfo else None)
+            self._verdicts[item.nodeid] = verdict
+            report.user_properties.append(("task", verdict.task))
+            if report.failed:
+                report.longrepr = verdict.output
+        return report
+
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """End the worker of a task after its last check."""
+        if nextitem is None or _task(nextitem) != _task(item):
+            self.session.finish_task(_task(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self) -> Generator[None, None, None]:
+        """Score, write the results, and end the sandbox, whatever happened."""
+        try:
+            self._result = self._score()
+            if self._results_file and self._result.tasks:
+                gradescope.write(self._base / Path(self._results_file), self._result)
+        finally:
+            self.session.close()
+        yield
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print what went wrong, then the table of tasks and points; errors of the grader's own in full."""
+        for error in self._grader_errors:
+            terminalreporter.write(
+                f"\nThe grader itself failed. Please show this to your instructor:\n{error}", red=True
+            )
+        if self._result and self._result.tasks:
+            terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
+
+    def _score(self) -> Result:
+        verdicts = [self._verdicts.get(item.nodeid) or _unjudged(item) for item in self._selected]
+        return Result(
+            submission=str(self.session.file.original),
+            tasks=scoring.score(verdicts, self.session.offering.points),
+            seconds=round(time.monotonic() - self.session.started, 1),
+            sandbox=self.session.sandbox,
+            seed=self.session.seed,
+            environment=self.session.environment(),
+        )
+
+    def _verdict(self, item: pytest.Item, error: BaseException | None) -> Verdict:
+        if error is None:
+            return _verdict(item, "passed")
+        if isinstance(error, CheckFailed):
+            explanation = error.explanation
+            output = explanation.text()
+            return _verdict(item, "failed", self._with_prints(item, output), explanation.diagnosis)
+        if not isinstance(error, WorkerFailed) and self.session.sandbox != "in-process":
+            self._grader_errors.append("".join(traceback.format_exception(error)))
+            return _verdict(item, "failed", f"{'got':<10}an error of the grader's own; please tell your instructor")
+        failure = error.failure if isinstance(error, WorkerFailed) else _in_process_failure(error)
+        if failure.status == "not attempted":
+            return _verdict(item, "not attempted", failure.message)
+        return _verdict(item, failure.status, self._with_prints(item, _failure_text(failure)))
+
+    def _with_prints(self, item: pytest.Item, output: str) -> str:
+        task = _task(item)
+        text = self._training.printed if task == "training" and self._training else self.session.printed(task)
+        printed = shortened(harmless(text).strip())
+        return f"{output}\nprinted   {printed}" if printed else output
+
+
+def _failure_text(failure: Failure) -> str:
+    lines = [f"line {f['line']}, in {f['function'] or 'the file'}: {f['text']}" for f in failure.traceback]
+    return "\n".join([f"{'got':<10}{harmless(failure.message)}", *(f"{'':<10}{harmless(line)}" for line in lines)])
+
+
+def _in_process_failure(error: BaseException) -> Failure:
+    """Describe what the student's code raised in the judge's own process, under --in-process."""
+    if isinstance(error, NotImplementedError) and str(error).startswith("TODO"):
+        return Failure("not attempted", "not attempted yet: the TODO is still there")
+    return Failure("crashed", f"{type(error).__name__}: {error}")
+
+
+def _verdict(item: pytest.Item, status: Any, output: str = "", diagnosis: str | None = None) -> Verdict:
+    mark = item.get_closest_marker("check")
+    assert mark is not None
+    title = (item.function.__doc__ or item.name).strip().splitlines()[0]  # type: ignore[attr-defined]
+    return Verdict(_task(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, output, diagnosis)
+
+
+def _unjudged(item: pytest.Item) -> Verdict:
+    explanation = Explanation("a verdict", "the grader was stopped before this check")
+    return _verdict(item, "failed", explanation.text())
+
+
+def _task(item: pytest.Item) -> str:
+    return next(mark.name for mark in item.iter_markers() if mark.name in BY_ID)

@@ -1,0 +1,1 @@
+"""Trusted: tasks and points, oracles, tolerances, misconceptions, verdicts. No code of a student runs here."""

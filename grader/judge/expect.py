@@ -1,0 +1,140 @@
+"""Comparisons of what came with what an oracle says, and the words for what differs."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .check import fail
+from .misconceptions import Misconception, match
+
+
+def expect_shape(actual: Tensor, shape: Sequence[int], what: str) -> None:
+    """Demand a shape.
+
+    Raises:
+        CheckFailed: It has another one.
+    """
+    if tuple(actual.shape) != tuple(shape):
+        fail(f"{what} of shape {_shape(shape)}", f"shape {_shape(actual.shape)}", hint=_shape_hint(actual, shape))
+
+
+def expect_dtype(actual: Tensor, dtype: torch.dtype, what: str) -> None:
+    """Demand a dtype.
+
+    Raises:
+        CheckFailed: It has another one.
+    """
+    if actual.dtype != dtype:
+        fail(
+            f"{what} of dtype {_dtype(dtype)}, like its inputs",
+            f"dtype {_dtype(actual.dtype)}",
+            hint="make new tensors with the dtype of an input (zeros_like, randn_like), and convert none",
+        )
+
+
+def expect_finite(actual: Tensor, what: str) -> None:
+    """Demand finite numbers.
+
+    Raises:
+        CheckFailed: Some are nan or infinite.
+    """
+    bad = ~torch.isfinite(actual)
+    if bad.any():
+        where = tuple(int(i) for i in bad.nonzero()[0])
+        fail(
+            f"{what} of finite numbers",
+            f"{int(bad.sum())} of {actual.numel()} are nan or infinite, the first at {list(where)}",
+            hint="look for exp of a large number, log of zero, or a division by zero",
+        )
+
+
+def expect_close(
+    actual: Tensor,
+    expected: Tensor,
+    what: str,
+    *,
+    rtol: float,
+    atol: float,
+    known: Sequence[tuple[Misconception, Tensor]] = (),
+    hint: str = "",
+) -> None:
+    """Demand values, elementwise |actual - expected| <= atol + rtol |expected|.
+
+    Args:
+        actual: What came; its shape and finiteness are checked first.
+        expected: What the oracle says.
+        what: Its name in the message.
+        rtol, atol: Tolerances; the caller says where they come from.
+        known: Misconceptions with the values that they would have led to on these inputs.
+        hint: What to look at if none matches.
+
+    Raises:
+        CheckFailed: Something differs.
+    """
+    expect_shape(actual, expected.shape, what)
+    expect_finite(actual, what)
+    got, wanted = actual.double(), expected.double()
+    excess = (got - wanted).abs() - (atol + rtol * wanted.abs())
+    if not excess.numel() or not bool((excess > 0).any()):
+        return
+    misconception = match(got, known, rtol=rtol, atol=atol)
+    index = _unravel(int(excess.argmax()), tuple(excess.shape))
+    here, there = float(wanted[index]), float(got[index])
+    fail(
+        f"{what} = {_number(here)}" + (f" at {list(index)}" if index else ""),
+        f"{_number(there)}, and {int((excess > 0).sum())} of {excess.numel()} values differ",
+        deviation=f"{_number(abs(there - here))} at most" + (f", at {list(index)}" if index else ""),
+        hint=misconception.hint if misconception else hint,
+        diagnosis=misconception.id if misconception else None,
+    )
+
+
+def expect_unchanged(names: object, what: str) -> None:
+    """Demand that nothing was changed in place; `names` is the probe's list of what was.
+
+    Raises:
+        CheckFailed: Something was.
+    """
+    if names:
+        listed = ", ".join(str(n) for n in names) if isinstance(names, list) else str(names)
+        fail(
+            f"{what} leaves its inputs and the object's attributes as they are",
+            f"changed: {listed}",
+            hint="an operation ending in _ (add_, mul_, clamp_) or += works in place; use the plain one",
+            diagnosis="in_place_change",
+        )
+
+
+def _unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), shape)) if shape else ()
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "(" + ", ".join(str(int(n)) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+
+
+def _dtype(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def _shape_hint(actual: Tensor, shape: Sequence[int]) -> str:
+    if actual.dim() < len(shape):
+        return "a dimension is missing: was it summed over, or squeezed away?"
+    if actual.dim() > len(shape):
+        return "there is a dimension too many: is a sum missing, or was one kept by keepdim or unsqueeze?"
+    return "the number of dimensions is right, their lengths are not: which dimension was reduced or expanded?"
+
+
+def expect_varies(actual: Tensor, what: str) -> None:
+    """Demand rows that differ from each other: a constant of the right shape is no answer.
+
+    Raises:
+        CheckFailed: All rows are the same.
+    """
+    if len(actual) > 1 and bool((actual == actual[:1]).all()):
+        fail(f"{what} that depends on the input", "the same result for every input")

@@ -1,0 +1,22 @@
+"""How far an importance-sampled estimate may lie from the truth when the posterior is inflated."""
+
+import math
+
+FALSE_FAILURE = 1e-10
+
+
+def inflated_bounds(factor: float, z_dim: int, samples: int) -> tuple[float, float]:
+    """Return bounds, in nats, on log mean weight - log p(x), each exceeded with probability at most 1e-10.
+
+    With the true posterior's variance multiplied by c the normalised weights w / p(x) lie in [0, M], M = c^(z/2), have
+    mean 1 and second moment m = (c / sqrt(2c - 1))^z. Bernstein's inequality bounds the mean of K of them:
+    P(|mean - 1| >= t) <= 2 exp(-K t^2 / (2 (m - 1) + 2 M t / 3)). With c = 2, z = 2 and K = 4000 the bounds are about
+    +- 0.07 nats, while the ELBO lies 0.31 nats lower and the largest weight 0.69 higher.
+    """
+    largest = factor ** (z_dim / 2)
+    variance = (factor / math.sqrt(2 * factor - 1)) ** z_dim - 1
+    log_term = math.log(2 / FALSE_FAILURE)
+    # Solve K t^2 = log_term (2 variance + 2 largest t / 3) for t.
+    a, b, c = samples, -2 * largest * log_term / 3, -2 * variance * log_term
+    t = (-b + math.sqrt(b * b - 4 * a * c)) / (2 * a)
+    return math.log1p(-t), math.log1p(t)

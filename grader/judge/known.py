@@ -1,0 +1,114 @@
+"""Models of known linear parts: what the judge sends to a worker, and what the model must then answer."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from . import oracles
+from .draw import Draw
+
+# No two widths agree: a mix-up of dimensions must not go unseen.
+SIZES = {"in_channels": 3, "decoder_features": 6, "encoder_features": 4, "z_dim": 5, "input_size": 16}
+HIDDEN = 11
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A VAE whose encoder, heads and decoder are linear, all in float64.
+
+    Attributes:
+        sizes: Keyword arguments of VAE.
+        tensors: The parameters, by the names that the probes know.
+    """
+
+    sizes: dict[str, int]
+    tensors: dict[str, Tensor]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, S, S)."""
+        return (self.sizes["in_channels"], self.sizes["input_size"], self.sizes["input_size"])
+
+    def as_dtype(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        """Return the parameters to send."""
+        return {name: tensor.to(dtype) for name, tensor in self.tensors.items()}
+
+    def head(self, name: str, x: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
+        """Return the output of the head `mean` or `logvar` for images."""
+        hidden = x.flatten(1) @ self.tensors["encoder_weight"].T
+        return hidden @ self.tensors[f"{name}_weight"].T + self.tensors[f"{name}_bias"]
+
+    def decode(self, z: Float64[Tensor, "B z"]) -> Float64[Tensor, "B C S S"]:
+        """Return the mean image of codes."""
+        flat = z @ self.tensors["decoder_weight"].T + self.tensors["decoder_bias"]
+        return (flat + self.tensors["decoder_bend"] * flat.sin()).unflatten(1, self.image_shape)
+
+    def codes(self, images: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
+        """Return the codes that decode to `images`, by least squares; for a decoder without bend."""
+        pinv = torch.linalg.pinv(self.tensors["decoder_weight"])
+        return (images.flatten(1) - self.tensors["decoder_bias"]) @ pinv.T
+
+    def loss_gradients(
+        self, x: Float64[Tensor, "B C S S"], noise: Float64[Tensor, "B z"], result: str
+    ) -> dict[str, Tensor]:
+        """Return the gradient of `nll` or `kl`, summed over the batch, for each parameter."""
+        leaves = {name: tensor.clone().requires_grad_(True) for name, tensor in self.tensors.items()}
+        copy = KnownModel(self.sizes, leaves)
+        mean, logvar = copy.head("mean", x), copy.head("logvar", x)
+        image = copy.decode(oracles.sample(mean, logvar, noise))
+        nll = oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3])
+        total = {"nll": nll, "kl": oracles.kl(mean, logvar)}[result].sum()
+        gradients = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+        return {name: g for name, g in zip(leaves, gradients, strict=True) if g is not None}
+
+
+def random_model(draw: Draw, *, bend: float = 0.0, **sizes: int) -> KnownModel:
+    """Return a model with random linear parts: means and log-variances of order one, images of order one.
+
+    With a `bend` other than 0 the decoder is no longer linear.
+    """
+    sizes = {**SIZES, **sizes}
+    pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]
+    return KnownModel(
+        sizes,
+        {
+            "encoder_weight": draw.normal(HIDDEN, pixels, scale=1.0 / math.sqrt(pixels)),
+            "mean_weight": draw.normal(z_dim, HIDDEN, scale=1.0),
+            "mean_bias": draw.normal(z_dim),
+            "logvar_weight": draw.normal(z_dim, HIDDEN, scale=0.3),
+            "logvar_bias": draw.normal(z_dim, scale=0.5),
+            "decoder_weight": draw.normal(pixels, z_dim, scale=0.5),
+            "decoder_bias": draw.normal(pixels, scale=0.3),
+            "decoder_bend": torch.tensor(bend, dtype=torch.float64),
+        },
+    )
+
+
+def true_posterior_model(draw: Draw, *, inflation: float = 1.0, gain: float = 3.0, **sizes: int) -> KnownModel:
+    """Return a linear model whose encoder gives its true posterior, the variance multiplied by `inflation`.
+
+    The decoder's columns W are orthogonal of length `gain`, so the posterior is diagonal: its variance is
+    1 / (1 + gain^2) in every dimension, its mean W^T (x - b) / (1 + gain^2). With inflation 1 every importance weight
+    equals p(x), whatever the samples are (Tipping and Bishop 1999, equation 7).
+    """
+    sizes = {**SIZES, **sizes}
+    pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]
+    weight = draw.orthonormal(pixels, z_dim) * gain
+    bias = draw.normal(pixels, scale=0.3)
+    precision = 1.0 + gain**2
+    return KnownModel(
+        sizes,
+        {
+            "encoder_weight": torch.cat([weight.T, torch.zeros(HIDDEN - z_dim, pixels, dtype=weight.dtype)]),
+            "mean_weight": torch.eye(z_dim, HIDDEN, dtype=weight.dtype) / precision,
+            "mean_bias": -(bias @ weight) / precision,
+            "logvar_weight": torch.zeros(z_dim, HIDDEN, dtype=weight.dtype),
+            "logvar_bias": torch.full((z_dim,), math.log(inflation / precision), dtype=weight.dtype),
+            "decoder_weight": weight,
+            "decoder_bias": bias,
+            "decoder_bend": torch.zeros((), dtype=weight.dtype),
+        },
+    )

@@ -1,0 +1,60 @@
+"""What the checks of Encoder and Decoder share."""
+
+from typing import Any
+
+from torch import Tensor
+
+from .check import fail
+from .expect import expect_close, expect_shape
+
+
+def expect_all_parameters_learn(facts: dict[str, Any], part: str) -> None:
+    """Demand that a gradient reaches every parameter of a part, and that every learning tensor is registered.
+
+    Raises:
+        CheckFailed: Some parameter is frozen, cut off or has a gradient of zeros, or is unknown to parameters().
+    """
+    parameters = facts.get("parameters")
+    if not isinstance(parameters, dict) or not parameters:
+        fail(
+            f"{part} has parameters to learn",
+            "none",
+            hint="create layers in __init__ and keep them as attributes of self",
+        )
+        return
+    if facts.get("unregistered"):
+        fail(
+            f"every layer of {part} is registered as part of the module",
+            f"{facts['unregistered']} tensors that parameters() does not know",
+            hint="a plain list of layers is not seen: use nn.ModuleList or nn.Sequential",
+            diagnosis=f"{part}_unregistered",
+        )
+    words = {"zero": "a gradient of zeros only", "cut": "no gradient", "frozen": "requires_grad=False"}
+    bad = [f"{name} ({words.get(str(how), 'no gradient')})" for name, how in parameters.items() if how != "ok"]
+    if bad:
+        fail(
+            f"a gradient reaches each of the {len(parameters)} parameters of {part}",
+            f"{len(bad)} get none: {', '.join(bad[:4])}" + (", ..." if len(bad) > 4 else ""),
+            hint="is each layer used in forward, and is nothing detached on the way?",
+            diagnosis=f"{part}_dead_parameters",
+        )
+
+
+def expect_rows_independent(batch: Tensor, alone: Tensor, part: str) -> None:
+    """Demand that in eval mode a row's result is the same alone and in company.
+
+    float32 convolutions of different batch sizes add up in different orders: 1e-4 of the largest value is far above
+    their rounding and far below what one image of a batch could tell another.
+
+    Raises:
+        CheckFailed: Results differ.
+    """
+    expect_shape(alone, tuple(batch.shape), f"the outputs of {part} row by row")
+    expect_close(
+        batch,
+        alone.double(),
+        f"in eval mode, the output of {part} for a batch",
+        rtol=0.0,
+        atol=1e-4 * max(1e-3, float(alone.abs().max())),
+        hint="an image's result must not depend on its neighbours: look for sums, means or reshapes that mix the batch",
+    )

@@ -1,0 +1,147 @@
+"""All misconceptions, task by task: id, what is wrong, and the hint."""
+
+from .misconception import Misconception
+
+_ENTRIES = {
+    "sample": [
+        ("var_for_std", "mean + var * noise", "noise is scaled by a standard deviation; which attribute is that?"),
+        ("logvar_for_std", "mean + logvar * noise", "logvar is a logarithm; noise needs a scale that is positive"),
+        ("std_twice", "mean + exp(logvar / 4) * noise", "the given std is already a square root of the variance"),
+        ("no_mean", "std * noise", "where is the distribution centred?"),
+        ("noise_ignored", "mean", "the result is the mean itself: the noise has no effect"),
+        ("noise_only", "noise", "the noise is returned as it is: mean and scale have no effect"),
+        ("std_ignored", "mean + noise", "the spread of the noise does not depend on the distribution"),
+        ("std_inverted", "mean + noise / std", "a wider distribution must give a wider sample"),
+        ("minus_noise", "mean - std * noise", "given noise must enter with its own sign"),
+        ("std_added", "mean + std + noise", "how does a standard deviation act on standard normal noise?"),
+    ],
+    "kl": [
+        ("missing_half", "factor 1/2 forgotten", "it is a constant factor too large; compare with appendix B"),
+        ("negated", "minus the divergence", "a divergence is never negative; appendix B writes down its negative"),
+        ("std_for_var", "std in place of the variance", "which power of sigma stands in the closed form?"),
+        ("logvar_plus", "+ logvar", "one of the terms has the wrong sign: the divergence must be 0 at the prior"),
+        ("missing_one", "- 1 forgotten", "what should come out at the standard normal, and what does?"),
+        ("mean_not_squared", "mean in place of mean^2", "moving the mean up or down must cost the same"),
+        ("mean_missing", "mean^2 forgotten", "the divergence must grow as the mean leaves zero"),
+        ("log_std", "log std in place of log variance", "is your logarithm that of the variance or of its root?"),
+        ("reversed", "KL(prior || posterior)", "the two distributions have changed places"),
+        ("var_missing", "variance term forgotten", "a very wide posterior must be far from the prior"),
+        ("mean_over_dims", "mean over dimensions", "independent dimensions: do divergences add up or average?"),
+        ("missing_half_mean", "1/2 only on the variance terms", "does the factor stand before all terms?"),
+        ("var_squared", "variance squared", "exp was applied to twice the logarithm, or var was squared once more"),
+    ],
+    "nll": [
+        ("no_constant", "log 2 pi left out", "a density has a normalising constant; it is missing"),
+        ("no_half", "factor 1/2 forgotten", "the result is twice too large"),
+        ("negated", "the log-density itself", "the sign: negative log-density is asked for"),
+        ("no_logvar", "log-determinant left out", "a narrower density is higher at its centre: which term says so?"),
+        ("std_for_var", "squared error divided by std", "the squared error is measured in units of which quantity?"),
+        ("no_var", "squared error not divided", "the error is not measured in units of the variance"),
+        ("logvar_no_half", "logvar in place of log std", "the logarithm of the standard deviation, or of its square?"),
+        ("constant_no_half", "log 2 pi in place of its half", "the constant stands under a square root in the density"),
+        ("constant_once", "the constant added once", "does the constant grow with the number of dimensions?"),
+        ("mean_over_dims", "mean in place of sum", "log-densities of independent dimensions: sum or average?"),
+        ("squared_error", "squared error only", "that is a squared error, not yet a log-density"),
+        ("half_squared_error", "half squared error only", "that is the exponent only: scale and constant are missing"),
+        ("logvar_minus", "- logvar / 2", "does a wider density make a point near the centre more or less likely?"),
+        ("error_not_squared", "error in place of its square", "look at the exponent of the normal density"),
+        ("var_multiplied", "squared error times var", "should a wide distribution punish an error more or less?"),
+        ("pi_once", "log pi in place of log 2 pi", "look at the constant of the normal density once more"),
+    ],
+    "mode": [
+        ("std", "the standard deviation", "where is a normal density highest?"),
+        ("var", "the variance", "where is a normal density highest?"),
+        ("logvar", "the log-variance", "where is a normal density highest?"),
+        ("zero", "zero", "the highest point of a density moves with its centre"),
+        ("density", "the density at the mean", "the place of the maximum is asked for, not its height"),
+        ("plus_std", "mean + std", "where is a normal density highest?"),
+    ],
+    "encode": [
+        ("swapped_heads", "heads changed places", "which head belongs to which parameter?"),
+        ("no_logvar", "log-variance left out", "the posterior's spread does not depend on the image"),
+        ("same_head", "one head for both", "both parameters come from the same head"),
+        ("var_as_logvar", "exp of the head", "the head's output is a log-variance already"),
+        ("log_of_var", "log of the head", "the head's output is a log-variance already"),
+        ("logvar_doubled", "twice the head", "std, variance and their logarithms: which one is the head's output?"),
+        ("tanh_mean", "mean through tanh", "the heads' outputs are used as they are"),
+    ],
+    "decode": [
+        (
+            "sigmoid",
+            "sigmoid on the decoder's output",
+            "the decoder's output is the mean as it is: images span [-1, 1]",
+        ),
+        ("tanh", "tanh on the decoder's output", "the decoder's output is the mean as it is"),
+        ("mean_as_logvar", "the output as log-variance too", "which variance does p(x|z) have?"),
+        ("clamped", "output clamped to [-1, 1]", "no clamps: the mean of a normal distribution is unbounded"),
+        ("negated", "minus the output", "the sign of the image changed"),
+    ],
+    "prior_sample": [
+        ("sampled_pixels", "a draw from p(x|z)", "the modes are asked for: pixel noise was added"),
+        ("noise_ignored", "given noise not used", "if noise is given, it is the code to decode"),
+        ("noise_scaled", "noise scaled or shifted", "the prior is standard normal: given noise is z itself"),
+        ("uniform_prior", "uniform codes", "which distribution is the prior?"),
+        ("sigmoid", "sigmoid on images", "images are the modes of p(x|z), as they are"),
+        ("same_code", "one code for all images", "each image needs a code of its own"),
+    ],
+    "forward": [
+        ("swapped", "nll and kl changed places", "look at the order of the three results"),
+        ("mean_decoded", "posterior mode decoded", "the code is a sample of the posterior, not its mode"),
+        ("noise_ignored", "given noise not used", "if noise is given, the posterior's sample must use it"),
+        ("prior_decoded", "noise decoded", "the code comes from the posterior of this image, not from the prior"),
+        ("averaged", "averages over the batch", "one number per image is asked for"),
+        ("mean_over_pixels", "mean over pixels", "log-densities of pixels add up"),
+        ("negated_nll", "log-likelihood for nll", "the sign of the nll"),
+        ("sampled_pixels", "a draw from p(x|z)", "the reconstruction is a mode, not a draw"),
+        ("reconstruction_is_x", "the input returned", "the reconstruction is decoded from a code"),
+        ("nll_of_reconstruction", "nll of the reconstruction", "whose density is to be evaluated at which point?"),
+    ],
+    "log_likelihood": [
+        ("missing_log_k", "- log K left out", "a mean of K weights is a sum divided by K: what is that in logarithms?"),
+        ("log_k_added", "+ log K", "dividing by K: which sign has it in logarithms?"),
+        ("negated", "minus the log-likelihood", "the log-likelihood itself is asked for, not its negative"),
+        ("elbo", "mean of logs", "the logarithm of a mean is not the mean of logarithms"),
+        ("averaged", "mean over the batch", "one number per image is asked for"),
+        ("best_weight", "maximum of the weights", "all K weights count, not the largest alone"),
+        ("no_prior", "prior left out", "a weight has three densities: which one is missing?"),
+        ("no_posterior", "posterior left out", "samples come from q, not from the prior: what corrects for that?"),
+        ("minus_prior", "prior divided", "one of the densities stands on the wrong side of the fraction"),
+        ("plus_posterior", "posterior multiplied", "one of the densities stands on the wrong side of the fraction"),
+        ("underflow", "exp before the mean", "exp(-3000) is 0 in floating point: stay in logarithms"),
+        ("one_sample", "K samples that are all the same", "each of the K codes needs noise of its own"),
+    ],
+    "interpolate": [
+        ("reversed", "from z_2 to z_1", "the first image belongs to z_1"),
+        ("without_ends", "end points left out", "both end points belong to the path"),
+        ("without_last", "last point left out", "the last image belongs to z_2: look at the spacing"),
+        ("in_pixels", "images mixed, not codes", "mix the codes, then decode: a mix of two images shows both at once"),
+        ("spherical", "spherical path", "a straight line is asked for"),
+        ("constant", "one code repeated", "every image is the same: does the weight vary along the path?"),
+        ("weights_add", "z_1 + w z_2", "the weights of the two codes must add up to one everywhere"),
+        ("random_codes", "random codes", "the path is determined by its end points alone"),
+    ],
+    "training": [
+        ("collapse", "posterior equals the prior", "the KL term went to 0: the code says nothing about the image"),
+        ("no_learning", "loss does not fall", "the loss does not fall: do gradients reach every part?"),
+        ("diverged", "loss not finite", "the loss became nan or infinite"),
+        ("frozen", "parts that never move", "some parameters never changed: are they used in forward?"),
+        (
+            "no_kl",
+            "trained without the KL term",
+            "posteriors are far too narrow: is the KL term part of what forward returns?",
+        ),
+    ],
+}
+
+CATALOGUE = tuple(
+    Misconception(f"{task}_{name}", task, wrong, hint)
+    for task, entries in _ENTRIES.items()
+    for name, wrong, hint in entries
+)
+
+_BY_ID = {m.id: m for m in CATALOGUE}
+
+
+def by_id(identifier: str) -> Misconception:
+    """Return a misconception; raises KeyError for an unknown id."""
+    return _BY_ID[identifier]

@@ -1,0 +1,101 @@
+"""The wrong answers of VAE's methods and of interpolate, on a check's own known model and inputs."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .distribution import Known, _named
+
+
+def wrong_encode(mean: Tensor, logvar: Tensor) -> tuple[Known, Known]:
+    """Return what misconceptions of `encode` would give for the posterior's mean and for its log-variance."""
+    return (
+        _named("encode", {"swapped_heads": logvar, "tanh_mean": mean.tanh()}),
+        _named(
+            "encode",
+            {
+                "swapped_heads": mean,
+                "no_logvar": torch.zeros_like(logvar),
+                "same_head": mean,
+                "var_as_logvar": logvar.exp(),
+                "log_of_var": logvar.log(),
+                "logvar_doubled": 2 * logvar,
+            },
+        ),
+    )
+
+
+def wrong_decode(image: Tensor) -> tuple[Known, Known]:
+    """Return what misconceptions of `decode` would give for the likelihood's mean and for its log-variance."""
+    means = {"sigmoid": image.sigmoid(), "tanh": image.tanh(), "clamped": image.clamp(-1, 1), "negated": -image}
+    return _named("decode", means), _named("decode", {"mean_as_logvar": image})
+
+
+def wrong_prior_sample(image: Tensor, image_of_zero: Tensor, image_of_double: Tensor) -> Known:
+    """Return what misconceptions of `prior_sample` would give for given noise."""
+    return _named(
+        "prior_sample", {"noise_ignored": image_of_zero, "noise_scaled": image_of_double, "sigmoid": image.sigmoid()}
+    )
+
+
+def wrong_forward(
+    mean: Tensor, std: Tensor, noise: Tensor, kl: Tensor, x: Tensor, decode: Callable[[Tensor], Tensor]
+) -> dict[str, Known]:
+    """Return what misconceptions of `forward` would give, by the name of the result that they spoil."""
+
+    def nll(center: Tensor, point: Tensor) -> Tensor:
+        pixels = center[0].numel()
+        return 0.5 * ((point - center) ** 2).flatten(1).sum(1) + 0.5 * pixels * math.log(2 * math.pi)
+
+    image = decode(mean + std * noise)
+    right = nll(image, x)
+    return {
+        "reconstruction": _named(
+            "forward", {"mean_decoded": decode(mean), "prior_decoded": decode(noise), "reconstruction_is_x": x}
+        ),
+        "nll": _named(
+            "forward",
+            {
+                "swapped": kl,
+                "mean_decoded": nll(decode(mean), x),
+                "mean_over_pixels": right / x[0].numel(),
+                "negated_nll": -right,
+                "nll_of_reconstruction": nll(image, image),
+                "averaged": right.mean().expand_as(right),
+            },
+        ),
+        "kl": _named("forward", {"swapped": right, "averaged": kl.mean().expand_as(kl)}),
+    }
+
+
+def wrong_log_likelihood(exact: Tensor, K: int) -> Known:
+    """Return what misconceptions of `log_likelihood` would give where every importance weight equals p(x)."""
+    formulas = {"negated": -exact, "averaged": exact.mean().expand_as(exact)}
+    if K > 1:
+        formulas |= {"missing_log_k": exact + math.log(K), "log_k_added": exact + 2 * math.log(K)}
+    return _named("log_likelihood", formulas)
+
+
+def wrong_interpolate(z_1: Tensor, z_2: Tensor, n_samples: int, decode: Callable[[Tensor], Tensor]) -> Known:
+    """Return what misconceptions of `interpolate` would give."""
+    weight = torch.linspace(0, 1, n_samples, dtype=z_1.dtype)[:, None]
+    inner = torch.linspace(0, 1, n_samples + 2, dtype=z_1.dtype)[1:-1, None]
+    open_end = torch.arange(n_samples, dtype=z_1.dtype)[:, None] / n_samples
+    ends = decode(torch.cat([z_1, z_2]))
+    blend = weight[:, :, None, None]
+    angle = torch.acos(torch.nn.functional.cosine_similarity(z_1, z_2)).item()
+    arc = (torch.sin((1 - weight) * angle) * z_1 + torch.sin(weight * angle) * z_2) / math.sin(angle)
+    return _named(
+        "interpolate",
+        {
+            "reversed": decode(weight * z_1 + (1 - weight) * z_2),
+            "without_ends": decode((1 - inner) * z_1 + inner * z_2),
+            "without_last": decode((1 - open_end) * z_1 + open_end * z_2),
+            "in_pixels": (1 - blend) * ends[:1] + blend * ends[1:],
+            "spherical": decode(arc),
+            "constant": decode(z_1.expand(n_samples, -1)),
+            "weights_add": decode(z_1 + weight * z_2),
+        },
+    )

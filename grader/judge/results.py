@@ -1,0 +1,92 @@
+"""The result model: what every report, file and table is drawn from."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["passed", "failed", "not attempted", "crashed", "timed out", "out of memory"]
+Kind = Literal["shape", "value", "gradient", "statistics"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of one task. Scores are in hundredths of a point, so that sums are exact.
+
+    Attributes:
+        task: Task id.
+        name: Name of the check's function.
+        title: What it demands, as the student reads it.
+        kind: What it looks at; decides what it pays when the value is wrong.
+        score, max_score: Hundredths of points.
+        status: How it ended.
+        output: The explanation that the student reads; empty if it passed.
+        diagnosis: Id of the misconception that matched, if any.
+    """
+
+    task: str
+    name: str
+    title: str
+    kind: Kind
+    score: int
+    max_score: int
+    status: Status
+    output: str = ""
+    diagnosis: str | None = None
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One task: the sum of its checks."""
+
+    id: str
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def score(self) -> int:
+        """Hundredths of points earned."""
+        return sum(check.score for check in self.checks)
+
+    @property
+    def max_score(self) -> int:
+        """Hundredths of points to earn."""
+        return sum(check.max_score for check in self.checks)
+
+    @property
+    def status(self) -> Status:
+        """`passed`, or the status of the first check that did not pass."""
+        return next((check.status for check in self.checks if check.status != "passed"), "passed")
+
+    @property
+    def diagnoses(self) -> list[str]:
+        """Ids of the misconceptions found, without repetition."""
+        return list(dict.fromkeys(check.diagnosis for check in self.checks if check.diagnosis))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One graded submission.
+
+    Attributes:
+        submission: Path as the user gave it.
+        tasks: In the order of the handout; those that were selected.
+        seconds: Wall time.
+        sandbox: `bubblewrap`, `user`, `process` or `in-process`.
+        seed: What all inputs were drawn from.
+        environment: Versions and threads.
+    """
+
+    submission: str
+    tasks: tuple[TaskResult, ...]
+    seconds: float
+    sandbox: str
+    seed: int
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def score(self) -> int:
+        """Hundredths of points earned."""
+        return sum(task.score for task in self.tasks)
+
+    @property
+    def max_score(self) -> int:
+        """Hundredths of points to earn."""
+        return sum(task.max_score for task in self.tasks)

@@ -1,0 +1,111 @@
+"""The short training run: what is trained, and how far it came between two closed-form anchors.
+
+Three workers take part: one trains and hands over its weights, a second one encodes held-out images, a third one,
+which never saw these images, decodes the codes that the judge drew from the posteriors. What passes from the second to
+the third is paid for in KL, so nothing can be smuggled past it.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from data import HouseNumbers, constant_mean_nll, normalise, ppca_nll
+
+from . import oracles
+from .draw import Draw
+
+THRESHOLD = 0.6
+"""Least gap that passes; tests/README.md shows how far right and wrong models lie from it."""
+
+SIZES = {"in_channels": 3, "decoder_features": 16, "encoder_features": 16, "z_dim": 16, "input_size": 32}
+SETTINGS = {"steps": 200, "batch_size": 64, "lr": 2e-3}
+IMAGES, HELD_OUT = 2048, 512
+
+Ask = Callable[[str, Mapping[str, Any], Mapping[str, Tensor]], tuple[dict[str, Tensor], dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of the short run and their anchors, in nats per held-out image.
+
+    Attributes:
+        train: uint8 (2048, 3, 32, 32).
+        held_out: uint8 (512, 3, 32, 32).
+        constant_mean: NLL of predicting the training mean with unit variance.
+        ppca: NLL of probabilistic PCA with as many latent dimensions as the model.
+    """
+
+    train: UInt8[Tensor, "N 3 S S"]
+    held_out: UInt8[Tensor, "M 3 S S"]
+    constant_mean: float
+    ppca: float
+
+
+@dataclass(frozen=True)
+class ShortRun:
+    """What came of it.
+
+    Attributes:
+        losses: Of each step, as the worker reports them: for the message only.
+        moved: Largest change of each parameter, as the worker reports it.
+        nll, kl: Means over the held-out images, in nats, computed by the judge.
+        gap: (constant mean - (nll + kl)) / (constant mean - PPCA): 0 for a constant, 1 for PPCA.
+    """
+
+    losses: list[float]
+    moved: dict[str, float]
+    nll: float
+    kl: float
+    gap: float
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare(train: HouseNumbers, test: HouseNumbers) -> Images:
+    """Return the first images of each split, and the anchors of exactly these."""
+    first, held_out = train.images[:IMAGES], test.images[:HELD_OUT]
+    x, y = normalise(first), normalise(held_out)
+    return Images(first, held_out, constant_mean_nll(x, y), ppca_nll(x, y, SIZES["z_dim"]))
+
+
+def run(ask: Ask, images: Images, seed: int) -> ShortRun:
+    """Train, encode and decode in three workers, and judge the outcome.
+
+    Args:
+        ask: Runs a probe in a fresh worker: (probe, arguments, tensors) -> (tensors, facts).
+        images: What to train and to test on.
+        seed: Of weights, permutations and noise.
+    """
+    settings = {**SETTINGS, "seed": Draw(seed, "short run").seed()}
+    state, facts = ask("train", {"sizes": SIZES, "settings": settings}, {"images": images.train})
+    losses = [float(loss) for loss in _list(facts.get("losses"))]
+    moved = {str(k): float(v) for k, v in facts.get("moved", {}).items()}
+    if not losses or not math.isfinite(losses[-1]):
+        return ShortRun(losses, moved, math.inf, math.inf, -math.inf)
+    posterior, _ = ask("posteriors", {"sizes": SIZES}, {"images": images.held_out, **state})
+    shape = (len(images.held_out), SIZES["z_dim"])
+    mean, logvar = (_as(posterior.get(name), shape).clamp(-1e6, 1e6) for name in ("mean", "logvar"))
+    logvar = logvar.clamp(-30.0, 20.0)
+    z = oracles.sample(mean, logvar, Draw(seed, "posterior noise").normal(*shape))
+    decoded, _ = ask("decoded", {"sizes": SIZES}, {"z": z.float(), **state})
+    x = normalise(images.held_out).double()
+    image = _as(decoded.get("mean"), tuple(x.shape))
+    nll = float(oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3]).mean())
+    kl = float(oracles.kl(mean, logvar).mean())
+    gap = (images.constant_mean - nll - kl) / (images.constant_mean - images.ppca)
+    return ShortRun(losses, moved, nll, kl, gap)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _as(tensor: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+    """Return an answer as float64; what is missing or of another shape counts as infinitely far off."""
+    if tensor is None or tuple(tensor.shape) != shape:
+        return torch.full(shape, math.inf, dtype=torch.float64)
+    return tensor.double()

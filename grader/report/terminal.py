@@ -1,0 +1,53 @@
+"""The report on the terminal: what went wrong, then the table of tasks and points."""
+
+import textwrap
+
+from ..judge.results import CheckResult, Result, TaskResult
+
+_COLORS = {"passed": "32", "not attempted": "33"}
+_RED = "31"
+
+
+def render(result: Result, color: bool = False) -> str:
+    """Return the report as text, with ANSI colours if the terminal shows them."""
+    blocks = [_explanations(task, color) for task in result.tasks]
+    return "\n".join(["", *(block for block in blocks if block), _table(result, color), ""])
+
+
+def _explanations(task: TaskResult, color: bool) -> str:
+    """Return what a student reads about the checks of a task that did not pass."""
+    if task.status == "not attempted":
+        return ""
+    shown: list[str] = []
+    seen: set[str] = set()
+    for check in task.checks:
+        if check.score < check.max_score and check.output not in seen:
+            seen.add(check.output)  # a crashed worker explains itself once, not once per check
+            shown.append(_explanation(check, color))
+    return "\n".join(shown)
+
+
+def _explanation(check: CheckResult, color: bool) -> str:
+    head = _paint(f"{check.task}: {check.title}", _COLORS.get(check.status, _RED), color)
+    return f"{head}\n{textwrap.indent(check.output, '    ')}\n"
+
+
+def _table(result: Result, color: bool) -> str:
+    lines = [f"{'task':<16}{'points':>14}   status"]
+    for task in result.tasks:
+        amount = f"{_number(task.score)} / {_number(task.max_score)}"
+        status = task.status + (f" ({', '.join(task.diagnoses)})" if task.diagnoses else "")
+        lines.append(f"{task.id:<16}{amount:>14}   " + _paint(status, _COLORS.get(task.status, _RED), color))
+    total = f"{_number(result.score)} / {_number(result.max_score)}"
+    about = f"{result.submission}, seed {result.seed}, sandbox {result.sandbox}, {result.seconds:.1f} s"
+    if result.sandbox == "in-process":
+        about += "; run in-process: this score does not count"
+    return "\n".join([*lines, f"{'score':<16}{total:>14}   {about}"])
+
+
+def _number(hundredths: int) -> str:
+    return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")
+
+
+def _paint(text: str, code: str, color: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if color else text

@@ -1,0 +1,23 @@
+"""Text from a submission is hostile in every format: here it becomes harmless, and short."""
+
+import re
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """Return text without terminal escapes, control characters and changes of direction."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _ANSI.sub("", text.replace("\r\n", "\n")))
+
+
+def shortened(text: str, lines: int = 8, width: int = 160) -> str:
+    """Return at most `lines` lines of at most `width` characters, and say what was left out."""
+    all_lines = text.splitlines()
+    kept = [
+        line if len(line) <= width else f"{line[:width]}... ({len(line) - width} more characters)"
+        for line in all_lines[:lines]
+    ]
+    if len(all_lines) > lines:
+        kept.append(f"... ({len(all_lines) - lines} more lines)")
+    return "\n".join(kept)

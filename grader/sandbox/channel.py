@@ -1,0 +1,84 @@
+"""Requests to a worker and its answers, with a deadline; and the log of what a submission prints."""
+
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+from ..worker import wire
+from ..worker.wire import Message
+
+OUTPUT_KEPT = 64 << 10
+OUTPUT_READ = 1 << 20
+
+
+class Channel:
+    """The judge's end of a conversation with one worker.
+
+    Each exchange runs in a thread of its own, so that neither a worker that does not read nor one that does not
+    answer can hold the judge longer than the deadline, on sockets and on pipes alike.
+
+    Args:
+        reader, writer: Binary streams from and to the worker.
+        hang_up: Called when a deadline passed; must make blocked reads and writes end.
+    """
+
+    def __init__(self, reader: IO[bytes], writer: IO[bytes], hang_up: Callable[[], None]):
+        self._reader, self._writer, self._hang_up = reader, writer, hang_up
+
+    def exchange(self, message: Message, seconds: float) -> Message:
+        """Send a request and return its answer.
+
+        Raises:
+            TimeoutError: No answer within `seconds`; the channel is of no use any more.
+            EOFError, OSError: The worker is gone.
+            WireError: What came was no answer to this request.
+        """
+        number = secrets.token_hex(8)  # a frame written ahead of its request can not carry it
+        answers: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
+        request = Message({**message.header, "id": number}, message.tensors)
+        threading.Thread(target=self._exchange, args=(request, answers), daemon=True).start()
+        try:
+            answer = answers.get(timeout=max(0.0, seconds))
+        except queue.Empty:
+            self._hang_up()
+            raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+        if isinstance(answer, BaseException):
+            raise answer
+        if answer.header.get("id") != number:
+            raise wire.WireError("a frame that answers no request")
+        return answer
+
+    def _exchange(self, request: Message, answers: "queue.SimpleQueue[Message | BaseException]") -> None:
+        try:
+            wire.write(self._writer, request)
+            answers.put(wire.read(self._reader))
+        except BaseException as error:  # handed to the waiting thread, which decides
+            answers.put(error)
+
+
+class OutputLog:
+    """What a submission printed: the first 64 KiB are kept, 1 MiB is read, then its pipe is closed."""
+
+    def __init__(self, stream: IO[bytes]):
+        self._kept = bytearray()
+        self._stream = stream
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def _drain(self) -> None:
+        total = 0
+        with self._stream:
+            while total < OUTPUT_READ and (part := self._stream.read1(1 << 16)):  # type: ignore[attr-defined]
+                total += len(part)
+                self._kept += part[: OUTPUT_KEPT - len(self._kept)]
+
+    def text(self, settle_s: float = 0.05) -> str:
+        """Return what was printed so far; the pipe may lag behind the last answer, so wait a moment."""
+        before = -1
+        while before != len(self._kept):
+            before = len(self._kept)
+            time.sleep(settle_s)
+        return self._kept.decode("utf-8", errors="replace")

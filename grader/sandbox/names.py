@@ -1,0 +1,3 @@
+"""The sandboxes that `--sandbox` can force; `auto` takes the best there is."""
+
+SANDBOXES = ("auto", "process", "in-process")

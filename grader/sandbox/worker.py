@@ -1,0 +1,123 @@
+"""One worker as the judge sees it: ask it for a probe, get tensors or the reason why there are none."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ..worker.wire import Message, WireError
+from .channel import Channel, OutputLog
+from .failure import Failure, WorkerFailed, from_error
+from .limits import Limits
+
+_SIGXCPU = 24  # not in `signal` on Windows
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a worker's process ended, as the kernel told its parent.
+
+    Attributes:
+        exit: Exit status, or minus the number of the signal; None when unknown.
+        cpu_s: CPU seconds it used.
+        by_judge: Whether it had to be killed.
+    """
+
+    exit: int | None
+    cpu_s: float | None
+    by_judge: bool
+
+
+class Worker:
+    """A worker that serves one task.
+
+    Args:
+        channel: The conversation with it.
+        output: What it prints.
+        limits: Its limits.
+        neighbours: Module names beside the original file, for the message of a failed import.
+        end: Ends the process, with a grace in seconds, and tells how it ended; called once.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        output: OutputLog,
+        limits: Limits,
+        neighbours: frozenset[str],
+        end: Callable[[float], Ending],
+    ):
+        self._channel, self._output, self._limits, self._neighbours = channel, output, limits, neighbours
+        self._end = end
+        self._wall_left = limits.wall_s
+        self._ended = False
+
+    def open(self, header: dict[str, Any]) -> None:
+        """Let the worker import the file.
+
+        Raises:
+            WorkerFailed: The file cannot be imported, or the worker died trying.
+        """
+        self._exchange(Message(header), importing=True)
+
+    def ask(
+        self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], seed: int
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Run a probe and return its tensors and facts; both are untrusted.
+
+        Raises:
+            WorkerFailed: The student's code raised, the worker died, or it ran out of a limit.
+        """
+        request = Message({"probe": probe, "arguments": dict(arguments), "seed": seed}, dict(tensors))
+        answer = self._exchange(request, importing=False)
+        facts = answer.header.get("facts")
+        return answer.tensors, facts if isinstance(facts, dict) else {}
+
+    def printed(self) -> str:
+        """Return what the submission printed in this worker."""
+        return self._output.text()
+
+    def close(self) -> None:
+        """End the worker; safe to call twice."""
+        if not self._ended:
+            self._ended = True
+            self._end(0.0)
+
+    def _exchange(self, message: Message, importing: bool) -> Message:
+        started = time.monotonic()
+        try:
+            answer = self._channel.exchange(message, self._wall_left)
+        except (TimeoutError, EOFError, OSError, WireError) as error:
+            raise WorkerFailed(self._autopsy(error, importing)) from None
+        finally:
+            self._wall_left -= time.monotonic() - started
+        described = answer.header.get("error")
+        if isinstance(described, dict):
+            raise WorkerFailed(from_error(described, self._neighbours, importing))
+        return answer
+
+    def _autopsy(self, error: Exception, importing: bool) -> Failure:
+        """Return why no answer came, from how the process ended."""
+        self._ended = True
+        timed_out = isinstance(error, TimeoutError)
+        ending = self._end(0.0 if timed_out else 1.0)
+        where = "while your file was imported" if importing else "in this task"
+        cpu_limit = self._limits.cpu_s
+        if timed_out:
+            return Failure("timed out", f"your code took more than {self._limits.wall_s:.0f} s {where}", fatal=True)
+        killed_for_cpu = ending.exit == -9 and not ending.by_judge and (ending.cpu_s or 0.0) >= 0.95 * cpu_limit
+        if ending.exit == -_SIGXCPU or killed_for_cpu:
+            return Failure("timed out", f"your code used more than {cpu_limit:.0f} CPU seconds {where}", fatal=True)
+        if ending.exit == -9 and not ending.by_judge:
+            return Failure(
+                "out of memory", f"the system killed your code {where}, most likely for its memory", fatal=True
+            )
+        if isinstance(error, WireError):
+            return Failure("crashed", f"your code disturbed the grader's channel {where}", fatal=True)
+        if ending.by_judge:
+            return Failure("crashed", f"your code closed the grader's channel {where}", fatal=True)
+        status = ending.exit or 0
+        how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
+        return Failure("crashed", f"your code ended its process {where}, {how}", fatal=True)

@@ -1,0 +1,63 @@
+"""Runs the short training run of a submission beside its other checks, on the machine's other core."""
+
+import queue
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from data import load
+from grader.judge import short_run
+from grader.judge.short_run import ShortRun
+from grader.session import Session, probe_seed
+
+
+class ShortRunner:
+    """Starts the run at once, in a thread that mostly waits for workers; in-process it runs when it is asked for.
+
+    Args:
+        session: The submission's.
+        data: What `data.load` takes.
+
+    Raises:
+        DataError: There are no such images.
+    """
+
+    def __init__(self, session: Session, data: str):
+        self._session = session
+        self._splits = (load(data, "train"), load(data, "test"))
+        self._outcome: queue.SimpleQueue[ShortRun | BaseException] = queue.SimpleQueue()
+        self.printed = ""
+        if session.sandbox != "in-process":
+            threading.Thread(target=self._run_and_tell, daemon=True).start()
+
+    def outcome(self) -> ShortRun:
+        """Return what came of it; raises what the run raised."""
+        if self._session.sandbox == "in-process":
+            return self._run()
+        outcome = self._outcome.get()
+        self._outcome.put(outcome)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _run_and_tell(self) -> None:
+        try:
+            self._outcome.put(self._run())
+        except BaseException as error:  # told to the check that waits
+            self._outcome.put(error)
+
+    def _run(self) -> ShortRun:
+        return short_run.run(self._ask, short_run.prepare(*self._splits), self._session.seed)
+
+    def _ask(
+        self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Run one probe in a fresh worker."""
+        worker = self._session.start_worker("training")
+        try:
+            return worker.ask(probe, arguments, tensors, probe_seed(self._session.seed, probe, 0))
+        finally:
+            self.printed += worker.printed()
+            worker.close()

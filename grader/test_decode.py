@@ -1,0 +1,60 @@
+"""Task `decode`: codes to likelihoods."""
+
+import pytest
+import torch
+
+from grader.grading import Probe
+from grader.judge.check import check
+from grader.judge.draw import Draw
+from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.known import random_model
+from grader.judge.misconceptions import wrong_decode
+from grader.judge.tolerances import ATOL64, RTOL64
+
+pytestmark = pytest.mark.decode
+
+
+@check("shape", 20)
+def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
+    """decode() returns a distribution over images, (B, z) -> (B, C, S, S)"""
+    known = random_model(draw)
+    for batch in (1, 4):
+        for dtype in (torch.float32, torch.float64):
+            z = draw.normal(batch, known.sizes["z_dim"], dtype=dtype)
+            answer = probe("decode", sizes=known.sizes, z=z, **known.as_dtype(dtype))
+            for name in ("mean", "logvar"):
+                expect_shape(answer[name], (batch, *known.image_shape), f"the likelihood's {name}")
+                expect_dtype(answer[name], dtype, f"the likelihood's {name}")
+            expect_varies(answer["mean"], "a likelihood")
+
+
+@check("value", 60)
+def test_likelihood(probe: Probe, draw: Draw) -> None:
+    """decode() gives the normal distribution around the decoder's image, of variance one"""
+    known = random_model(draw)
+    for batch, train in [(1, False), (4, False), (3, True)]:
+        z = draw.normal(batch, known.sizes["z_dim"], scale=2)
+        image = known.decode(z)
+        answer = probe("decode", sizes=known.sizes, z=z, train=train, **known.as_dtype(torch.float64))
+        wrong_means, wrong_logvars = wrong_decode(image)
+        expect_close(answer["mean"], image, "the likelihood's mean", rtol=RTOL64, atol=ATOL64, known=wrong_means)
+        zeros = torch.zeros_like(image)
+        hint = "p(x|z) has unit variance: what is the logarithm of one, and what does logvar=None mean?"
+        what = "the likelihood's logvar"
+        expect_close(answer["logvar"], zeros, what, rtol=0, atol=ATOL64, known=wrong_logvars, hint=hint)
+        for name in ("std", "var"):
+            expect_close(answer[name], zeros + 1, f"the likelihood's {name}", rtol=0, atol=ATOL64, hint=hint)
+        expect_unchanged(answer.facts["changed"], "decode()")
+
+
+@check("gradient", 20)
+def test_gradient(probe: Probe, draw: Draw) -> None:
+    """Gradients flow from the likelihood to the decoder and the code"""
+    known = random_model(draw)
+    z, cotangent = draw.normal(3, known.sizes["z_dim"]), draw.normal(3, *known.image_shape)
+    answer = probe("decode", sizes=known.sizes, z=z, cotangent=cotangent, **known.as_dtype(torch.float64))
+    flat = cotangent.flatten(1)
+    exact = {"z": flat @ known.tensors["decoder_weight"], "decoder_weight": flat.T @ z}
+    for name, gradient in exact.items():
+        what = f"d image / d {name.replace('_', ' ')}"
+        expect_close(answer[f"grad_{name}"], gradient, what, rtol=RTOL64, atol=ATOL64)

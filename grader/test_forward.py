@@ -1,0 +1,104 @@
+"""Task `forward`: what training needs."""
+
+import pytest
+import torch
+
+from grader.grading import Probe
+from grader.judge import oracles
+from grader.judge.check import check, fail
+from grader.judge.draw import Draw
+from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.known import random_model
+from grader.judge.misconceptions import wrong_forward
+from grader.judge.tolerances import ATOL32, RTOL32
+
+pytestmark = pytest.mark.forward
+
+
+@check("shape", 20)
+def test_three_results(probe: Probe, draw: Draw) -> None:
+    """forward() returns (reconstruction, nll, kl) of shapes (B, C, S, S), (B,) and (B,)"""
+    known = random_model(draw)
+    for batch in (1, 4):
+        x = draw.uniform(-1, 1, batch, *known.image_shape, dtype=torch.float32)
+        answer = probe("forward", sizes=known.sizes, x=x, **known.as_dtype(torch.float32))
+        shapes = {"reconstruction": (batch, *known.image_shape), "nll": (batch,), "kl": (batch,)}
+        for name, shape in shapes.items():
+            expect_shape(answer[f"{name}_0"], shape, name)
+            expect_dtype(answer[f"{name}_0"], torch.float32, name)
+            expect_varies(answer[f"{name}_0"], f"a {name}")
+
+
+@check("value", 50)
+def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
+    """forward(x, noise) encodes, samples with that noise, decodes; nll and kl are those of x"""
+    known = random_model(draw)
+    for batch, train in [(1, True), (4, True), (3, False)]:
+        x, noise = draw.uniform(-1, 1, batch, *known.image_shape), draw.normal(batch, known.sizes["z_dim"])
+        answer = probe(
+            "forward",
+            sizes=known.sizes,
+            x=x.float(),
+            noise=noise.float(),
+            train=train,
+            **known.as_dtype(torch.float32),
+        )
+        mean, logvar = known.head("mean", x), known.head("logvar", x)
+        image = known.decode(oracles.sample(mean, logvar, noise))
+        exact = {
+            "reconstruction": image,
+            "nll": oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3]),
+            "kl": oracles.kl(mean, logvar),
+        }
+        wrong = wrong_forward(mean, (0.5 * logvar).exp(), noise, exact["kl"], x, known.decode)
+        for name, expected in exact.items():
+            expect_close(answer[f"{name}_0"], expected, name, rtol=RTOL32, atol=10 * ATOL32, known=wrong[name])
+        expect_unchanged(answer.facts["changed"], "forward()")
+
+
+@check("gradient", 15)
+def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
+    """The loss sends exact gradients to the decoder, both heads and the encoder"""
+    known = random_model(draw)
+    batch = 3
+    x, noise = draw.uniform(-1, 1, batch, *known.image_shape), draw.normal(batch, known.sizes["z_dim"])
+    ones = torch.ones(batch, dtype=torch.float32)
+    answer = probe(
+        "forward",
+        sizes=known.sizes,
+        x=x.float(),
+        noise=noise.float(),
+        cotangent_nll=ones,
+        cotangent_kl=ones,
+        **known.as_dtype(torch.float32),
+    )
+    for result, parameters in {
+        "nll": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
+        "kl": ("mean_weight", "logvar_weight", "encoder_weight"),
+    }.items():
+        exact = known.loss_gradients(x, noise, result)
+        for name in parameters:
+            gradient = exact[name]
+            scale = float(gradient.abs().max())
+            what = f"d {result} / d {name.replace('_', ' ')}"
+            expect_close(answer[f"{result}_grad_{name}"], gradient, what, rtol=RTOL32, atol=RTOL32 * scale)
+
+
+@check("statistics", 15)
+def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
+    """Without given noise, each call samples the posterior anew, for each image on its own"""
+    known = random_model(draw)
+    x = draw.uniform(-1, 1, 1, *known.image_shape).expand(6, *known.image_shape).contiguous()
+    answer = probe("forward", sizes=known.sizes, x=x.float(), calls=2, **known.as_dtype(torch.float32))
+    images = torch.cat([answer["reconstruction_0"], answer["reconstruction_1"]])
+    expect_shape(images, (12, *known.image_shape), "reconstructions")
+    codes = known.codes(images.double())
+    nearest = torch.cdist(codes, codes).fill_diagonal_(torch.inf).min()
+    # Codes of 5 dimensions and standard deviations near 1 come closer than 1e-4 with probability below 1e-18.
+    if float(nearest) < 1e-4 * float((0.5 * known.head("logvar", x[:1])).exp().min()):
+        fail(
+            "two samples of one posterior differ",
+            "the same reconstruction twice",
+            hint="noise must be drawn at every call and for each image; is the posterior sampled at all?",
+            diagnosis="noise_not_fresh",
+        )

@@ -1,0 +1,50 @@
+"""Task `interpolate`: the walk from one code to another."""
+
+import pytest
+import torch
+
+from grader.grading import Probe
+from grader.judge.check import check
+from grader.judge.draw import Draw
+from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.known import random_model
+from grader.judge.misconceptions import wrong_interpolate
+from grader.judge.tolerances import ATOL32, RTOL32
+
+pytestmark = pytest.mark.interpolate
+
+
+@check("shape", 20)
+def test_as_many_images_as_asked_for(probe: Probe, draw: Draw) -> None:
+    """interpolate() returns n_samples images, (n_samples, C, S, S)"""
+    known = random_model(draw, bend=1.0)
+    for count in (2, 5):
+        z_1, z_2 = draw.normal(1, known.sizes["z_dim"]).float(), draw.normal(1, known.sizes["z_dim"]).float()
+        answer = probe(
+            "interpolate", sizes=known.sizes, z_1=z_1, z_2=z_2, n_samples=count, **known.as_dtype(torch.float32)
+        )
+        expect_shape(answer["value"], (count, *known.image_shape), "images")
+        expect_dtype(answer["value"], torch.float32, "images")
+        expect_varies(answer["value"], "an image")
+
+
+@check("value", 80)
+def test_straight_line(probe: Probe, draw: Draw) -> None:
+    """interpolate() decodes the straight line from z_1 to z_2, evenly spaced, both ends included"""
+    known = random_model(draw, bend=1.0)
+    for count, train in [(2, False), (3, False), (8, False), (5, True)]:
+        z_1, z_2 = draw.normal(1, known.sizes["z_dim"]), draw.normal(1, known.sizes["z_dim"])
+        answer = probe(
+            "interpolate",
+            sizes=known.sizes,
+            z_1=z_1.float(),
+            z_2=z_2.float(),
+            n_samples=count,
+            train=train,
+            **known.as_dtype(torch.float32),
+        )
+        weight = torch.arange(count, dtype=torch.float64)[:, None] / (count - 1)
+        expected = known.decode(torch.lerp(z_1, z_2, weight))
+        wrong = wrong_interpolate(z_1, z_2, count, known.decode)
+        expect_close(answer["value"], expected, "the image", rtol=RTOL32, atol=5 * ATOL32, known=wrong)
+        expect_unchanged(answer.facts["changed"], "interpolate()")

@@ -1,0 +1,40 @@
+"""Task `mode`: the most probable value."""
+
+import pytest
+import torch
+
+from grader.grading import Probe
+from grader.judge.check import check
+from grader.judge.draw import Draw
+from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.misconceptions import wrong_mode
+from grader.judge.tolerances import ATOL64, RTOL64
+
+pytestmark = pytest.mark.mode
+
+SHAPES = [(1, 4), (5, 3), (2, 3, 4, 4)]
+
+
+@check("shape", 20)
+def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
+    """mode() has the shape and dtype of the mean"""
+    for shape in SHAPES:
+        for dtype in (torch.float32, torch.float64):
+            mean, logvar = draw.normal(*shape, dtype=dtype), draw.normal(*shape, dtype=dtype)
+            value = probe("distribution", name="mode", mean=mean, logvar=logvar)["value_0"]
+            expect_shape(value, shape, "mode")
+            expect_dtype(value, dtype, "mode")
+            expect_varies(value, "a mode")
+
+
+@check("value", 80)
+def test_value(probe: Probe, draw: Draw) -> None:
+    """mode() is where the density is highest, and no draw"""
+    for shape in SHAPES:
+        mean, logvar = draw.normal(*shape, scale=2), draw.normal(*shape)
+        answer = probe("distribution", name="mode", mean=mean, logvar=logvar, calls=2)
+        for call in (0, 1):
+            expect_close(
+                answer[f"value_{call}"], mean, "mode", rtol=RTOL64, atol=ATOL64, known=wrong_mode(mean, logvar)
+            )
+        expect_unchanged(answer.facts["changed"], "mode()")

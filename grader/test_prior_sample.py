@@ -1,0 +1,63 @@
+"""Task `prior_sample`: images dreamt up from the prior."""
+
+import pytest
+import torch
+
+from grader.grading import Probe
+from grader.judge.check import check
+from grader.judge.draw import Draw
+from grader.judge.expect import expect_close, expect_dtype, expect_finite, expect_shape, expect_unchanged, expect_varies
+from grader.judge.known import random_model
+from grader.judge.misconceptions import wrong_prior_sample
+from grader.judge.normality import expect_standard_normal
+from grader.judge.tolerances import ATOL32, RTOL32
+
+pytestmark = pytest.mark.prior_sample
+
+
+@check("shape", 20)
+def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
+    """sample(batch_size) returns as many different images, (B, C, S, S)"""
+    known = random_model(draw)
+    for batch in (1, 6):
+        answer = probe("prior_sample", sizes=known.sizes, batch_size=batch, **known.as_dtype(torch.float32))
+        expect_shape(answer["value_0"], (batch, *known.image_shape), "images")
+        expect_dtype(answer["value_0"], torch.float32, "images")
+        expect_varies(answer["value_0"], "a sample")
+
+
+@check("value", 50)
+def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
+    """sample(batch_size, noise) decodes that noise to the modes of p(x|z)"""
+    known = random_model(draw)
+    for batch, train in [(1, False), (4, False), (3, True)]:
+        z = draw.normal(batch, known.sizes["z_dim"])
+        answer = probe(
+            "prior_sample",
+            sizes=known.sizes,
+            batch_size=batch,
+            noise=z.float(),
+            train=train,
+            **known.as_dtype(torch.float32),
+        )
+        image = known.decode(z)
+        wrong = wrong_prior_sample(image, known.decode(0 * z), known.decode(2 * z))
+        expect_close(answer["value_0"], image, "the image", rtol=RTOL32, atol=ATOL32, known=wrong)
+        expect_unchanged(answer.facts["changed"], "sample()")
+
+
+@check("statistics", 30)
+def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
+    """Without given noise, every call decodes fresh codes from the standard normal prior"""
+    known = random_model(draw)
+    batch = 400
+    answer = probe("prior_sample", sizes=known.sizes, batch_size=batch, calls=2, **known.as_dtype(torch.float32))
+    codes = []
+    for call in (0, 1):
+        images = answer[f"value_{call}"]
+        expect_shape(images, (batch, *known.image_shape), "images")
+        expect_finite(images, "images")
+        codes.append(known.codes(images.double()))
+        # A draw from p(x|z) would lie one standard deviation off in every pixel.
+        expect_close(images, known.decode(codes[-1]), "a decoded image", rtol=RTOL32, atol=10 * ATOL32)
+    expect_standard_normal(torch.stack(codes).flatten(1), "the code of sample()")

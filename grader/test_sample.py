@@ -1,0 +1,74 @@
+"""Task `sample`: the reparameterised draw."""
+
+import pytest
+import torch
+
+from grader.grading import Probe
+from grader.judge import oracles
+from grader.judge.check import check, fail
+from grader.judge.draw import Draw
+from grader.judge.expect import expect_close, expect_dtype, expect_finite, expect_shape, expect_unchanged, expect_varies
+from grader.judge.misconceptions import wrong_sample
+from grader.judge.normality import expect_standard_normal
+from grader.judge.tolerances import ATOL64, RTOL64
+
+pytestmark = pytest.mark.sample
+
+SHAPES = [(1, 7), (5, 3), (2, 3, 4, 4)]
+
+
+@check("shape", 20)
+def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
+    """sample() has the shape and dtype of the mean, with noise given or drawn"""
+    for shape in SHAPES:
+        for dtype in (torch.float32, torch.float64):
+            mean, logvar = draw.normal(*shape, dtype=dtype), draw.normal(*shape, dtype=dtype)
+            for noise in (None, draw.normal(*shape, dtype=dtype)):
+                value = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=noise)["value_0"]
+                expect_shape(value, shape, "sample")
+                expect_dtype(value, dtype, "sample")
+                expect_varies(value, "a sample")
+
+
+@check("value", 40)
+def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
+    """sample(noise) is the reparameterised sample for that noise"""
+    for shape in SHAPES:
+        mean, logvar, noise = draw.normal(*shape, scale=3), draw.normal(*shape, scale=2), draw.normal(*shape)
+        answer = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=noise, calls=2)
+        expected, known = oracles.sample(mean, logvar, noise), wrong_sample(mean, logvar, noise)
+        for call in (0, 1):
+            expect_close(answer[f"value_{call}"], expected, "sample", rtol=RTOL64, atol=ATOL64, known=known)
+        expect_unchanged(answer.facts["changed"], "sample()")
+
+
+@check("gradient", 20)
+def test_pathwise_gradient(probe: Probe, draw: Draw) -> None:
+    """Gradients flow through a drawn sample to mean and logvar"""
+    shape = (6, 5)
+    mean, logvar, cotangent = draw.normal(*shape), draw.normal(*shape), draw.normal(*shape)
+    answer = probe("distribution", name="sample", mean=mean, logvar=logvar, cotangent=cotangent)
+    std = (0.5 * logvar).exp()
+    noise = (answer["value_0"] - mean) / std  # the noise that was drawn, read off the sample
+    exact = {"mean": cotangent, "logvar": cotangent * noise * std / 2}
+    for name, gradient in exact.items():
+        expect_close(answer[f"grad_{name}"], gradient, f"d sample / d {name}", rtol=RTOL64, atol=ATOL64)
+
+
+@check("statistics", 20)
+def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
+    """Without given noise, every call draws fresh standard normal noise"""
+    shape = (64, 32)
+    mean, logvar = draw.normal(*shape, scale=3), draw.normal(*shape)
+    answer = probe("distribution", name="sample", mean=mean, logvar=logvar, calls=2, objects=2)
+    std = (0.5 * logvar).exp()
+    noise = torch.stack([(answer[f"value_{i}"] - mean) / std for i in range(4)])
+    expect_finite(noise, "noise")
+    expect_standard_normal(noise.flatten(1), "the noise of sample()")
+    if len(torch.unique(noise.float().round(decimals=5))) < 0.9 * noise.numel():
+        fail(
+            "noise that is new for every call, row and dimension",
+            "numbers that repeat",
+            hint="draw one number per element, at every call",
+            diagnosis="noise_not_fresh",
+        )

@@ -1,0 +1,49 @@
+"""Start as a zygote that forks workers (`zygote FD`), or as a single worker on standard input and output (`once`).
+
+Run by path under `python -I`: no part of the project is on the import path, so the package is made known by hand.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+
+def _make_package() -> None:
+    """Make this folder importable as the package `worker`, and nothing beside it."""
+    folder = Path(__file__).resolve().parent
+    spec = importlib.util.spec_from_file_location(
+        "worker", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["worker"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["worker"])
+
+
+def _once() -> None:
+    """Serve one task on standard input and output, which are then out of the student's reach."""
+    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)  # what the student prints goes where standard error goes: to the judge's log
+    from worker import streams  # type: ignore[import-not-found]
+    from worker.serve import serve  # type: ignore[import-not-found]
+
+    streams.reopen()
+    serve(reader, writer)
+
+
+def main() -> None:
+    """Dispatch on the first argument."""
+    _make_package()
+    if sys.argv[1] == "zygote":
+        from worker.zygote import run  # type: ignore[import-not-found]
+
+        run(int(sys.argv[2]), sys.argv[3:])
+    else:
+        _once()
+
+
+if __name__ == "__main__":
+    main()

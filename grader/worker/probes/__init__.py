@@ -1,0 +1,22 @@
+"""The probes: what is done with a submission, by name. Each returns tensors and facts, and judges nothing."""
+
+from collections.abc import Callable
+
+from . import distribution, layers, model, training
+from .found import Found
+
+PROBES: dict[str, Callable[..., Found]] = {
+    "distribution": distribution.call,
+    "layers": layers.call,
+    "encode": model.encode,
+    "decode": model.decode,
+    "prior_sample": model.prior_sample,
+    "forward": model.forward,
+    "log_likelihood": model.log_likelihood,
+    "interpolate": model.interpolate,
+    "train": training.train,
+    "posteriors": training.posteriors,
+    "decoded": training.decoded,
+}
+
+__all__ = ["PROBES", "Found"]

@@ -1,0 +1,166 @@
+"""The probes of VAE and interpolate: a model of known linear parts, one method called, cotangents pulled back."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..construct import Sizes, build_known
+from ..errors import WrongType
+from ..submission import Submission
+from .found import Found, changed, leaves, method, need_tensor, pull_back, snapshot
+
+
+def encode(
+    submission: Submission,
+    *,
+    sizes: Sizes,
+    x: Tensor,
+    train: bool = False,
+    cotangent_mean: Tensor | None = None,
+    cotangent_logvar: Tensor | None = None,
+    **known: Tensor,
+) -> Found:
+    """Call VAE.encode; return the posterior's `mean` and `logvar` and the gradients through each of them."""
+    model = build_known(submission, sizes, known, x.dtype).train(train)
+    inputs = {**leaves({"x": x}), **_parameters(model)}
+    before = snapshot({"x": inputs["x"]})
+    posterior = method(model, "VAE", "encode")(inputs["x"])
+    found = {name: _attribute(posterior, name, "encode()") for name in ("mean", "logvar")}
+    for name, cotangent in (("mean", cotangent_mean), ("logvar", cotangent_logvar)):
+        if cotangent is not None:
+            pulled = pull_back(found[name], cotangent, inputs)
+            found.update({f"{name}_{k}": v for k, v in pulled.items()})
+    return Found(found, {"changed": changed(before, {"x": inputs["x"]})})
+
+
+def decode(
+    submission: Submission,
+    *,
+    sizes: Sizes,
+    z: Tensor,
+    train: bool = False,
+    cotangent: Tensor | None = None,
+    **known: Tensor,
+) -> Found:
+    """Call VAE.decode; return the likelihood's `mean`, `logvar`, `std` and `var`, and gradients through the mean."""
+    model = build_known(submission, sizes, known, z.dtype).train(train)
+    inputs = {**leaves({"z": z}), **_parameters(model)}
+    before = snapshot({"z": inputs["z"]})
+    likelihood = method(model, "VAE", "decode")(inputs["z"])
+    found = {name: _attribute(likelihood, name, "decode()") for name in ("mean", "logvar", "std", "var")}
+    gradients = {} if cotangent is None else pull_back(found["mean"], cotangent, inputs)
+    return Found({**found, **gradients}, {"changed": changed(before, {"z": inputs["z"]})})
+
+
+def prior_sample(
+    submission: Submission,
+    *,
+    sizes: Sizes,
+    batch_size: int,
+    noise: Tensor | None = None,
+    train: bool = False,
+    calls: int = 1,
+    **known: Tensor,
+) -> Found:
+    """Call VAE.sample on one model; return `value_<i>`, one per call."""
+    model = build_known(submission, sizes, known, torch.float32).train(train)
+    before = snapshot({"noise": noise})
+    draw = method(model, "VAE", "sample")
+    given = {} if noise is None else {"noise": noise}
+    values = [need_tensor(draw(batch_size, **given), "VAE.sample()") for _ in range(calls)]
+    altered = changed(before, {"noise": noise})
+    return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": altered})
+
+
+def forward(
+    submission: Submission,
+    *,
+    sizes: Sizes,
+    x: Tensor,
+    noise: Tensor | None = None,
+    train: bool = True,
+    calls: int = 1,
+    cotangent_reconstruction: Tensor | None = None,
+    cotangent_nll: Tensor | None = None,
+    cotangent_kl: Tensor | None = None,
+    **known: Tensor,
+) -> Found:
+    """Call the model; return `reconstruction`, `nll` and `kl` (of call i: `_<i>` appended) and gradients of each."""
+    model = build_known(submission, sizes, known, x.dtype).train(train)
+    inputs = {**leaves({"x": x}), **_parameters(model)}
+    watched = {"x": inputs["x"], **({} if noise is None else {"noise": noise})}
+    before = snapshot(watched)
+    found: dict[str, Tensor] = {}
+    for i in range(calls):
+        found.update(_triple(method(model, "VAE", "forward")(inputs["x"], *([] if noise is None else [noise])), i))
+    altered = changed(before, watched)
+    cotangents = {"reconstruction": cotangent_reconstruction, "nll": cotangent_nll, "kl": cotangent_kl}
+    for name, cotangent in cotangents.items():
+        if cotangent is not None:
+            pulled = pull_back(found[f"{name}_0"], cotangent, inputs)
+            found.update({f"{name}_{k}": v for k, v in pulled.items()})
+    return Found(found, {"changed": altered})
+
+
+def log_likelihood(
+    submission: Submission,
+    *,
+    sizes: Sizes,
+    x: Tensor,
+    K: int | None = None,
+    train: bool = False,
+    calls: int = 1,
+    **known: Tensor,
+) -> Found:
+    """Call VAE.log_likelihood on one model; return `value_<i>`, one per call."""
+    model = build_known(submission, sizes, known, x.dtype).train(train)
+    before = snapshot({"x": x})
+    estimate = method(model, "VAE", "log_likelihood")
+    given = {} if K is None else {"K": K}
+    values = [need_tensor(estimate(x, **given), "log_likelihood()") for _ in range(calls)]
+    return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": changed(before, {"x": x})})
+
+
+def interpolate(
+    submission: Submission,
+    *,
+    sizes: Sizes,
+    z_1: Tensor,
+    z_2: Tensor,
+    n_samples: int,
+    train: bool = False,
+    **known: Tensor,
+) -> Found:
+    """Call interpolate; return its images as `value`."""
+    function = submission.find("interpolate")
+    model = build_known(submission, sizes, known, z_1.dtype).train(train)
+    before = snapshot({"z_1": z_1, "z_2": z_2})
+    value = need_tensor(function(model, z_1, z_2, n_samples), "interpolate()")
+    return Found({"value": value}, {"changed": changed(before, {"z_1": z_1, "z_2": z_2})})
+
+
+def _parameters(model: Any) -> dict[str, Tensor]:
+    """Return the parameters of the known parts, by the names under which the judge sent them."""
+    return {
+        "encoder_weight": model.encoder.weight,
+        "mean_weight": model.mean.weight,
+        "logvar_weight": model.logvar.weight,
+        "decoder_weight": model.decoder.weight,
+    }
+
+
+def _attribute(distribution: Any, name: str, call: str) -> Tensor:
+    value = getattr(distribution, name, None)
+    if not isinstance(value, Tensor):
+        kind = "None" if distribution is None else f"an object of type {type(distribution).__name__}"
+        raise WrongType(f"{call} returned {kind}, but a DiagonalGaussianDistribution is expected")
+    return value
+
+
+def _triple(result: Any, call: int) -> dict[str, Tensor]:
+    if not isinstance(result, (tuple, list)) or len(result) != 3:
+        count = f"{len(result)} values" if isinstance(result, (tuple, list)) else f"a {type(result).__name__}"
+        raise WrongType(f"forward() returned {count}, but three are expected: (reconstruction, nll, kl)")
+    names = ("reconstruction", "nll", "kl")
+    return {f"{n}_{call}": need_tensor(v, f"forward(): {n}") for n, v in zip(names, result, strict=True)}

@@ -1,0 +1,88 @@
+"""The probes of `training`: train in one worker, encode in a second, decode in a third that saw no image.
+
+The loop is the grader's own; a test holds its losses to those of assignment/train.py for the same seed.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..construct import Sizes, build
+from ..errors import WrongType
+from ..submission import Submission
+from .found import Found, need_tensor
+
+
+def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dict[str, Any]) -> Found:
+    """Train the submission as it is, for a few steps.
+
+    Args:
+        submission: The submission; no stand-ins.
+        sizes: Keyword arguments of VAE.
+        images: uint8 (N, C, S, S).
+        settings: `steps`, `batch_size`, `lr`, `seed`.
+
+    Returns:
+        The trained weights and buffers as `state.<name>`; facts `losses`, one per step, and `moved`, the largest
+        change of each parameter.
+    """
+    torch.manual_seed(settings["seed"])
+    model = build(submission, sizes).train()
+    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings["lr"])
+    losses: list[float] = []
+    for indices, noise in _batches(len(images), sizes["z_dim"], settings):
+        x = images[indices].float() / 127.5 - 1.0
+        _, nll, kl = _results(model(x, noise))
+        loss = (nll + kl).mean()
+        losses.append(float(loss.detach()))
+        if not math.isfinite(losses[-1]):
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in model.named_parameters() if n in before}
+    state = {f"state.{name}": value for name, value in model.state_dict().items()}
+    return Found(state, {"losses": losses, "moved": moved})
+
+
+def posteriors(submission: Submission, *, sizes: Sizes, images: Tensor, **weights: Tensor) -> Found:
+    """Return `mean` and `logvar` (N, z) of the posteriors of held-out images, uint8 (N, C, S, S)."""
+    model = _restored(submission, sizes, weights)
+    with torch.no_grad():
+        found = [model.encode(x.float() / 127.5 - 1.0) for x in images.split(64)]
+    return Found({name: torch.cat([getattr(q, name) for q in found]) for name in ("mean", "logvar")})
+
+
+def decoded(submission: Submission, *, sizes: Sizes, z: Tensor, **weights: Tensor) -> Found:
+    """Return the `mean` images (N, C, S, S) of codes (N, z)."""
+    model = _restored(submission, sizes, weights)
+    with torch.no_grad():
+        return Found({"mean": torch.cat([model.decode(part).mean for part in z.split(64)])})
+
+
+def _restored(submission: Submission, sizes: Sizes, weights: dict[str, Tensor]) -> Any:
+    model = build(submission, sizes)
+    model.load_state_dict({name.removeprefix("state."): value for name, value in weights.items()})
+    return model.eval()
+
+
+def _batches(n: int, z_dim: int, settings: dict[str, Any]) -> Any:
+    """Yield (indices, noise) of each step: a permutation and noise from (seed, epoch), the last batch partial."""
+    batch, seed = settings["batch_size"], settings["seed"]
+    for step in range(settings["steps"]):
+        epoch, position = divmod(step, math.ceil(n / batch))
+        if position == 0:
+            order = torch.randperm(n, generator=torch.Generator().manual_seed(2 * (seed * 1_000_003 + epoch)))
+            noise_source = torch.Generator().manual_seed(2 * (seed * 1_000_003 + epoch) + 1)
+        indices = order[position * batch : (position + 1) * batch]
+        yield indices, torch.randn(len(indices), z_dim, generator=noise_source)
+
+
+def _results(results: Any) -> tuple[Tensor, Tensor, Tensor]:
+    if not isinstance(results, (tuple, list)) or len(results) != 3:
+        raise WrongType("forward() must return (reconstruction, nll, kl)")
+    reconstruction, nll, kl = results
+    return reconstruction, need_tensor(nll, "forward(): nll"), need_tensor(kl, "forward(): kl")

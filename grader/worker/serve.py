@@ -1,0 +1,81 @@
+"""One worker: load the submission once, then answer one probe after the other until the judge hangs up."""
+
+import os
+import random
+import sys
+import warnings
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from . import limits, wire
+from .errors import WrongType, describe
+from .submission import Submission, load, module_from_source
+from .wire import Message
+
+
+def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
+    """Answer the judge's requests.
+
+    The first request describes the worker: `path` of the submission, `folder` to work in, `limits`, `standins`
+    (sources by task id). Each later one names a `probe`, a `seed` and its arguments; tensors ride along by name.
+    """
+    start = wire.read(reader)
+    path = Path(start.header["path"])
+    os.chdir(start.header["folder"])
+    limits.apply(start.header["limits"])
+    try:
+        seed_everything(start.header["seed"])
+        submission = open_submission(path, start.header["standins"])
+        wire.write(writer, Message({"id": start.header["id"], "ready": True}))
+    except BaseException as error:  # SystemExit too: a file that exits on import is told so
+        wire.write(writer, Message({"id": start.header["id"], "error": describe(error, path)}))
+        return
+    while True:
+        try:
+            request = wire.read(reader)
+        except EOFError:
+            return
+        wire.write(writer, answer(submission, path, request))
+
+
+def answer(submission: Submission, path: Path, request: Message) -> Message:
+    """Run one probe and return its tensors, or the error it met."""
+    from .probes import PROBES  # here, so that the zygote has them and a worker pays nothing
+
+    number = request.header["id"]
+    try:
+        seed_everything(request.header["seed"])
+        found = PROBES[request.header["probe"]](submission, **request.header["arguments"], **request.tensors)
+        tensors = {name: wire.plain(_tensor(name, value)) for name, value in found.tensors.items()}
+        return Message({"id": number, "facts": found.facts}, tensors)
+    except BaseException as error:
+        return Message({"id": number, "error": describe(error, path)})
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every common generator; afresh before each probe, so that the order of checks changes no result."""
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.manual_seed(seed)
+
+
+def open_submission(path: Path, sources: dict[str, str]) -> Submission:
+    """Import the file, quietly, and make the stand-ins that came with it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = load(path)
+    return Submission(module, {name: module_from_source(name, source) for name, source in sources.items()})
+
+
+def _tensor(name: str, value: Any) -> torch.Tensor:
+    if not isinstance(value, torch.Tensor):
+        raise WrongType(f"{name} is a {type(value).__name__}, but a tensor is expected")
+    if value.layout != torch.strided:
+        raise WrongType(f"{name} is a sparse tensor, but a dense one is expected")
+    return value

@@ -1,0 +1,16 @@
+"""Stand-in for DiagonalGaussianDistribution.kl."""
+
+import torch
+from torch.distributions import Independent, Normal, kl_divergence
+
+
+def kl(self):
+    """Ask torch.distributions for the divergence of all dimensions but the first."""
+    events = self.mean.dim() - 1
+    prior = Normal(torch.zeros_like(self.mean), torch.ones_like(self.mean))
+    return kl_divergence(Independent(Normal(self.mean, self.std), events), Independent(prior, events))
+
+
+def install(module):
+    """Put the method onto the student's class."""
+    module.DiagonalGaussianDistribution.kl = kl

@@ -1,0 +1,14 @@
+"""Stand-in for DiagonalGaussianDistribution.nll."""
+
+from torch.distributions import Normal
+
+
+def nll(self, sample, dims=(1, 2, 3)):
+    """Ask torch.distributions for the log-density."""
+    log_density = Normal(self.mean, self.std, validate_args=False).log_prob(sample)
+    return log_density.neg().sum(dim=tuple(dims))
+
+
+def install(module):
+    """Put the method onto the student's class."""
+    module.DiagonalGaussianDistribution.nll = nll

@@ -1,0 +1,15 @@
+"""Stand-in for DiagonalGaussianDistribution.sample."""
+
+import torch
+from torch.distributions import AffineTransform
+
+
+def sample(self, noise=None):
+    """Draw by an affine transform of standard normal noise."""
+    base = torch.distributions.Normal(torch.zeros_like(self.mean), torch.ones_like(self.mean))
+    return AffineTransform(self.mean, self.std)(base.sample() if noise is None else noise)
+
+
+def install(module):
+    """Put the method onto the student's class."""
+    module.DiagonalGaussianDistribution.sample = sample

@@ -1,0 +1,52 @@
+"""Load the one file of a submission, and find the names of the contract in it."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .errors import MissingName
+
+MODULE_NAME = "VAE_Model"
+
+
+class Submission:
+    """A loaded submission: the module, and the stand-ins that this task may lean on.
+
+    Args:
+        module: The student's module.
+        standins: Modules made of the stand-ins' sources, by task id; never the one of the task under check.
+    """
+
+    def __init__(self, module: ModuleType, standins: dict[str, ModuleType]):
+        self.module = module
+        self.standins = standins
+
+    def find(self, name: str) -> Any:
+        """Return a class or function of the student's module.
+
+        Raises:
+            MissingName: The module has no such name.
+        """
+        if not hasattr(self.module, name):
+            raise MissingName(f"the file defines no `{name}`")
+        return getattr(self.module, name)
+
+
+def load(path: Path) -> ModuleType:
+    """Import the student's file as the module `VAE_Model`; whatever it raises goes through."""
+    spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE_NAME] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def module_from_source(name: str, source: str) -> ModuleType:
+    """Return a module made of source text that the judge sent: stand-ins lie nowhere in a worker's reach."""
+    module = ModuleType(f"standin_{name}")
+    exec(compile(source, f"<stand-in {name}>", "exec"), module.__dict__)  # trusted: it came from the judge
+    return module

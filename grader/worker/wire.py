@@ -1,0 +1,85 @@
+"""Frames between judge and worker: a header in JSON, and tensors as safetensors bytes. Never pickle.
+
+A frame is 4 bytes header length, 8 bytes tensor length (big endian), the header, the tensors. Both sides use this
+module; the judge reads frames that a stranger's code may have written, so every length is bounded before it is read.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+MAX_HEADER = 1 << 20
+MAX_TENSORS = 64 << 20
+
+_LENGTHS = struct.Struct(">IQ")
+
+
+class WireError(Exception):
+    """What came is no frame: too long, cut off, or not what a frame holds."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One frame: `header` is what JSON can hold, `tensors` are dense CPU tensors by name."""
+
+    header: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """Return a detached, contiguous copy without subclass: safetensors refuses shared or strided storage."""
+    return torch.Tensor.detach(tensor).as_subclass(Tensor).clone(memory_format=torch.contiguous_format)
+
+
+def encode(message: Message) -> bytes:
+    """Return the frame of a message."""
+    header = json.dumps(message.header).encode()
+    tensors = safetensors.torch.save({k: plain(v) for k, v in message.tensors.items()}) if message.tensors else b""
+    return _LENGTHS.pack(len(header), len(tensors)) + header + tensors
+
+
+def write(stream: IO[bytes], message: Message) -> None:
+    """Write one frame and flush."""
+    stream.write(encode(message))
+    stream.flush()
+
+
+def read(stream: IO[bytes], max_tensors: int = MAX_TENSORS) -> Message:
+    """Read one frame.
+
+    Raises:
+        EOFError: The stream ended before a frame began.
+        WireError: The frame is longer than allowed, was cut off, or is malformed.
+    """
+    lengths = _read_exactly(stream, _LENGTHS.size)
+    header_length, tensors_length = _LENGTHS.unpack(lengths)
+    if header_length > MAX_HEADER or tensors_length > max_tensors:
+        raise WireError(f"a frame of {header_length} + {tensors_length} bytes is longer than allowed")
+    header_bytes = _read_exactly(stream, header_length)
+    tensor_bytes = _read_exactly(stream, tensors_length)
+    try:
+        header = json.loads(header_bytes)
+        tensors: Mapping[str, Tensor] = safetensors.torch.load(tensor_bytes) if tensor_bytes else {}
+    except Exception as error:  # json and safetensors raise many kinds; none may pass for an answer
+        raise WireError(f"a malformed frame: {error}") from error
+    if not isinstance(header, dict):
+        raise WireError("a frame's header must be a JSON object")
+    return Message(header, dict(tensors))
+
+
+def _read_exactly(stream: IO[bytes], count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        part = stream.read(count - len(data))
+        if not part:
+            if not data:
+                raise EOFError("the other side is gone")
+            raise WireError("a frame was cut off")
+        data += part
+    return bytes(data)
