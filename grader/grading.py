@@ -13,7 +13,7 @@ from torch import Tensor
 from data import DataError
 from grader.judge import scoring
 from grader.judge.check import CheckFailed, Explanation, fail
-from grader.judge.results import Result
+from grader.judge.results import Result, Status
 from grader.judge.scoring import Verdict
 from grader.judge.short_run import ShortRun
 from grader.judge.tasks import BY_ID, TASKS
@@ -84,6 +84,7 @@ class Grading:
         self._data: str = config.getoption("data")
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
+        self._shown: dict[str, int] = {}  # characters of each task's prints that a report holds already
         torch.set_num_threads(1)  # beside a worker on the other core, more threads wait for each other
         config.option.tbstyle = "no"  # students read explanations, not tracebacks of the grader
         config.option.reportchars = ""
@@ -171,27 +172,29 @@ class Grading:
         if error is None:
             return _verdict(item, "passed")
         if isinstance(error, CheckFailed):
-            explanation = error.explanation
-            output = explanation.text()
-            return _verdict(item, "failed", self._with_prints(item, output), explanation.diagnosis)
+            return self._explained(item, "failed", error.explanation.text(), error.explanation.diagnosis)
         if not isinstance(error, WorkerFailed) and self.session.sandbox != "in-process":
             self._grader_errors.append("".join(traceback.format_exception(error)))
             return _verdict(item, "failed", f"{'got':<10}an error of the grader's own; please tell your instructor")
         failure = error.failure if isinstance(error, WorkerFailed) else _in_process_failure(error)
         if failure.status == "not attempted":
             return _verdict(item, "not attempted", failure.message)
-        return _verdict(item, failure.status, self._with_prints(item, _failure_text(failure)))
+        return self._explained(item, failure.status, _failure_text(failure))
 
-    def _with_prints(self, item: pytest.Item, output: str) -> str:
+    def _explained(self, item: pytest.Item, status: Status, text: str, diagnosis: str | None = None) -> Verdict:
+        """Return a verdict with its text and what the student printed, both harmless and short."""
         task = _task(item)
-        text = self._training.printed if task == "training" and self._training else self.session.printed(task)
-        printed = shortened(harmless(text).strip())
-        return f"{output}\nprinted   {printed}" if printed else output
+        text = shortened(harmless(text), lines=16, width=400)
+        printed = self._training.printed if task == "training" and self._training else self.session.printed(task)
+        seen, self._shown[task] = self._shown.get(task, 0), len(printed)
+        if printed := shortened(harmless(printed[seen:]).strip()):  # each line once, with the first check it belongs to
+            text += f"\n{'printed':<10}" + printed.replace("\n", "\n" + " " * 10)
+        return _verdict(item, status, text, diagnosis)
 
 
 def _failure_text(failure: Failure) -> str:
     lines = [f"line {f['line']}, in {f['function'] or 'the file'}: {f['text']}" for f in failure.traceback]
-    return "\n".join([f"{'got':<10}{harmless(failure.message)}", *(f"{'':<10}{harmless(line)}" for line in lines)])
+    return "\n".join([f"{'got':<10}{failure.message}", *(f"{'':<10}{line}" for line in lines)])
 
 
 def _in_process_failure(error: BaseException) -> Failure:
@@ -201,7 +204,7 @@ def _in_process_failure(error: BaseException) -> Failure:
     return Failure("crashed", f"{type(error).__name__}: {error}")
 
 
-def _verdict(item: pytest.Item, status: Any, output: str = "", diagnosis: str | None = None) -> Verdict:
+def _verdict(item: pytest.Item, status: Status, output: str = "", diagnosis: str | None = None) -> Verdict:
     mark = item.get_closest_marker("check")
     assert mark is not None
     title = (item.function.__doc__ or item.name).strip().splitlines()[0]  # type: ignore[attr-defined]

@@ -4,6 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+import tests.typechecker  # noqa: F401 - jaxtyping looks it up by name
+
+# Before anything imports them: every call's shapes and types are checked against the annotations.
+install_import_hook(["data", "solution", "assignment", "grader.judge"], "tests.typechecker.check")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -82,8 +82,8 @@ def run(ask: Ask, images: Images, seed: int) -> ShortRun:
     """
     settings = {**SETTINGS, "seed": Draw(seed, "short run").seed()}
     state, facts = ask("train", {"sizes": SIZES, "settings": settings}, {"images": images.train})
-    losses = [float(loss) for loss in _list(facts.get("losses"))]
-    moved = {str(k): float(v) for k, v in facts.get("moved", {}).items()}
+    losses = list(_numbers(facts.get("losses")).values())
+    moved = _numbers(facts.get("moved"))
     if not losses or not math.isfinite(losses[-1]):
         return ShortRun(losses, moved, math.inf, math.inf, -math.inf)
     posterior, _ = ask("posteriors", {"sizes": SIZES}, {"images": images.held_out, **state})
@@ -100,8 +100,10 @@ def run(ask: Ask, images: Images, seed: int) -> ShortRun:
     return ShortRun(losses, moved, nll, kl, gap)
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _numbers(value: Any) -> dict[str, float]:
+    """Return the numbers in a worker's list or table; whatever else it holds is left out."""
+    items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    return {str(key): float(number) for key, number in items if isinstance(number, (int, float))}
 
 
 def _as(tensor: Tensor | None, shape: tuple[int, ...]) -> Tensor:

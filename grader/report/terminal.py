@@ -18,12 +18,14 @@ def _explanations(task: TaskResult, color: bool) -> str:
     """Return what a student reads about the checks of a task that did not pass."""
     if task.status == "not attempted":
         return ""
-    shown: list[str] = []
-    seen: set[str] = set()
-    for check in task.checks:
-        if check.score < check.max_score and check.output not in seen:
-            seen.add(check.output)  # a crashed worker explains itself once, not once per check
-            shown.append(_explanation(check, color))
+    short = [check for check in task.checks if check.score < check.max_score]
+    wrong_value = any(check.kind == "value" and check.status != "passed" for check in short)
+    waiting = [check for check in short if wrong_value and check.kind in ("gradient", "statistics")]
+    explained = {check.output: check for check in reversed(short) if check not in waiting}  # each text once
+    shown = [_explanation(check, color) for check in short if explained.get(check.output) is check]
+    if waiting:
+        titles = "".join(f"\n    - {check.title}" for check in waiting)
+        shown.append(f"{task.id}: these checks count once the value is right{titles}\n")
     return "\n".join(shown)
 
 

@@ -86,13 +86,13 @@ class Worker:
             self._end(0.0)
 
     def _exchange(self, message: Message, importing: bool) -> Message:
-        started = time.monotonic()
+        started, allowed = time.monotonic(), self._wall_left
         try:
-            answer = self._channel.exchange(message, self._wall_left)
+            answer = self._channel.exchange(message, allowed)
         except (TimeoutError, EOFError, OSError, WireError) as error:
+            self._wall_left = allowed - (time.monotonic() - started)
             raise WorkerFailed(self._autopsy(error, importing)) from None
-        finally:
-            self._wall_left -= time.monotonic() - started
+        self._wall_left = allowed - (time.monotonic() - started)
         described = answer.header.get("error")
         if isinstance(described, dict):
             raise WorkerFailed(from_error(described, self._neighbours, importing))
@@ -107,7 +107,9 @@ class Worker:
         cpu_limit = self._limits.cpu_s
         if timed_out:
             return Failure("timed out", f"your code took more than {self._limits.wall_s:.0f} s {where}", fatal=True)
-        killed_for_cpu = ending.exit == -9 and not ending.by_judge and (ending.cpu_s or 0.0) >= 0.95 * cpu_limit
+        # Where CPU seconds are not known, the wall time is the best guess: one thread uses no more than that.
+        used = self._limits.wall_s - self._wall_left if ending.cpu_s is None else ending.cpu_s
+        killed_for_cpu = ending.exit == -9 and not ending.by_judge and used >= 0.95 * cpu_limit
         if ending.exit == -_SIGXCPU or killed_for_cpu:
             return Failure("timed out", f"your code used more than {cpu_limit:.0f} CPU seconds {where}", fatal=True)
         if ending.exit == -9 and not ending.by_judge:

@@ -57,7 +57,7 @@ def read(stream: IO[bytes], max_tensors: int = MAX_TENSORS) -> Message:
         EOFError: The stream ended before a frame began.
         WireError: The frame is longer than allowed, was cut off, or is malformed.
     """
-    lengths = _read_exactly(stream, _LENGTHS.size)
+    lengths = _read_exactly(stream, _LENGTHS.size, begun=False)
     header_length, tensors_length = _LENGTHS.unpack(lengths)
     if header_length > MAX_HEADER or tensors_length > max_tensors:
         raise WireError(f"a frame of {header_length} + {tensors_length} bytes is longer than allowed")
@@ -73,13 +73,13 @@ def read(stream: IO[bytes], max_tensors: int = MAX_TENSORS) -> Message:
     return Message(header, dict(tensors))
 
 
-def _read_exactly(stream: IO[bytes], count: int) -> bytes:
+def _read_exactly(stream: IO[bytes], count: int, begun: bool = True) -> bytes:
     data = bytearray()
     while len(data) < count:
         part = stream.read(count - len(data))
         if not part:
-            if not data:
-                raise EOFError("the other side is gone")
-            raise WireError("a frame was cut off")
+            if begun or data:
+                raise WireError("a frame was cut off")
+            raise EOFError("the other side is gone")
         data += part
     return bytes(data)

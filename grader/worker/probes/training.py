@@ -4,6 +4,7 @@ The loop is the grader's own; a test holds its losses to those of assignment/tra
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -69,16 +70,17 @@ def _restored(submission: Submission, sizes: Sizes, weights: dict[str, Tensor]) 
     return model.eval()
 
 
-def _batches(n: int, z_dim: int, settings: dict[str, Any]) -> Any:
-    """Yield (indices, noise) of each step: a permutation and noise from (seed, epoch), the last batch partial."""
-    batch, seed = settings["batch_size"], settings["seed"]
+def _batches(n: int, z_dim: int, settings: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (indices, noise) of each step, which follow from (seed, epoch); an epoch's last batch may be smaller."""
+    batch, steps_per_epoch = settings["batch_size"], math.ceil(n / settings["batch_size"])
     for step in range(settings["steps"]):
-        epoch, position = divmod(step, math.ceil(n / batch))
+        epoch, position = divmod(step, steps_per_epoch)
         if position == 0:
-            order = torch.randperm(n, generator=torch.Generator().manual_seed(2 * (seed * 1_000_003 + epoch)))
-            noise_source = torch.Generator().manual_seed(2 * (seed * 1_000_003 + epoch) + 1)
-        indices = order[position * batch : (position + 1) * batch]
-        yield indices, torch.randn(len(indices), z_dim, generator=noise_source)
+            seed = 1_000_003 * settings["seed"] + 2 * (epoch + 1)
+            order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+            noise = torch.randn(n, z_dim, generator=torch.Generator().manual_seed(seed + 1))
+        visited = slice(position * batch, (position + 1) * batch)
+        yield order[visited], noise[visited]
 
 
 def _results(results: Any) -> tuple[Tensor, Tensor, Tensor]:

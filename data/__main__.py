@@ -1,0 +1,168 @@
+"""The command `python -m data`: what images are here, and how to get more."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data import mat, official
+from data.house_numbers import SPLITS, DataError, HouseNumbers
+from data.loader import SAMPLE, load
+
+SEED, TRAIN, TEST = 0, 2048, 512  # of the sample that comes with the project
+
+EXAMPLES = """\
+examples:
+  python -m data                             what is here
+  python -m data fetch                       download SVHN (246 MB) into data/svhn
+  python -m data sheet svhn --out look.png   a picture of its first images
+  python -m data compare svhn                the sample's statistics beside SVHN's
+  python -m data sample --out /tmp/more --seed 1 --train 20000 --test 2000
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 failed with one line on stderr (2: wrong usage)."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "fetch":
+            return _fetch()
+        if options.command == "sample":
+            same = (options.seed, options.train, options.test) == (SEED, TRAIN, TEST)
+            if options.out == SAMPLE and not same:
+                parser.error("another sample than the one that comes with the project needs a place: give --out DIR")
+            return _sample(options.out, options.seed, options.train, options.test)
+        if options.command == "compare":
+            return _compare(options.source)
+        if options.command == "sheet":
+            return _sheet(options.source, options.out)
+        return _status()
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("error: stopped; nothing unfinished was left behind", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data",
+        description="Say what images of house numbers are here, fetch SVHN, or make synthetic ones.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="")
+    commands.add_parser("fetch", help="download SVHN's official files into data/svhn")
+    sample = commands.add_parser("sample", help="make the synthetic sample (the same command, the same bytes)")
+    sample.add_argument("--out", type=Path, default=SAMPLE, metavar="DIR", help="where to (default: %(default)s)")
+    sample.add_argument("--seed", type=_seed, default=SEED, metavar="N", help="which street (default: %(default)s)")
+    sample.add_argument("--train", type=_count, default=TRAIN, metavar="N", help="images (default: %(default)s)")
+    sample.add_argument("--test", type=_count, default=TEST, metavar="N", help="images (default: %(default)s)")
+    compare = commands.add_parser("compare", help="print the statistics of the sample beside those of other images")
+    sheet = commands.add_parser("sheet", help="draw a contact sheet: the first 72 images as one picture")
+    for command, default in ((compare, "svhn"), (sheet, "sample")):
+        command.add_argument(
+            "source",
+            nargs="?",
+            default=default,
+            help='"sample", "svhn", a .mat file or a folder (default: %(default)s)',
+        )
+    sheet.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture to write, such as look.png")
+    return parser
+
+
+def _status() -> int:
+    """Print a line for each split: how many images, how large, where."""
+    sound = True
+    for source, folder in (("sample", SAMPLE), ("svhn", official.FOLDER)):
+        for split in SPLITS:
+            path = folder / f"{split}_32x32.mat"
+            try:
+                what = f"{len(load(source, split)):6,} images {path.stat().st_size / 1e6:7.1f} MB   {path}"
+            except DataError as error:
+                what = str(error)
+                sound = sound and source != "sample"  # the sample comes with the project; SVHN may be missing
+            print(f"{source:7} {split:6} {what}")
+    return 0 if sound else 1
+
+
+def _fetch() -> int:
+    """Fetch both official files."""
+    for split in SPLITS:
+        fetched = official.fetch(split, official.FOLDER)
+        print(f"{official.FOLDER / official.OFFICIAL[split].name}: {'fetched' if fetched else 'already here'}")
+    return 0
+
+
+def _sample(out: Path, seed: int, train: int, test: int) -> int:
+    """Make synthetic images and write them as a pair of files."""
+    from data.synthetic import house_numbers
+
+    both = house_numbers(seed, range(train)), house_numbers(seed, range(train, train + test))
+    for split, numbers in zip(SPLITS, both, strict=True):
+        path = out / f"{split}_32x32.mat"
+        mat.write(path, numbers)
+        print(f"{path}: {len(numbers):,} images")
+    return 0
+
+
+def _compare(source: str) -> int:
+    """Print a table of statistics, equal numbers of images on both sides, as markdown."""
+    from data.statistics import statistics
+
+    ours, theirs = ([load(name, split) for split in SPLITS] for name in ("sample", source))
+    counts = [min(len(a), len(b)) for a, b in zip(ours, theirs, strict=True)]
+    left, right = (
+        statistics(*(_first(part, n) for part, n in zip(side, counts, strict=True))) for side in (ours, theirs)
+    )
+    print(f"| {counts[0]:,} training and {counts[1]:,} test images | sample | {Path(source).name} | ratio |")
+    print("|---|---:|---:|---:|")
+    for name, value in left.items():
+        ratio = value / right[name] if right[name] else float("nan")
+        print(f"| {name} | {value:.3f} | {right[name]:.3f} | {ratio:.2f} |")
+    return 0
+
+
+def _sheet(source: str, out: Path) -> int:
+    """Write the first images of a source as one picture of 6 rows and 12 columns."""
+    from PIL import Image
+
+    rows, columns = 6, 12
+    images = load(source).images[: rows * columns]
+    grid = images.new_full((rows * columns, *images.shape[1:]), 255)  # white where there are fewer images
+    grid[: len(images)] = images
+    _, channels, height, width = grid.shape
+    picture = grid.view(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
+    sheet = Image.fromarray(picture.reshape(rows * height, columns * width, channels).numpy())
+    try:
+        sheet.resize((2 * sheet.width, 2 * sheet.height), Image.Resampling.NEAREST).save(out, optimize=True)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{out}: cannot be written ({error}); choose another file, ending in .png") from error
+    print(f"{out}: {len(images)} images")
+    return 0
+
+
+def _first(numbers: HouseNumbers, count: int) -> HouseNumbers:
+    return HouseNumbers(numbers.images[:count], numbers.labels[:count])
+
+
+def _count(text: str) -> int:
+    """Parse a number of images."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {value}")
+    return value
+
+
+def _seed(text: str) -> int:
+    """Parse a seed."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 2^32 - 1, not {value}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

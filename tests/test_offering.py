@@ -1,0 +1,115 @@
+"""grader/offering.toml: what an instructor edits is checked, and a mistake is named with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from grader.judge.offering import OFFERING, OfferingError, load
+from grader.judge.tasks import TASKS
+
+POINTS = {
+    "encoder": 5,
+    "decoder": 7,
+    "sample": 10,
+    "kl": 10,
+    "nll": 10,
+    "mode": 2,
+    "encode": 5,
+    "decode": 5,
+    "prior_sample": 6,
+    "forward": 8,
+    "log_likelihood": 16,
+    "interpolate": 6,
+    "training": 10,
+}
+
+
+def edited(folder: Path, *replacements: tuple[str, str]) -> Path:
+    """Return the path of a copy of the project's offering with lines replaced."""
+    text = OFFERING.read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert text.count(f"\n{old}") == 1, f"the offering has no line that begins with {old!r}"
+        text = text.replace(f"\n{old}", f"\n{new}")
+    path = folder / "offering.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def line_of(path: Path, beginning: str) -> int:
+    """Return the number of the first line that begins so."""
+    return 1 + [line.startswith(beginning) for line in path.read_text(encoding="utf-8").splitlines()].index(True)
+
+
+def test_the_projects_own_offering_gives_the_agreed_points() -> None:
+    offering = load()
+    assert offering.points == POINTS
+    assert list(offering.points) == [task.id for task in TASKS]
+    assert sum(offering.points.values()) == 100
+
+
+def test_its_limits_are_the_agreed_ones() -> None:
+    limits = load().limits
+    assert (limits["task_cpu_s"], limits["task_wall_s"]) == (20, 40)
+    assert (limits["training_cpu_s"], limits["training_wall_s"]) == (60, 120)
+    assert limits["submission_wall_s"] == 540
+    assert limits["memory_mib"] == 3 * 1024
+
+
+def test_points_and_limits_can_be_changed_in_the_file_alone(tmp_path: Path) -> None:
+    path = edited(tmp_path, ("total = 100", "total = 20"), *((f"{t} = {p}", f"{t} = 1") for t, p in POINTS.items()))
+    path = Path(path)
+    path.write_text(path.read_text(encoding="utf-8").replace("\nkl = 1", "\nkl = 8"), encoding="utf-8")
+    assert load(path).points == {**dict.fromkeys(POINTS, 1), "kl": 8}
+
+
+REFUSED = {
+    "a wrong key": (("kl = 10", "kll = 10"), "unknown key 'kll'", "kll ="),
+    "a wrong key of the limits": (("task_cpu_s = 20", "task_cpu = 20"), "unknown key 'task_cpu'", "task_cpu ="),
+    "a wrong table": (("[limits]", "[limit]"), "unknown key 'limit'", "[limit]"),
+    "points that do not add up": (("kl = 10", "kl = 11"), "the points add up to 101, not to total = 100", "total ="),
+    "half points": (("kl = 10", "kl = 9.5"), "kl must be a whole number of points, not 9.5", "kl ="),
+    "points as text": (("kl = 10", 'kl = "10"'), "kl must be a whole number of points, not '10'", "kl ="),
+    "points as a truth value": (("mode = 2", "mode = true"), "mode must be a whole number of points", "mode ="),
+    "negative points": (("kl = 10", "kl = -10"), "kl must be a whole number of points, not -10", "kl ="),
+    "a limit of zero": (("task_wall_s = 40", "task_wall_s = 0"), "task_wall_s must be a positive number", "task_wall_"),
+    "a limit as text": (("file_mib = 256", 'file_mib = "256"'), "file_mib must be a positive number", "file_mib ="),
+    "a limit that is no number": (("file_mib = 256", "file_mib = nan"), "file_mib must be a positive", "file_mib ="),
+}
+
+
+@pytest.mark.parametrize(("replacement", "message", "line"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_mistake_is_refused_with_its_line(
+    tmp_path: Path, replacement: tuple[str, str], message: str, line: str
+) -> None:
+    path = edited(tmp_path, replacement)
+    with pytest.raises(OfferingError) as refusal:
+        load(path)
+    assert message in str(refusal.value)
+    assert f"{path}, line {line_of(path, line)}: " in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    for line, key in [("kl = 10", "kl"), ("task_cpu_s = 20", "task_cpu_s"), ("total = 100", "total")]:
+        with pytest.raises(OfferingError, match=rf"{key} is missing"):
+            load(edited(tmp_path, (line, "#")))
+
+
+def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "offering.toml"
+    path.write_text("total = 100\npoints = 100\nlimits = 3\n")
+    with pytest.raises(OfferingError, match="a table is expected"):
+        load(path)
+
+
+def test_a_file_that_is_no_toml_or_is_missing_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OfferingError, match="line 4"):
+        path = tmp_path / "broken.toml"
+        path.write_text("a = 1\nb = 2\n\nc = = 3\n")
+        load(path)
+    with pytest.raises(OfferingError, match="absent.toml"):
+        load(tmp_path / "absent.toml")
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(OfferingError, match="binary.toml"):
+        load(binary)

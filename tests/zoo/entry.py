@@ -1,0 +1,65 @@
+"""What a catalogue of the zoo holds: the reference with one thing answered differently."""
+
+from dataclasses import dataclass
+
+Swap = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A submission with one misconception.
+
+    Attributes:
+        task: The task that it gets wrong.
+        name: Unique within the task.
+        answer: What stands in the task's region instead of the reference's answer; empty: the reference's.
+        forward: The same for the second region of `encoder` and `decoder`.
+        swaps: Texts of the file and what stands there instead, each found exactly once.
+        diagnosis: The misconception that the report must name, and no other; empty: it must name none.
+        also: Misconceptions that are no wrong trail either.
+        falls: The tasks that must lose points; the default is `task`. All others must keep theirs, but `training` may
+            do either, unless it is listed.
+    """
+
+    task: str
+    name: str
+    answer: str = ""
+    forward: str = ""
+    swaps: tuple[Swap, ...] = ()
+    diagnosis: str = ""
+    also: tuple[str, ...] = ()
+    falls: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Task and name, as tables show it."""
+        return f"{self.task}: {self.name}"
+
+    @property
+    def must_fall(self) -> frozenset[str]:
+        """The tasks that must lose points."""
+        return frozenset(self.falls or (self.task,))
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """A right submission, written differently: it must lose no point.
+
+    Attributes:
+        name: What is different.
+        answers: Region (a task id, or `encoder.forward`, `decoder.forward`) -> what stands there instead.
+        swaps: Texts of the file and what stands there instead, each found exactly once.
+        top: Lines put after the imports.
+        bottom: Lines put at the end of the file.
+    """
+
+    name: str
+    answers: tuple[Swap, ...] = ()
+    swaps: tuple[Swap, ...] = ()
+    top: str = ""
+    bottom: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, as tables show it."""
+        return self.name
