@@ -5,11 +5,20 @@ import torch
 
 from grader.grading import Probe
 from grader.judge import oracles
-from grader.judge.check import check
+from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.examples import examples
+from grader.judge.expect import (
+    expect_close,
+    expect_dtype,
+    expect_repeated,
+    expect_shape,
+    expect_unchanged,
+    expect_varies,
+)
 from grader.judge.misconceptions import wrong_kl
 from grader.judge.monte_carlo import expect_agrees_with_monte_carlo
+from grader.judge.strategies import parameters
 from grader.judge.tolerances import ATOL64, RTOL64
 
 pytestmark = pytest.mark.kl
@@ -27,22 +36,28 @@ def test_one_number_per_row(probe: Probe, draw: Draw) -> None:
             expect_varies(value, "a divergence")
 
 
-@check("value", 50)
+@check("value", 40)
 def test_closed_form(probe: Probe, draw: Draw) -> None:
     """kl() equals the closed form, for narrow, wide, near and far posteriors"""
-    for batch, z_dim, spread in [(1, 4, 1.0), (6, 3, 1.0), (5, 8, 4.0), (4, 1, 2.0)]:
-        mean, logvar = draw.normal(batch, z_dim, scale=spread), draw.normal(batch, z_dim, scale=spread)
-        answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2)
-        for call in (0, 1):
-            expect_close(
-                answer[f"value_{call}"],
-                oracles.kl(mean, logvar),
-                "kl",
-                rtol=RTOL64,
-                atol=ATOL64 * z_dim,
-                known=wrong_kl(mean, logvar),
-            )
+    typical = draw.normal(6, 3), draw.normal(6, 3)
+    drawn = [p.fill(draw) for p in examples(parameters(), 20, draw.seed())]
+    for mean, logvar in [typical, *drawn]:
+        answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2, strided=draw.integer(0, 1) == 1)
+        exact, known = oracles.kl(mean, logvar), wrong_kl(mean, logvar)
+        expect_repeated(answer, exact, "kl", rtol=RTOL64, atol=ATOL64 * mean.shape[1], known=known)
         expect_unchanged(answer.facts["changed"], "kl()")
+
+
+@check("value", 10)
+def test_zero_at_the_prior_only(probe: Probe, draw: Draw) -> None:
+    """kl() is zero for the standard normal and for nothing else"""
+    mean, logvar = torch.zeros(5, 4, dtype=torch.float64), torch.zeros(5, 4, dtype=torch.float64)
+    mean[1, 2], mean[2, 0], logvar[3, 1], logvar[4, 3] = 0.01, -0.01, 0.01, -0.01
+    value = probe("distribution", name="kl", mean=mean, logvar=logvar)["value_0"]
+    expect_close(value, oracles.kl(mean, logvar), "kl", rtol=1e-3, atol=1e-7, known=wrong_kl(mean, logvar))
+    without = probe("distribution", name="kl", mean=mean[:1])["value_0"]
+    if float(without.abs().max()) > 1e-6:
+        fail("kl = 0 for mean 0 and no logvar given (unit variance)", f"{float(without[0]):.6g}")
 
 
 @check("statistics", 10)
@@ -57,8 +72,9 @@ def test_monte_carlo(probe: Probe, draw: Draw) -> None:
 @check("gradient", 20)
 def test_gradient(probe: Probe, draw: Draw) -> None:
     """The gradient of kl() is that of the closed form"""
-    mean, logvar, cotangent = draw.normal(5, 4), draw.normal(5, 4), draw.normal(5)
-    answer = probe("distribution", name="kl", mean=mean, logvar=logvar, cotangent=cotangent)
-    exact = {"mean": cotangent[:, None] * mean, "logvar": cotangent[:, None] * (logvar.exp() - 1) / 2}
-    for name, gradient in exact.items():
-        expect_close(answer[f"grad_{name}"], gradient, f"d kl / d {name}", rtol=RTOL64, atol=ATOL64)
+    for batch in (1, 5):
+        mean, logvar, cotangent = draw.normal(batch, 4), draw.normal(batch, 4), draw.normal(batch)
+        answer = probe("distribution", name="kl", mean=mean, logvar=logvar, cotangent=cotangent)
+        exact = {"mean": cotangent[:, None] * mean, "logvar": cotangent[:, None] * (logvar.exp() - 1) / 2}
+        for name, gradient in exact.items():
+            expect_close(answer[f"grad_{name}"], gradient, f"d kl / d {name}", rtol=RTOL64, atol=ATOL64)

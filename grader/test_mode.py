@@ -6,7 +6,14 @@ import torch
 from grader.grading import Probe
 from grader.judge.check import check
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.expect import (
+    expect_close,
+    expect_dtype,
+    expect_repeated,
+    expect_shape,
+    expect_unchanged,
+    expect_varies,
+)
 from grader.judge.misconceptions import wrong_mode
 from grader.judge.tolerances import ATOL64, RTOL64
 
@@ -27,14 +34,20 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
             expect_varies(value, "a mode")
 
 
-@check("value", 80)
+@check("value", 60)
 def test_value(probe: Probe, draw: Draw) -> None:
     """mode() is where the density is highest, and no draw"""
     for shape in SHAPES:
-        mean, logvar = draw.normal(*shape, scale=2), draw.normal(*shape)
-        answer = probe("distribution", name="mode", mean=mean, logvar=logvar, calls=2)
-        for call in (0, 1):
-            expect_close(
-                answer[f"value_{call}"], mean, "mode", rtol=RTOL64, atol=ATOL64, known=wrong_mode(mean, logvar)
-            )
-        expect_unchanged(answer.facts["changed"], "mode()")
+        for strided in (False, True):
+            mean, logvar = draw.normal(*shape, scale=2), draw.normal(*shape)
+            answer = probe("distribution", name="mode", mean=mean, logvar=logvar, calls=2, strided=strided)
+            expect_repeated(answer, mean, "mode", rtol=RTOL64, atol=ATOL64, known=wrong_mode(mean, logvar))
+            expect_unchanged(answer.facts["changed"], "mode()")
+
+
+@check("gradient", 20)
+def test_gradient(probe: Probe, draw: Draw) -> None:
+    """Gradients flow through the mode to the mean: reconstructions are modes, and may be trained on"""
+    mean, logvar, cotangent = draw.normal(4, 3), draw.normal(4, 3), draw.normal(4, 3)
+    answer = probe("distribution", name="mode", mean=mean, logvar=logvar, cotangent=cotangent)
+    expect_close(answer["grad_mean"], cotangent, "d mode / d mean", rtol=RTOL64, atol=ATOL64)

@@ -5,10 +5,19 @@ import torch
 
 from grader.grading import Probe
 from grader.judge import oracles
-from grader.judge.check import check
+from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.examples import examples
+from grader.judge.expect import (
+    expect_close,
+    expect_dtype,
+    expect_repeated,
+    expect_shape,
+    expect_unchanged,
+    expect_varies,
+)
 from grader.judge.misconceptions import wrong_nll
+from grader.judge.strategies import parameters
 from grader.judge.tolerances import ATOL64, RTOL64
 
 pytestmark = pytest.mark.nll
@@ -28,41 +37,61 @@ def test_sums_over_dims(probe: Probe, draw: Draw) -> None:
             expect_varies(value, "an nll")
 
 
-@check("value", 50)
+@check("value", 40)
 def test_log_density(probe: Probe, draw: Draw) -> None:
     """nll() is minus the log-density of a normal distribution, constant included"""
-    for shape, dims in CASES:
-        mean, logvar, sample = draw.normal(*shape, scale=2), draw.normal(*shape), draw.normal(*shape, scale=2)
-        answer = probe("distribution", name="nll", mean=mean, logvar=logvar, sample=sample, dims=dims, calls=2)
-        terms = mean[0].numel()
-        for call in (0, 1):
-            expect_close(
-                answer[f"value_{call}"],
-                oracles.nll(mean, logvar, sample, dims),
-                f"nll over dims {dims}",
-                rtol=RTOL64,
-                atol=ATOL64 * terms,
-                known=wrong_nll(mean, logvar, sample, dims),
-            )
+    drawn = [(*p.fill(draw), [1]) for p in examples(parameters(), 12, draw.seed())]
+    for mean, logvar, dims in [(draw.normal(*shape), draw.normal(*shape), dims) for shape, dims in CASES] + drawn:
+        sample = mean + 2 * (0.5 * logvar).exp() * draw.normal(*mean.shape)
+        answer = probe(
+            "distribution",
+            name="nll",
+            mean=mean,
+            logvar=logvar,
+            sample=sample,
+            dims=dims,
+            calls=2,
+            strided=draw.integer(0, 1) == 1,
+        )
+        exact, known = oracles.nll(mean, logvar, sample, dims), wrong_nll(mean, logvar, sample, dims)
+        atol = ATOL64 * mean[0].numel()
+        expect_repeated(answer, exact, f"nll over dims {dims}", rtol=RTOL64, atol=atol, known=known)
         expect_unchanged(answer.facts["changed"], "nll()")
 
 
 @check("value", 10)
 def test_images_by_default(probe: Probe, draw: Draw) -> None:
     """Without dims, nll() sums over channels, height and width; without logvar the variance is one"""
-    mean, sample = draw.normal(3, 2, 4, 4), draw.normal(3, 2, 4, 4)
-    value = probe("distribution", name="nll", mean=mean, sample=sample)["value_0"]
-    zeros = torch.zeros_like(mean)
-    expected, known = oracles.nll(mean, zeros, sample, [1, 2, 3]), wrong_nll(mean, zeros, sample, [1, 2, 3])
-    expect_close(value, expected, "nll", rtol=RTOL64, atol=ATOL64 * 32, known=known)
+    for shape in [(3, 2, 4, 4), (1, 3, 2, 2)]:
+        mean, sample = draw.normal(*shape), draw.normal(*shape)
+        value = probe("distribution", name="nll", mean=mean, sample=sample)["value_0"]
+        zeros = torch.zeros_like(mean)
+        expected, known = oracles.nll(mean, zeros, sample, [1, 2, 3]), wrong_nll(mean, zeros, sample, [1, 2, 3])
+        expect_close(value, expected, "nll", rtol=RTOL64, atol=ATOL64 * 32, known=known)
+
+
+@check("statistics", 10)
+def test_density_integrates_to_one(probe: Probe, draw: Draw) -> None:
+    """exp(-nll) is a density: it integrates to one"""
+    grid = torch.linspace(-12, 12, 2001, dtype=torch.float64)[:, None]
+    center, logvar = draw.uniform(-1, 1, 1).expand(2001, 1), draw.uniform(-1, 1, 1).expand(2001, 1)
+    value = probe("distribution", name="nll", mean=center.clone(), logvar=logvar.clone(), sample=grid, dims=[1])
+    expect_shape(value["value_0"], (2001,), "nll")
+    # The trapezoidal rule is exact to 1e-12 for a normal density of standard deviation 0.6 or more and steps of 0.012.
+    integral = float(torch.trapezoid((-value["value_0"].double()).exp(), grid[:, 0]))
+    if not abs(integral - 1) < 1e-4:
+        fail("an integral of 1", f"{integral:.5g}", hint="which factor normalises a normal density?")
 
 
 @check("gradient", 20)
 def test_gradient(probe: Probe, draw: Draw) -> None:
     """The gradient of nll() reaches mean, logvar and sample"""
-    mean, logvar, sample, cotangent = draw.normal(4, 6), draw.normal(4, 6), draw.normal(4, 6), draw.normal(4)
-    answer = probe("distribution", name="nll", mean=mean, logvar=logvar, sample=sample, dims=[1], cotangent=cotangent)
-    error, var, outer = sample - mean, logvar.exp(), cotangent[:, None]
-    exact = {"mean": -outer * error / var, "logvar": outer * (1 - error**2 / var) / 2, "sample": outer * error / var}
-    for name, gradient in exact.items():
-        expect_close(answer[f"grad_{name}"], gradient, f"d nll / d {name}", rtol=RTOL64, atol=ATOL64)
+    for shape, dims in [((4, 6), [1]), ((1, 2, 3, 3), [1, 2, 3])]:
+        mean, logvar, sample, cotangent = *(draw.normal(*shape) for _ in range(3)), draw.normal(shape[0])
+        answer = probe(
+            "distribution", name="nll", mean=mean, logvar=logvar, sample=sample, dims=dims, cotangent=cotangent
+        )
+        error, var, outer = sample - mean, logvar.exp(), cotangent.view(-1, *[1] * (len(shape) - 1))
+        of_mean, of_logvar = -outer * error / var, outer * (1 - error**2 / var) / 2
+        for name, gradient in {"mean": of_mean, "logvar": of_logvar, "sample": -of_mean}.items():
+            expect_close(answer[f"grad_{name}"], gradient, f"d nll / d {name}", rtol=RTOL64, atol=ATOL64)

@@ -25,6 +25,9 @@ def skeleton(reference: str) -> str:
     """
 
     def todo(region: re.Match[str]) -> str:
+        if nested := _MARK.search(region[2]):
+            line = reference.count("\n", 0, region.start(2) + nested.start()) + 1
+            raise ValueError(f"a mark without partner above line {line}: the answer before it has no end")
         headings = _TASK.findall(reference, 0, region.start())
         if not headings:
             raise ValueError(f"no task heading above the answer:\n{region[0]}")

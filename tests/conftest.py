@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Before torch: on a busy machine two threads mostly wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from jaxtyping import install_import_hook
 

@@ -414,7 +414,7 @@ def test_a_students_own_exception_keeps_its_traceback(tmp_path: Path) -> None:
 @pytest.mark.parametrize("room", ["assignment", "solution"])
 def test_both_commands_offer_the_same_options(room: str) -> None:
     done = subprocess.run([sys.executable, "-m", room, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: python -m {room}")
     offered = set(re.findall(r"--[\w-]+", done.stdout))
     assert offered >= {

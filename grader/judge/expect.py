@@ -1,12 +1,20 @@
 """Comparisons of what came with what an oracle says, and the words for what differs."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from .check import fail
 from .misconceptions import Misconception, match
+
+
+class Answers(Protocol):
+    """What a probe returned: tensors by name."""
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return one of them."""
 
 
 def expect_shape(actual: Tensor, shape: Sequence[int], what: str) -> None:
@@ -88,6 +96,26 @@ def expect_close(
         hint=misconception.hint if misconception else hint,
         diagnosis=misconception.id if misconception else None,
     )
+
+
+def expect_repeated(
+    answer: Answers,
+    expected: Tensor,
+    what: str,
+    *,
+    rtol: float,
+    atol: float,
+    known: Sequence[tuple[Misconception, Tensor]] = (),
+    hint: str = "",
+) -> None:
+    """Demand the same values from `value_0` and `value_1`, two calls on one object.
+
+    Raises:
+        CheckFailed: One of them differs.
+    """
+    expect_close(answer["value_0"], expected, what, rtol=rtol, atol=atol, known=known, hint=hint)
+    again = hint or "the first call was right: what does a call leave behind that the next one finds?"
+    expect_close(answer["value_1"], expected, f"at the second call, {what}", rtol=rtol, atol=atol, hint=again)
 
 
 def expect_unchanged(names: object, what: str) -> None:

@@ -1,5 +1,6 @@
 """Read grader/offering.toml: points and limits, checked."""
 
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def load(path: Path = OFFERING) -> Offering:
     try:
         text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OfferingError(f"{path}: {error}") from None
     _keys(path, text, content, ("total", "points", "limits"))
     points, limits = content["points"], content["limits"]
@@ -52,7 +53,7 @@ def load(path: Path = OFFERING) -> Offering:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise OfferingError(f"{path}{_line(text, key)}: {key} must be a whole number of points, not {value!r}")
     for key, value in limits.items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < math.inf:
             raise OfferingError(f"{path}{_line(text, key)}: {key} must be a positive number, not {value!r}")
     if sum(points.values()) != content["total"]:
         line = _line(text, "total")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +55,10 @@ def _test(check: CheckResult) -> dict[str, Any]:
 def write(path: Path, result: Result) -> None:
     """Write results.json atomically: whoever reads it sees the whole of it or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".results-")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(as_json(result), stream, indent=1)
-        Path(temporary).replace(path)
+        temporary.write_text(json.dumps(as_json(result), indent=1), encoding="utf-8")
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -1,0 +1,198 @@
+"""The house: who may import whom, held by reading import statements; and that importing a room changes nothing.
+
+Imports inside functions count like those at the top, and so does `importlib.import_module("a.constant")`.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = {"assignment", "solution", "grader", "data", "tests"}
+FILES = sorted(
+    file
+    for room in ROOMS
+    for file in (ROOT / room).rglob("*.py")
+    if not any(part.startswith((".", "__pycache__")) for part in file.relative_to(ROOT).parts)
+)
+MODULES = {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in FILES}
+LONGEST = 250
+
+
+def imports(module: str) -> set[str]:
+    """Return the full names of all that a module imports, relative imports resolved."""
+    return set(_imported(module, MODULES[module]))
+
+
+def _imported(module: str, file: Path) -> Iterator[str]:
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                name = f"{base}.{alias.name}"
+                yield name if name in MODULES else base
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
+            yield from (a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str))
+
+
+def within(module: str, *rooms: str) -> bool:
+    """Whether a module is one of `rooms` or lies in it."""
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+def of(*rooms: str) -> list[str]:
+    """Return the modules of rooms."""
+    found = [module for module in MODULES if within(module, *rooms)]
+    assert found, f"no modules in {rooms}"
+    return found
+
+
+def strangers(module: str, *allowed: str) -> set[str]:
+    """Return what a module imports of the project besides `allowed`."""
+    return {name for name in imports(module) if within(name, *ROOMS) and not within(name, *allowed)}
+
+
+# ## The reader of imports itself
+def test_imports_are_seen_in_all_their_forms() -> None:
+    assert "grader.worker.wire" in imports("grader.sandbox.channel"), "from ..worker import wire"
+    assert "grader.worker.wire" in imports("grader.sandbox.worker"), "from ..worker.wire import Message"
+    assert "grader.worker.probes.found" in imports("grader.worker.probes"), "from .found import Found"
+    assert "grader.worker.probes" in imports("grader.worker.serve"), "inside a function"
+    assert "grader.worker.serve" in imports("grader.sandbox.in_process"), "importlib.import_module"
+    assert {"torch", "data"} <= imports("grader.judge.short_run")
+
+
+# ## Who may import whom
+@pytest.mark.parametrize("module", of("data"))
+def test_data_knows_no_other_room(module: str) -> None:
+    assert not strangers(module, "data")
+
+
+@pytest.mark.parametrize("module", of("assignment"))
+def test_the_assignment_knows_data_only(module: str) -> None:
+    assert not strangers(module, "assignment", "data")
+
+
+@pytest.mark.parametrize("module", of("solution"))
+def test_the_solution_knows_the_assignment_and_data(module: str) -> None:
+    assert not strangers(module, "solution", "assignment", "data")
+    assert "assignment.VAE_Model" not in imports(module), "the student's file is none of its business"
+
+
+@pytest.mark.parametrize("module", of("grader"))
+def test_the_grader_knows_neither_assignment_nor_solution(module: str) -> None:
+    assert not strangers(module, "grader", "data")
+
+
+@pytest.mark.parametrize("module", of("grader.report"))
+def test_reports_know_the_result_model_only(module: str) -> None:
+    assert not strangers(module, "grader.report", "grader.judge.results")
+
+
+@pytest.mark.parametrize("module", of("grader.judge"))
+def test_the_judge_knows_neither_worker_nor_sandbox_nor_reports(module: str) -> None:
+    assert not strangers(module, "grader.judge", "data")
+
+
+@pytest.mark.parametrize("module", of("grader.sandbox"))
+def test_the_sandbox_knows_of_the_worker_the_wire_only(module: str) -> None:
+    if module == "grader.sandbox.in_process":  # no sandbox at all: it runs the probes in the judge's process
+        assert strangers(module, "grader.sandbox") == {"grader.worker.serve", "grader.worker.probes"}
+    else:
+        assert not strangers(module, "grader.sandbox", "grader.worker.wire")
+
+
+@pytest.mark.parametrize("module", of("grader.worker"))
+def test_the_worker_knows_itself_and_torch_only(module: str) -> None:
+    """A worker's import path holds no part of the project, and its package has another name there: `worker`."""
+    outside = {name for name in imports(module) if not within(name, "grader.worker", "worker")}
+    roots = {name.partition(".")[0] for name in outside}
+    assert roots <= set(sys.stdlib_module_names) | {"torch", "numpy", "safetensors"}
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level or not (node.module or "").startswith("grader"), "import relatively"
+
+
+@pytest.mark.parametrize("module", of("grader.worker.standins"))
+def test_stand_ins_travel_as_text_and_need_nothing_beside_them(module: str) -> None:
+    assert {name.partition(".")[0] for name in imports(module)} <= {"sys", "math", "torch"}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if within(m, "grader", "assignment", "data")])
+def test_only_the_solution_and_the_tests_import_the_solution(module: str) -> None:
+    assert not any(within(name, "solution", "tests") for name in imports(module))
+
+
+# ## Rooms and files
+def test_every_folder_is_a_package_or_has_a_page_of_its_own() -> None:
+    for folder in ROOT.iterdir():
+        if folder.is_dir() and not folder.name.startswith(".") and folder.name in _tracked_folders():
+            documented = (folder / "__init__.py").exists() or (folder / "README.md").exists()
+            assert documented, f"what is {folder.name}/ for?"
+
+
+def _tracked_folders() -> set[str]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    tracked = {line.split("/")[0] for line in listed.stdout.splitlines() if "/" in line}
+    return tracked or ROOMS  # a copy without git: the rooms that we know
+
+
+def test_every_room_with_a_job_is_a_command() -> None:
+    for room in ("assignment", "solution", "grader", "data"):
+        assert f"{room}.__main__" in MODULES
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not within(m, "tests")])
+def test_every_module_says_what_it_is_for(module: str) -> None:
+    assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not within(m, "tests")])
+def test_no_file_is_long_without_need(module: str) -> None:
+    lines = MODULES[module].read_text(encoding="utf-8").splitlines()
+    limit = 2 * LONGEST if module in ("solution.VAE_Model", "assignment.VAE_Model") else LONGEST  # one file, by contract
+    assert len(lines) <= limit
+
+
+# ## Importing changes nothing
+WATCHED = """
+import contextlib, importlib, io, os, random, signal, sys, threading, warnings
+import numpy, torch
+from pathlib import Path
+
+def state():
+    return (
+        random.getstate(), numpy.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes(),
+        torch.get_default_dtype(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(),
+        torch.is_grad_enabled(), numpy.geterr(), os.getcwd(), dict(os.environ), threading.active_count(),
+        sys.getrecursionlimit(), signal.getsignal(signal.SIGINT), sorted(os.listdir()),
+    )
+
+warnings.simplefilter("error")
+torch.set_num_threads(1)
+for name in sys.argv[1:]:
+    before, printed = state(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        importlib.import_module(name)
+    assert not printed.getvalue(), f"{name} prints {printed.getvalue()!r}"
+    assert state() == before, f"{name} changes the state of the process"
+for heavy in ("matplotlib.pyplot", "scipy", "torchvision"):
+    assert heavy not in sys.modules, f"{heavy} was imported by a module's top level"
+"""
+
+
+def test_importing_any_module_has_no_visible_effect(tmp_path: Path) -> None:
+    names = [m for m in MODULES if not within(m, "tests") and not m.endswith("__main__") and "standins." not in m]
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{WATCHED}"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code, *names], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

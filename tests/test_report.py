@@ -1,0 +1,210 @@
+"""The reports: results.json field by field, the terminal's table, and text that can do no harm."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grader.judge.results import CheckResult, Result, TaskResult
+from grader.report import gradescope, terminal
+from grader.report.text import harmless, shortened
+
+KL = TaskResult(
+    "kl",
+    (
+        CheckResult("kl", "test_shape", "one number per row", "shape", 200, 200, "passed"),
+        CheckResult(
+            "kl", "test_value", "the closed form", "value", 0, 500, "failed", "got       7", "kl_missing_half"
+        ),
+        CheckResult("kl", "test_gradient", "its gradient", "gradient", 0, 300, "passed", "passes, but pays only once"),
+    ),
+)
+MODE = TaskResult("mode", (CheckResult("mode", "test_value", "the peak", "value", 0, 200, "not attempted", "TODO"),))
+NLL = TaskResult(
+    "nll",
+    (
+        CheckResult("nll", "test_a", "title a", "value", 0, 333, "timed out", "got       too slow"),
+        CheckResult("nll", "test_b", "title b", "shape", 0, 667, "timed out", "got       too slow"),
+    ),
+)
+ENCODE = TaskResult("encode", (CheckResult("encode", "test_v", "the heads", "value", 512, 512, "passed"),))
+RESULT = Result(
+    submission="some/VAE_Model.py",
+    tasks=(KL, NLL, MODE, ENCODE),
+    seconds=7.9,
+    sandbox="process",
+    seed=3,
+    environment={"python": "3.11.0", "torch": "2.4.0", "threads": 1},
+)
+
+
+# ## results.json
+def test_extra_data_holds_the_result_model_field_by_field() -> None:
+    assert gradescope.as_json(RESULT)["extra_data"] == {
+        "tasks": {
+            "kl": {"score": 2.0, "max_score": 10.0, "status": "failed", "diagnoses": ["kl_missing_half"]},
+            "nll": {"score": 0.0, "max_score": 10.0, "status": "timed out", "diagnoses": []},
+            "mode": {"score": 0.0, "max_score": 2.0, "status": "not attempted", "diagnoses": []},
+            "encode": {"score": 5.12, "max_score": 5.12, "status": "passed", "diagnoses": []},
+        },
+        "score": 7.12,
+        "max_score": 27.12,
+        "seconds": 7.9,
+        "sandbox": "process",
+        "seed": 3,
+        "environment": {"python": "3.11.0", "torch": "2.4.0", "threads": 1},
+    }
+
+
+def test_each_check_is_one_of_gradescopes_tests() -> None:
+    tests = gradescope.as_json(RESULT)["tests"]
+    assert tests[1] == {
+        "name": "kl: the closed form",
+        "score": 0.0,
+        "max_score": 5.0,
+        "status": "failed",
+        "output": "got       7",
+        "tags": ["kl"],
+    }
+    assert [test["tags"] for test in tests] == [["kl"]] * 3 + [["nll"]] * 2 + [["mode"], ["encode"]]
+    assert {test["status"] for test in tests} <= {"passed", "failed"}, "Gradescope knows no other"
+
+
+def test_the_top_level_is_what_gradescope_reads() -> None:
+    top = gradescope.as_json(RESULT)
+    assert (top["score"], top["execution_time"]) == (7.12, 7.9)
+    formats = [top[key] for key in ("output_format", "test_output_format", "test_name_format") if key in top]
+    assert set(formats) <= {"text", "html", "simple_format", "md", "ansi"}
+
+
+def test_scores_add_up_from_checks_to_tasks_to_the_total() -> None:
+    top = gradescope.as_json(RESULT)
+    tasks, tests = top["extra_data"]["tasks"], top["tests"]
+    for task, entry in tasks.items():
+        of_task = [test for test in tests if test["tags"] == [task]]
+        assert sum(round(100 * test["score"]) for test in of_task) == round(100 * entry["score"])
+        assert sum(round(100 * test["max_score"]) for test in of_task) == round(100 * entry["max_score"])
+    assert sum(round(100 * entry["score"]) for entry in tasks.values()) == round(100 * top["score"])
+
+
+def test_writing_makes_the_folder_and_leaves_nothing_but_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "results.json"
+    for _ in range(2):
+        gradescope.write(path, RESULT)
+        assert json.loads(path.read_text(encoding="utf-8")) == gradescope.as_json(RESULT)
+        assert [p.name for p in path.parent.iterdir()] == ["results.json"]
+
+
+def test_others_may_read_the_results(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    gradescope.write(path, RESULT)
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode, "no stricter than any other new file"
+
+
+def _cannot_dump(*_: Any, **__: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(("owner", "name"), [(json, "dump"), (Path, "replace"), (os, "replace")])
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    path = tmp_path / "results.json"
+    path.write_text("the old results")
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, _cannot_dump)
+        try:
+            gradescope.write(path, RESULT)
+        except OSError:
+            assert path.read_text() == "the old results"
+    assert [p.name for p in tmp_path.iterdir()] == ["results.json"], "no temporary file is left behind"
+
+
+# ## The terminal
+def test_the_table_says_points_and_status_of_each_task_and_the_sum() -> None:
+    lines = terminal.render(RESULT).splitlines()
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in lines[-6:] if line}
+    assert rows["task"] == "points status"
+    assert rows["kl"] == "2 / 10 failed (kl_missing_half)"
+    assert rows["nll"] == "0 / 10 timed out"
+    assert rows["mode"] == "0 / 2 not attempted"
+    assert rows["encode"] == "5.12 / 5.12 passed"
+    assert rows["score"] == "7.12 / 27.12 some/VAE_Model.py, seed 3, sandbox process, 7.9 s"
+
+
+def test_each_failure_is_explained_once_below_its_title() -> None:
+    text = terminal.render(RESULT)
+    assert "kl: the closed form\n    got       7\n" in text
+    assert text.count("too slow") == 1, "a worker that died explains itself once, not once per check"
+    assert "encode: " not in text, "what passed needs no words"
+    assert "mode: " not in text, "an untouched TODO is no mistake"
+
+
+def test_a_score_from_in_process_says_that_it_does_not_count() -> None:
+    debugged = Result("f.py", (KL,), 1.0, "in-process", 0)
+    assert "does not count" in terminal.render(debugged)
+    assert "does not count" not in terminal.render(RESULT)
+
+
+def test_colours_come_only_when_asked_for_and_change_no_word() -> None:
+    plain, coloured = terminal.render(RESULT), terminal.render(RESULT, color=True)
+    assert "\x1b" not in plain
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[\d*m", "", coloured) == plain
+
+
+# ## Text from strangers
+HOSTILE = {
+    "colours": ("\x1b[31mred\x1b[0m", "red"),
+    "clear the screen": ("\x1b[2J\x1b[Hgone", "gone"),
+    "a window title": ("\x1b]0;owned\x07text", "text"),
+    "a link": ("\x1b]8;;http://example.org\x1b\\click\x1b]8;;\x1b\\", "click"),
+    "one-character escapes": ("a\x1bMb\x1bDc", "abc"),
+    "a carriage return that hides": ("score 0\rscore 9", "score 0\N{REPLACEMENT CHARACTER}score 9"),
+    "lines of Windows": ("a\r\nb", "a\nb"),
+    "backspaces and bells": ("a\b\ab", "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b"),
+    "null": ("a\0b", "a\N{REPLACEMENT CHARACTER}b"),
+    "C1 controls": ("a\x9b31mb", "a\N{REPLACEMENT CHARACTER}31mb"),
+    "text turned around": ("a\u202eb\u202c", "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"),
+    "isolated text": ("\u2066a\u2069", "\N{REPLACEMENT CHARACTER}a\N{REPLACEMENT CHARACTER}"),
+    "half a surrogate pair": ("a\ud800b", "a\N{REPLACEMENT CHARACTER}b"),
+    "what is no harm": ("tab\tnewline\nσ² ≥ 0, 数", "tab\tnewline\nσ² ≥ 0, 数"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_text_becomes_harmless(text: str, shown: str) -> None:
+    assert harmless(text) == shown
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(alphabet=st.characters() | st.sampled_from("\x1b[]0;mJ\x07\\\u202e\r\n\x9b"), max_size=40))
+def test_no_text_keeps_an_escape_or_cannot_be_written(text: str) -> None:
+    shown = harmless(text)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+    assert shown.encode("utf-8").decode("utf-8") == shown
+    assert harmless(shown) == shown
+
+
+def test_short_text_is_kept_as_it_is() -> None:
+    text = "one\ntwo\nthree"
+    assert shortened(text) == text
+    assert shortened("") == ""
+
+
+def test_long_text_says_what_was_left_out() -> None:
+    text = "\n".join(f"line {i}" for i in range(20))
+    assert shortened(text, lines=3) == "line 0\nline 1\nline 2\n... (17 more lines)"
+    assert shortened("x" * 25, width=10) == "x" * 10 + "... (15 more characters)"
+
+
+@pytest.mark.parametrize("flood", [lambda: "x" * 10**6, lambda: "x\n" * 10**6, lambda: "\n" * 10**6])
+def test_a_flood_becomes_a_few_lines(flood: Callable[[], str]) -> None:
+    assert len(shortened(flood())) < 2000

@@ -1,0 +1,100 @@
+"""The kill matrix: which tasks each wrong submission costs, and what the report calls it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from grader.judge.tasks import TASKS
+
+from .build import source
+from .entry import Wrong
+from .grade import WITHOUT_TRAINING, Graded, Job, grade
+
+
+@dataclass(frozen=True)
+class Row:
+    """One wrong submission and the verdict on it."""
+
+    wrong: Wrong
+    graded: Graded
+
+    @property
+    def missed(self) -> frozenset[str]:
+        """Tasks that were judged, had to lose points and did not."""
+        return (self.wrong.must_fall & self.graded.lost.keys()) - self.graded.fell
+
+    @property
+    def unfair(self) -> frozenset[str]:
+        """Tasks that lost points and had to keep them; training may go either way."""
+        return self.graded.fell - self.wrong.must_fall - {"training"}
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The misconceptions that the report names, in the wrong task itself."""
+        return frozenset(self.graded.diagnoses.get(self.wrong.task, ()))
+
+    @property
+    def misleading(self) -> frozenset[str]:
+        """Misconceptions that the report names, and that it is not."""
+        return self.named - {self.wrong.diagnosis, *self.wrong.also}
+
+    @property
+    def undiagnosed(self) -> bool:
+        """Whether the catalogue has a name for it which the report does not give."""
+        return bool(self.wrong.diagnosis) and self.wrong.diagnosis not in self.named
+
+    @property
+    def overpaid(self) -> bool:
+        """Whether a wrong value kept more than 40 % of its task: see `over_forty`."""
+        return False
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether nothing is to be said against the verdict."""
+        return not (self.missed or self.unfair or self.misleading or self.undiagnosed)
+
+    def line(self) -> str:
+        """Return the row of the table: points lost by task, then what is wrong with the verdict."""
+        lost = self.graded.lost
+        cells = "".join(f"{lost[t.id]:>6.4g}" if lost.get(t.id) else f"{'.' if t.id in lost else ' ':>6}" for t in TASKS)
+        parts = {"missed": self.missed, "unfair": self.unfair, "misleading": self.misleading}
+        notes = [f"{what}: {', '.join(sorted(ids))}" for what, ids in parts.items() if ids]
+        notes += [f"undiagnosed: {self.wrong.diagnosis}"] if self.undiagnosed else []
+        return f"{self.wrong.title:<62.62}{cells}  {'; '.join(notes) or ', '.join(sorted(self.named))}"
+
+
+def rows(wrong: Sequence[Wrong], tasks: str = WITHOUT_TRAINING, own_only: bool = False) -> Iterable[Row]:
+    """Grade wrong submissions and yield a row for each, as they come.
+
+    Args:
+        wrong: What to grade.
+        tasks: What pytest's -m takes; training is always judged where it must fall.
+        own_only: Whether to judge only the tasks that must fall.
+    """
+    jobs = [Job(w.title, source(w), _selection(w, tasks, own_only)) for w in wrong]
+    by_title = {w.title: w for w in wrong}
+    for graded in grade(jobs):
+        yield Row(by_title[graded.name], graded)
+
+
+def _selection(wrong: Wrong, tasks: str, own_only: bool) -> str:
+    if own_only:
+        return " or ".join(sorted(wrong.must_fall))
+    return "" if "training" in wrong.must_fall else tasks
+
+
+def header() -> str:
+    """Return the heads of the columns: task ids, cut to five letters."""
+    return f"{'points lost':<62}" + "".join(f"{task.id[:5]:>6}" for task in TASKS)
+
+
+def summary(table: Sequence[Row]) -> str:
+    """Return the counts: kills, fairness, diagnoses."""
+    with_name = [row for row in table if row.wrong.diagnosis]
+    return "\n".join(
+        [
+            f"killed       {sum(not row.missed for row in table)} of {len(table)}",
+            f"fair         {sum(not row.unfair for row in table)} of {len(table)} cost no other task but training",
+            f"diagnosed    {sum(not row.undiagnosed for row in with_name)} of {len(with_name)} that have a name",
+            f"misleading   {sum(bool(row.misleading) for row in table)}",
+        ]
+    )
