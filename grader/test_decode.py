@@ -33,9 +33,9 @@ def test_likelihood(probe: Probe, draw: Draw) -> None:
     """decode() gives the normal distribution around the decoder's image, of variance one"""
     known = random_model(draw)
     for batch, train in [(1, False), (4, False), (3, True)]:
-        z = draw.normal(batch, known.sizes["z_dim"], scale=2)
+        z, first = draw.normal(batch, known.sizes["z_dim"], scale=2), draw.normal(2, known.sizes["z_dim"])
         image = known.decode(z)
-        answer = probe("decode", sizes=known.sizes, z=z, train=train, **known.as_dtype(torch.float64))
+        answer = probe("decode", sizes=known.sizes, z=z, first=first, train=train, **known.as_dtype(torch.float64))
         wrong_means, wrong_logvars = wrong_decode(image)
         expect_close(answer["mean"], image, "the likelihood's mean", rtol=RTOL64, atol=ATOL64, known=wrong_means)
         zeros = torch.zeros_like(image)

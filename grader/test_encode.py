@@ -33,9 +33,9 @@ def test_posterior(probe: Probe, draw: Draw) -> None:
     """encode() gives the posterior whose mean and log-variance the two heads predict"""
     known = random_model(draw)
     for batch, train in [(1, False), (4, False), (3, True)]:
-        x = draw.uniform(-1, 1, batch, *known.image_shape)
+        x, first = draw.uniform(-1, 1, batch, *known.image_shape), draw.uniform(-1, 1, 2, *known.image_shape)
         mean, logvar = known.head("mean", x), known.head("logvar", x)
-        answer = probe("encode", sizes=known.sizes, x=x, train=train, **known.as_dtype(torch.float64))
+        answer = probe("encode", sizes=known.sizes, x=x, first=first, train=train, **known.as_dtype(torch.float64))
         wrong_means, wrong_logvars = wrong_encode(mean, logvar)
         expect_close(answer["mean"], mean, "the posterior's mean", rtol=RTOL64, atol=ATOL64, known=wrong_means)
         expect_close(answer["logvar"], logvar, "the posterior's logvar", rtol=RTOL64, atol=ATOL64, known=wrong_logvars)

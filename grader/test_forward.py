@@ -29,7 +29,7 @@ def test_three_results(probe: Probe, draw: Draw) -> None:
             expect_varies(answer[f"{name}_0"], f"a {name}")
 
 
-@check("value", 50)
+@check("value", 40)
 def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
     """forward(x, noise) encodes, samples with that noise, decodes; nll and kl are those of x"""
     known = random_model(draw)
@@ -40,6 +40,7 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
             sizes=known.sizes,
             x=x.float(),
             noise=noise.float(),
+            first=draw.uniform(-1, 1, 2, *known.image_shape, dtype=torch.float32),
             train=train,
             **known.as_dtype(torch.float32),
         )
@@ -56,6 +57,22 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
         expect_unchanged(answer.facts["changed"], "forward()")
 
 
+@check("value", 10)
+def test_results_belong_together(probe: Probe, draw: Draw) -> None:
+    """Without given noise, nll is that of the very reconstruction returned, and kl does not depend on the draw"""
+    known = random_model(draw)
+    for batch in (1, 4):
+        x = draw.uniform(-1, 1, batch, *known.image_shape)
+        answer = probe("forward", sizes=known.sizes, x=x.float(), **known.as_dtype(torch.float32))
+        image = answer["reconstruction_0"].double()
+        expect_shape(image, tuple(x.shape), "reconstruction")
+        nll = oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3])
+        hint = "one sample of the posterior serves both, the reconstruction and the nll"
+        expect_close(answer["nll_0"], nll, "nll of the reconstruction", rtol=RTOL32, atol=0.0, hint=hint)
+        kl = oracles.kl(known.head("mean", x), known.head("logvar", x))
+        expect_close(answer["kl_0"], kl, "kl", rtol=RTOL32, atol=10 * ATOL32)
+
+
 @check("gradient", 15)
 def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
     """The loss sends exact gradients to the decoder, both heads and the encoder"""
@@ -68,11 +85,13 @@ def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
         sizes=known.sizes,
         x=x.float(),
         noise=noise.float(),
+        cotangent_reconstruction=torch.ones(x.shape, dtype=torch.float32),
         cotangent_nll=ones,
         cotangent_kl=ones,
         **known.as_dtype(torch.float32),
     )
     for result, parameters in {
+        "reconstruction": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
         "nll": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
         "kl": ("mean_weight", "logvar_weight", "encoder_weight"),
     }.items():

@@ -32,7 +32,7 @@ def test_as_many_images_as_asked_for(probe: Probe, draw: Draw) -> None:
 def test_straight_line(probe: Probe, draw: Draw) -> None:
     """interpolate() decodes the straight line from z_1 to z_2, evenly spaced, both ends included"""
     known = random_model(draw, bend=1.0)
-    for count, train in [(2, False), (3, False), (8, False), (5, True)]:
+    for count, train in [(2, False), (3, False), (8, True), (5, False), (21, False)]:
         z_1, z_2 = draw.normal(1, known.sizes["z_dim"]), draw.normal(1, known.sizes["z_dim"])
         answer = probe(
             "interpolate",
@@ -41,6 +41,8 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
             z_2=z_2.float(),
             n_samples=count,
             train=train,
+            first=count == 3,
+            strided=count == 5,
             **known.as_dtype(torch.float32),
         )
         weight = torch.arange(count, dtype=torch.float64)[:, None] / (count - 1)

@@ -37,10 +37,12 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
             sizes=known.sizes,
             batch_size=batch,
             noise=z.float(),
+            first=draw.normal(2, known.sizes["z_dim"], dtype=torch.float32),
             train=train,
             **known.as_dtype(torch.float32),
         )
         image = known.decode(z)
+        expect_shape(answer["value_0"], tuple(image.shape), "images")
         wrong = wrong_prior_sample(image, known.decode(0 * z), known.decode(2 * z))
         expect_close(answer["value_0"], image, "the image", rtol=RTOL32, atol=ATOL32, known=wrong)
         expect_unchanged(answer.facts["changed"], "sample()")
@@ -60,4 +62,4 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
         codes.append(known.codes(images.double()))
         # A draw from p(x|z) would lie one standard deviation off in every pixel.
         expect_close(images, known.decode(codes[-1]), "a decoded image", rtol=RTOL32, atol=10 * ATOL32)
-    expect_standard_normal(torch.stack(codes).flatten(1), "the code of sample()")
+    expect_standard_normal(torch.stack(codes), "the code of sample()")

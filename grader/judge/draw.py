@@ -20,11 +20,11 @@ class Draw:
 
     def normal(self, *shape: int, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return normal numbers of mean 0 and standard deviation `scale`."""
-        return torch.randn(*shape, generator=self._generator, dtype=torch.float64).mul(scale).to(dtype)
+        return torch.randn(shape, generator=self._generator, dtype=torch.float64).mul(scale).to(dtype)
 
     def uniform(self, low: float, high: float, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return uniform numbers from [low, high)."""
-        unit = torch.rand(*shape, generator=self._generator, dtype=torch.float64)
+        unit = torch.rand(shape, generator=self._generator, dtype=torch.float64)
         return unit.mul(high - low).add(low).to(dtype)
 
     def integer(self, low: int, high: int) -> int:

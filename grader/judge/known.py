@@ -54,13 +54,13 @@ class KnownModel:
     def loss_gradients(
         self, x: Float64[Tensor, "B C S S"], noise: Float64[Tensor, "B z"], result: str
     ) -> dict[str, Tensor]:
-        """Return the gradient of `nll` or `kl`, summed over the batch, for each parameter."""
+        """Return the gradient of `reconstruction`, `nll` or `kl`, summed over all it holds, for each parameter."""
         leaves = {name: tensor.clone().requires_grad_(True) for name, tensor in self.tensors.items()}
         copy = KnownModel(self.sizes, leaves)
         mean, logvar = copy.head("mean", x), copy.head("logvar", x)
         image = copy.decode(oracles.sample(mean, logvar, noise))
         nll = oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3])
-        total = {"nll": nll, "kl": oracles.kl(mean, logvar)}[result].sum()
+        total = {"reconstruction": image, "nll": nll, "kl": oracles.kl(mean, logvar)}[result].sum()
         gradients = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
         return {name: g for name, g in zip(leaves, gradients, strict=True) if g is not None}
 

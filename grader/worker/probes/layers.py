@@ -4,12 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..construct import Sizes, build
 from ..errors import MissingName
 from ..submission import Submission
-from .found import Found, need_tensor
+from .found import Found, gradients, need_tensor
 
 
 def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found:
@@ -35,38 +34,21 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
         train = need_tensor(module.train()(x), f"{part}(x)")
         module.eval()
         alone = torch.cat([need_tensor(module(row), f"{part}(x)") for row in x.split(1)])
-    with _ConvolutionLog() as log:
-        batch = need_tensor(module(x), f"{part}(x)")
-    facts: dict[str, Any] = {"transposed": log.transposed, **_gradients(model, module, batch)}
-    return Found({"train": train, "batch": batch, "alone": alone}, facts)
+    batch = need_tensor(module(x), f"{part}(x)")
+    return Found({"train": train, "batch": batch, "alone": alone}, _facts(model, module, batch))
 
 
-class _ConvolutionLog(TorchDispatchMode):
-    """Notes whether a transposed convolution ran, be it nn's or functional's."""
-
-    transposed = False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        # aten::convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
-        if func is torch.ops.aten.convolution.default and args[6]:
-            self.transposed = True
-        return func(*args, **(kwargs or {}))
-
-
-def _gradients(model: nn.Module, module: nn.Module, output: Tensor) -> dict[str, Any]:
+def _facts(model: nn.Module, module: nn.Module, output: Tensor) -> dict[str, Any]:
     parameters = dict(module.named_parameters())
     known = {id(p) for p in model.parameters()}
-    strangers = sum(id(leaf) not in known for leaf in _graph_leaves(output))
-    if output.requires_grad:
-        learning = {n: p for n, p in parameters.items() if p.requires_grad}
-        cotangent = torch.randn_like(output)
-        grads = torch.autograd.grad(output, list(learning.values()), cotangent, allow_unused=True)
-        reached = dict(zip(learning, grads, strict=True))
-    else:
-        reached = {}
+    nodes = _graph(output)
+    learning = {n: p for n, p in parameters.items() if p.requires_grad} if output.requires_grad else {}
+    reached = gradients(output, torch.randn_like(output), learning) if learning else {}
     return {
         "parameters": {n: _how_reached(p, reached.get(n)) for n, p in parameters.items()},
-        "unregistered": strangers,
+        "unregistered": sum(hasattr(node, "variable") and id(node.variable) not in known for node in nodes),
+        # A convolution, be it nn's or functional's, notes in the graph whether it is a transposed one.
+        "transposed": any(getattr(node, "_saved_transposed", False) for node in nodes),
     }
 
 
@@ -78,15 +60,13 @@ def _how_reached(parameter: Tensor, gradient: Tensor | None) -> str:
     return "ok" if bool(gradient.abs().max() > 0) else "zero"
 
 
-def _graph_leaves(output: Tensor) -> list[Tensor]:
-    """Return the leaf tensors that the autograd graph of `output` would accumulate gradients in."""
-    leaves, seen, todo = [], set(), [output.grad_fn]
+def _graph(output: Tensor) -> list[Any]:
+    """Return all nodes of the autograd graph of `output`; its leaves have a `variable`."""
+    nodes: dict[Any, None] = {}
+    todo = [output.grad_fn]
     while todo:
         node = todo.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):
-            leaves.append(node.variable)
-        todo.extend(parent for parent, _ in node.next_functions)
-    return leaves
+        if node is not None and node not in nodes:
+            nodes[node] = None
+            todo.extend(parent for parent, _ in node.next_functions)
+    return list(nodes)

@@ -1,4 +1,8 @@
-"""The probes of VAE and interpolate: a model of known linear parts, one method called, cotangents pulled back."""
+"""The probes of VAE and interpolate: a model of known linear parts, one method called, cotangents pulled back.
+
+Where a probe takes a `first` input, the method is called on it before the call that counts: what a call leaves behind
+in the model must not reach the next one.
+"""
 
 from typing import Any
 
@@ -16,6 +20,7 @@ def encode(
     *,
     sizes: Sizes,
     x: Tensor,
+    first: Tensor | None = None,
     train: bool = False,
     cotangent_mean: Tensor | None = None,
     cotangent_logvar: Tensor | None = None,
@@ -25,7 +30,10 @@ def encode(
     model = build_known(submission, sizes, known, x.dtype).train(train)
     inputs = {**leaves({"x": x}), **_parameters(model)}
     before = snapshot({"x": inputs["x"]})
-    posterior = method(model, "VAE", "encode")(inputs["x"])
+    call = method(model, "VAE", "encode")
+    if first is not None:
+        call(first)
+    posterior = call(inputs["x"])
     found = {name: _attribute(posterior, name, "encode()") for name in ("mean", "logvar")}
     for name, cotangent in (("mean", cotangent_mean), ("logvar", cotangent_logvar)):
         if cotangent is not None:
@@ -39,6 +47,7 @@ def decode(
     *,
     sizes: Sizes,
     z: Tensor,
+    first: Tensor | None = None,
     train: bool = False,
     cotangent: Tensor | None = None,
     **known: Tensor,
@@ -47,7 +56,10 @@ def decode(
     model = build_known(submission, sizes, known, z.dtype).train(train)
     inputs = {**leaves({"z": z}), **_parameters(model)}
     before = snapshot({"z": inputs["z"]})
-    likelihood = method(model, "VAE", "decode")(inputs["z"])
+    call = method(model, "VAE", "decode")
+    if first is not None:
+        call(first)
+    likelihood = call(inputs["z"])
     found = {name: _attribute(likelihood, name, "decode()") for name in ("mean", "logvar", "std", "var")}
     gradients = {} if cotangent is None else pull_back(found["mean"], cotangent, inputs)
     return Found({**found, **gradients}, {"changed": changed(before, {"z": inputs["z"]})})
@@ -59,15 +71,18 @@ def prior_sample(
     sizes: Sizes,
     batch_size: int,
     noise: Tensor | None = None,
+    first: Tensor | None = None,
     train: bool = False,
     calls: int = 1,
     **known: Tensor,
 ) -> Found:
-    """Call VAE.sample on one model; return `value_<i>`, one per call."""
+    """Call VAE.sample on one model; return `value_<i>`, one per call; `first` is the noise of a call before."""
     model = build_known(submission, sizes, known, torch.float32).train(train)
     before = snapshot({"noise": noise})
     draw = method(model, "VAE", "sample")
     given = {} if noise is None else {"noise": noise}
+    if first is not None:
+        draw(len(first), noise=first)
     values = [need_tensor(draw(batch_size, **given), "VAE.sample()") for _ in range(calls)]
     altered = changed(before, {"noise": noise})
     return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": altered})
@@ -79,6 +94,7 @@ def forward(
     sizes: Sizes,
     x: Tensor,
     noise: Tensor | None = None,
+    first: Tensor | None = None,
     train: bool = True,
     calls: int = 1,
     cotangent_reconstruction: Tensor | None = None,
@@ -92,8 +108,11 @@ def forward(
     watched = {"x": inputs["x"], **({} if noise is None else {"noise": noise})}
     before = snapshot(watched)
     found: dict[str, Tensor] = {}
+    call = method(model, "VAE", "forward")
+    if first is not None:
+        call(first)
     for i in range(calls):
-        found.update(_triple(method(model, "VAE", "forward")(inputs["x"], *([] if noise is None else [noise])), i))
+        found.update(_triple(call(inputs["x"], *([] if noise is None else [noise])), i))
     altered = changed(before, watched)
     cotangents = {"reconstruction": cotangent_reconstruction, "nll": cotangent_nll, "kl": cotangent_kl}
     for name, cotangent in cotangents.items():
@@ -109,6 +128,7 @@ def log_likelihood(
     sizes: Sizes,
     x: Tensor,
     K: int | None = None,
+    first: Tensor | None = None,
     train: bool = False,
     calls: int = 1,
     **known: Tensor,
@@ -118,6 +138,8 @@ def log_likelihood(
     before = snapshot({"x": x})
     estimate = method(model, "VAE", "log_likelihood")
     given = {} if K is None else {"K": K}
+    if first is not None:
+        estimate(first, K=2)
     values = [need_tensor(estimate(x, **given), "log_likelihood()") for _ in range(calls)]
     return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": changed(before, {"x": x})})
 
@@ -129,13 +151,22 @@ def interpolate(
     z_1: Tensor,
     z_2: Tensor,
     n_samples: int,
+    first: bool = False,
+    strided: bool = False,
     train: bool = False,
     **known: Tensor,
 ) -> Found:
-    """Call interpolate; return its images as `value`."""
+    """Call interpolate; return its images as `value`. With `first`, it walks another path before this one.
+
+    With `strided`, the codes are columns of a matrix, so that their numbers are not neighbours in memory.
+    """
     function = submission.find("interpolate")
     model = build_known(submission, sizes, known, z_1.dtype).train(train)
+    if strided:
+        z_1, z_2 = torch.stack([z_1[0], z_2[0]], dim=1).T.split(1)
     before = snapshot({"z_1": z_1, "z_2": z_2})
+    if first:
+        function(model, 2 * z_2, z_1, n_samples + 1)
     value = need_tensor(function(model, z_1, z_2, n_samples), "interpolate()")
     return Found({"value": value}, {"changed": changed(before, {"z_1": z_1, "z_2": z_2})})
 

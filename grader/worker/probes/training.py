@@ -13,6 +13,7 @@ from torch import Tensor
 from ..construct import Sizes, build
 from ..errors import WrongType
 from ..submission import Submission
+from .adam import Adam
 from .found import Found, need_tensor
 
 
@@ -32,7 +33,7 @@ def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dic
     torch.manual_seed(settings["seed"])
     model = build(submission, sizes).train()
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings["lr"])
+    optimizer = Adam(list(model.parameters()), settings["lr"])
     losses: list[float] = []
     for indices, noise in _batches(len(images), sizes["z_dim"], settings):
         x = images[indices].float() / 127.5 - 1.0
@@ -41,9 +42,7 @@ def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dic
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             break
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        optimizer.step(loss)
     moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in model.named_parameters() if n in before}
     state = {f"state.{name}": value for name, value in model.state_dict().items()}
     return Found(state, {"losses": losses, "moved": moved})

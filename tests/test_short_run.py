@@ -1,0 +1,36 @@
+"""The training probe's own loop and optimizer, held to those that a student uses."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from assignment.train import Settings, new_model, new_optimizer, train_epoch
+from data import load
+from grader.worker.probes.training import train
+from grader.worker.submission import Submission, load as load_file
+
+REFERENCE = Path(__file__).resolve().parents[1] / "solution" / "VAE_Model.py"
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_probe_has_the_losses_of_the_training_loop(seed: int):
+    """Over two epochs of 100 images, with a last batch of 36."""
+    images = load("sample").images[:100]
+    submission = Submission(load_file(REFERENCE), {})
+    sizes = {"in_channels": 3, "decoder_features": 4, "encoder_features": 4, "z_dim": 3, "input_size": 32}
+    found = train(
+        submission, sizes=sizes, images=images, settings={"steps": 4, "batch_size": 64, "lr": 2e-3, "seed": seed}
+    )
+
+    settings = Settings(batch_size=64, lr=2e-3, z_dim=3, features=4, seed=seed)
+    model = new_model(submission.module.VAE, images, settings)
+    optimizer = new_optimizer(model, settings)
+    losses = []
+    for epoch in (1, 2):
+        nll, kl = train_epoch(model, optimizer, images, settings, epoch)
+        losses += [float(part.mean()) for part in (nll + kl).split(64)]
+
+    assert found.facts["losses"] == pytest.approx(losses, rel=1e-5)
+    for name, trained in model.state_dict().items():
+        torch.testing.assert_close(found.tensors[f"state.{name}"], trained, rtol=0, atol=2e-4)
