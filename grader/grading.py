@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 from data import DataError
 from grader.judge import scoring
 from grader.judge.check import CheckFailed, Explanation, fail
+from grader.judge.misconceptions import by_id
 from grader.judge.results import Result, Status
 from grader.judge.scoring import Verdict
 from grader.judge.short_run import ShortRun
@@ -33,7 +35,7 @@ class Answer:
     """
 
     def __init__(self, tensors: dict[str, Tensor], facts: dict[str, Any]):
-        self.tensors, self.facts = tensors, facts
+        self.tensors, self.facts = tensors, defaultdict(lambda: None, facts)
 
     def __getitem__(self, name: str) -> Tensor:
         """Return a tensor; fail the check if it did not come, as when no gradient reaches an input."""
@@ -43,7 +45,7 @@ class Answer:
                 fail(
                     f"a gradient with respect to {what}",
                     f"none: the result does not depend on {what} by differentiable operations",
-                    hint="detach(), no_grad(), .data, numpy, or a new tensor made from numbers cuts the graph",
+                    hint=by_id("gradient_cut").hint,
                     diagnosis="gradient_cut",
                 )
             fail(f"a result `{name}`", "no such result")

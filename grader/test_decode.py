@@ -6,7 +6,14 @@ import torch
 from grader.grading import Probe
 from grader.judge.check import check
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.expect import (
+    expect_close,
+    expect_dtype,
+    expect_gradient,
+    expect_shape,
+    expect_unchanged,
+    expect_varies,
+)
 from grader.judge.known import random_model
 from grader.judge.misconceptions import wrong_decode
 from grader.judge.tolerances import ATOL64, RTOL64
@@ -57,4 +64,4 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
     exact = {"z": flat @ known.tensors["decoder_weight"], "decoder_weight": flat.T @ z}
     for name, gradient in exact.items():
         what = f"d image / d {name.replace('_', ' ')}"
-        expect_close(answer[f"grad_{name}"], gradient, what, rtol=RTOL64, atol=ATOL64)
+        expect_gradient(answer, f"grad_{name}", gradient, what, rtol=RTOL64, atol=ATOL64)

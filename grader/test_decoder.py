@@ -9,6 +9,7 @@ from grader.judge.draw import Draw
 from grader.judge.expect import expect_dtype, expect_finite, expect_shape, expect_varies
 from grader.judge.known import SIZES
 from grader.judge.layers import expect_all_parameters_learn, expect_rows_independent
+from grader.judge.misconceptions import by_id
 
 pytestmark = pytest.mark.decoder
 
@@ -41,7 +42,7 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
         fail(
             "a decoder that upsamples by transposed convolutions",
             "none ran",
-            hint="nn.ConvTranspose2d of stride 2 doubles height and width",
+            hint=by_id("decoder_no_transposed_convolution").hint,
             diagnosis="decoder_no_transposed_convolution",
         )
 

@@ -6,7 +6,14 @@ import torch
 from grader.grading import Probe
 from grader.judge.check import check
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
+from grader.judge.expect import (
+    expect_close,
+    expect_dtype,
+    expect_gradient,
+    expect_shape,
+    expect_unchanged,
+    expect_varies,
+)
 from grader.judge.known import random_model
 from grader.judge.misconceptions import wrong_encode
 from grader.judge.tolerances import ATOL64, RTOL64
@@ -31,10 +38,10 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 @check("value", 60)
 def test_posterior(probe: Probe, draw: Draw) -> None:
     """encode() gives the posterior whose mean and log-variance the two heads predict"""
-    known = random_model(draw)
-    for batch, train in [(1, False), (4, False), (3, True)]:
+    tame, wild = random_model(draw), random_model(draw, logvar_scale=3.0)
+    for known, batch, train in [(tame, 1, False), (tame, 4, False), (tame, 3, True), (wild, 4, False)]:
         x, first = draw.uniform(-1, 1, batch, *known.image_shape), draw.uniform(-1, 1, 2, *known.image_shape)
-        mean, logvar = known.head("mean", x), known.head("logvar", x)
+        mean, logvar = known.head("mean", x), known.head("logvar", x).clamp(-30, 20)  # as the constructor does
         answer = probe("encode", sizes=known.sizes, x=x, first=first, train=train, **known.as_dtype(torch.float64))
         wrong_means, wrong_logvars = wrong_encode(mean, logvar)
         expect_close(answer["mean"], mean, "the posterior's mean", rtol=RTOL64, atol=ATOL64, known=wrong_means)
@@ -66,4 +73,4 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         }
         for name, gradient in exact.items():
             what = f"d {head} / d {name.replace('_', ' ')}"
-            expect_close(answer[f"{head}_grad_{name}"], gradient, what, rtol=RTOL64, atol=ATOL64)
+            expect_gradient(answer, f"{head}_grad_{name}", gradient, what, rtol=RTOL64, atol=ATOL64)

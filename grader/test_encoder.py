@@ -9,6 +9,7 @@ from grader.judge.draw import Draw
 from grader.judge.expect import expect_dtype, expect_finite, expect_varies
 from grader.judge.known import SIZES
 from grader.judge.layers import expect_all_parameters_learn, expect_rows_independent
+from grader.judge.misconceptions import by_id
 
 pytestmark = pytest.mark.encoder
 
@@ -30,6 +31,13 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
                         f"features of shape ({batch}, hidden) for images {tuple(x.shape)}",
                         f"shape {tuple(features.shape)}",
                         hint="flatten everything but the batch",
+                    )
+                if answer.facts["head_width"] not in (None, features.shape[1]):
+                    fail(
+                        f"{answer.facts['head_width']} features, as out_features says, for images {tuple(x.shape)}",
+                        f"{features.shape[1]}",
+                        hint=by_id("encoder_out_features").hint,
+                        diagnosis="encoder_out_features",
                     )
                 expect_dtype(features, torch.float32, "features")
                 expect_finite(features, "features")

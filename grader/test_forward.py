@@ -7,12 +7,28 @@ from grader.grading import Probe
 from grader.judge import oracles
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_close, expect_dtype, expect_shape, expect_unchanged, expect_varies
-from grader.judge.known import random_model
-from grader.judge.misconceptions import wrong_forward
+from grader.judge.expect import (
+    expect_close,
+    expect_dtype,
+    expect_gradient,
+    expect_shape,
+    expect_unchanged,
+    expect_varies,
+)
+from grader.judge.known import KnownModel, random_model
+from grader.judge.misconceptions import by_id, wrong_forward
 from grader.judge.tolerances import ATOL32, RTOL32
 
 pytestmark = pytest.mark.forward
+
+
+def expect_noise_used(one: torch.Tensor, other: torch.Tensor, known: KnownModel) -> None:
+    """Demand that given noise leaves nothing to chance: two calls with the same noise agree."""
+    expect_shape(other, tuple(one.shape), "reconstruction")
+    if not torch.allclose(one, other, rtol=RTOL32, atol=ATOL32):
+        off = one.double() - known.decode(known.codes(one.double()))
+        found = by_id("forward_sampled_pixels" if float(off.std()) > 0.5 else "forward_noise_ignored")
+        fail("the same results for the same noise", "different ones", hint=found.hint, diagnosis=found.id)
 
 
 @check("shape", 20)
@@ -42,10 +58,13 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
             noise=noise.float(),
             first=draw.uniform(-1, 1, 2, *known.image_shape, dtype=torch.float32),
             train=train,
+            calls=2,
             **known.as_dtype(torch.float32),
         )
         mean, logvar = known.head("mean", x), known.head("logvar", x)
         image = known.decode(oracles.sample(mean, logvar, noise))
+        expect_unchanged(answer.facts["changed"], "forward()")
+        expect_noise_used(answer["reconstruction_0"], answer["reconstruction_1"], known)
         exact = {
             "reconstruction": image,
             "nll": oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3]),
@@ -100,7 +119,7 @@ def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
             gradient = exact[name]
             scale = float(gradient.abs().max())
             what = f"d {result} / d {name.replace('_', ' ')}"
-            expect_close(answer[f"{result}_grad_{name}"], gradient, what, rtol=RTOL32, atol=RTOL32 * scale)
+            expect_gradient(answer, f"{result}_grad_{name}", gradient, what, rtol=RTOL32, atol=RTOL32 * scale)
 
 
 @check("statistics", 15)

@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from grader.grading import Probe
-from grader.judge.check import check
+from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
-    expect_close,
     expect_dtype,
+    expect_gradient,
     expect_repeated,
     expect_shape,
     expect_unchanged,
     expect_varies,
 )
-from grader.judge.misconceptions import wrong_mode
+from grader.judge.misconceptions import by_id, wrong_mode
 from grader.judge.tolerances import ATOL64, RTOL64
 
 pytestmark = pytest.mark.mode
@@ -41,6 +41,9 @@ def test_value(probe: Probe, draw: Draw) -> None:
         for strided in (False, True):
             mean, logvar = draw.normal(*shape, scale=2), draw.normal(*shape)
             answer = probe("distribution", name="mode", mean=mean, logvar=logvar, calls=2, strided=strided)
+            if not torch.equal(answer["value_0"], answer["value_1"]):
+                found = by_id("mode_sample")
+                fail("the same mode at every call", "two results", hint=found.hint, diagnosis=found.id)
             expect_repeated(answer, mean, "mode", rtol=RTOL64, atol=ATOL64, known=wrong_mode(mean, logvar))
             expect_unchanged(answer.facts["changed"], "mode()")
 
@@ -50,4 +53,4 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
     """Gradients flow through the mode to the mean: reconstructions are modes, and may be trained on"""
     mean, logvar, cotangent = draw.normal(4, 3), draw.normal(4, 3), draw.normal(4, 3)
     answer = probe("distribution", name="mode", mean=mean, logvar=logvar, cotangent=cotangent)
-    expect_close(answer["grad_mean"], cotangent, "d mode / d mean", rtol=RTOL64, atol=ATOL64)
+    expect_gradient(answer, "grad_mean", cotangent, "d mode / d mean", rtol=RTOL64, atol=ATOL64)

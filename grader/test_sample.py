@@ -9,15 +9,15 @@ from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.examples import examples
 from grader.judge.expect import (
-    expect_close,
     expect_dtype,
     expect_finite,
+    expect_gradient,
     expect_repeated,
     expect_shape,
     expect_unchanged,
     expect_varies,
 )
-from grader.judge.misconceptions import wrong_sample
+from grader.judge.misconceptions import by_id, wrong_sample
 from grader.judge.normality import expect_standard_normal
 from grader.judge.strategies import parameters
 from grader.judge.tolerances import ATOL64, RTOL64
@@ -48,9 +48,9 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
     for mean, logvar in [image, *drawn]:
         noise, strided = draw.normal(*mean.shape), draw.integer(0, 1) == 1
         answer = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=noise, calls=2, strided=strided)
+        expect_unchanged(answer.facts["changed"], "sample()")
         exact, known = oracles.sample(mean, logvar, noise), wrong_sample(mean, logvar, noise)
         expect_repeated(answer, exact, "sample", rtol=RTOL64, atol=ATOL64, known=known)
-        expect_unchanged(answer.facts["changed"], "sample()")
 
 
 @check("gradient", 20)
@@ -64,7 +64,7 @@ def test_pathwise_gradient(probe: Probe, draw: Draw) -> None:
             noise = (answer["value_0"] - mean) / std  # the noise that was drawn, read off the sample
             exact = {"mean": cotangent, "logvar": cotangent * noise * std / 2}
             for name, gradient in exact.items():
-                expect_close(answer[f"grad_{name}"], gradient, f"d sample / d {name}", rtol=RTOL64, atol=ATOL64)
+                expect_gradient(answer, f"grad_{name}", gradient, f"d sample / d {name}", rtol=RTOL64, atol=ATOL64)
 
 
 @check("statistics", 20)
@@ -76,11 +76,11 @@ def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
     std = (0.5 * logvar).exp()
     noise = torch.stack([(answer[f"value_{i}"] - mean) / std for i in range(4)])
     expect_finite(noise, "noise")
-    expect_standard_normal(noise, "the noise of sample()")
     if len(torch.unique(noise.abs().float().round(decimals=5))) < 0.9 * noise.numel():
         fail(
             "noise that is new for every call, row and dimension",
             "numbers that repeat",
-            hint="draw one number per element, at every call",
+            hint=by_id("noise_not_fresh").hint,
             diagnosis="noise_not_fresh",
         )
+    expect_standard_normal(noise, "the noise of sample()")

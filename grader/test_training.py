@@ -29,7 +29,7 @@ def _cause(run: ShortRun) -> str | None:
     """Return the misconception that the numbers point to."""
     if run.kl < 0.5:
         return "training_collapse"
-    if run.kl > 120.0:
+    if run.kl > 120.0 and run.nll < run.constant_mean:
         return "training_no_kl"
     return "training_no_learning" if run.gap < 0.1 else None
 

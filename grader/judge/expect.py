@@ -1,13 +1,14 @@
 """Comparisons of what came with what an oracle says, and the words for what differs."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from .check import fail
-from .misconceptions import Misconception, match
+from .misconceptions import Misconception, by_id, match
 
 
 class Answers(Protocol):
@@ -66,6 +67,8 @@ def expect_close(
     atol: float,
     known: Sequence[tuple[Misconception, Tensor]] = (),
     hint: str = "",
+    otherwise: Misconception | None = None,
+    explain: Callable[[], Misconception | None] = lambda: None,
 ) -> None:
     """Demand values, elementwise |actual - expected| <= atol + rtol |expected|.
 
@@ -76,26 +79,42 @@ def expect_close(
         rtol, atol: Tolerances; the caller says where they come from.
         known: Misconceptions with the values that they would have led to on these inputs.
         hint: What to look at if none matches.
+        explain: Looks for a misconception whose values need more than a formula; asked if none of `known` matches.
+        otherwise: The misconception to name if nothing else does.
 
     Raises:
         CheckFailed: Something differs.
     """
     expect_shape(actual, expected.shape, what)
-    expect_finite(actual, what)
     got, wanted = actual.double(), expected.double()
     excess = (got - wanted).abs() - (atol + rtol * wanted.abs())
-    if not excess.numel() or not bool((excess > 0).any()):
+    if bool((excess <= 0).all()):
         return
-    misconception = match(got, known, rtol=rtol, atol=atol)
+    misconception = match(got, known, rtol=rtol, atol=atol) or explain() or otherwise
+    if misconception is None:
+        expect_finite(actual, what)
+    excess = excess.nan_to_num(nan=math.inf)
     index = _unravel(int(excess.argmax()), tuple(excess.shape))
-    here, there = float(wanted[index]), float(got[index])
+    at = f" at {list(index)}" if index else ""
     fail(
-        f"{what} = {_number(here)}" + (f" at {list(index)}" if index else ""),
-        f"{_number(there)}, and {int((excess > 0).sum())} of {excess.numel()} values differ",
-        deviation=f"{_number(abs(there - here))} at most" + (f", at {list(index)}" if index else ""),
+        f"{what} = {_number(float(wanted[index]))}{at}",
+        f"{_number(float(got[index]))}, and {int((excess > 0).sum())} of {excess.numel()} values differ",
+        deviation=f"{_number(abs(float(got[index] - wanted[index])))} at most{at and ','}{at}",
         hint=misconception.hint if misconception else hint,
         diagnosis=misconception.id if misconception else None,
     )
+
+
+def expect_gradient(answer: Answers, name: str, expected: Tensor, what: str, *, rtol: float, atol: float) -> None:
+    """Demand a gradient that a probe pulled back; one of zeros counts as cut off, as one that did not come does.
+
+    Raises:
+        CheckFailed: It is missing, zero or wrong.
+    """
+    gradient = answer[name]
+    if gradient.shape == expected.shape and not bool(gradient.any()) and bool(expected.any()):
+        fail(what, "zeros: nothing flows back", hint=by_id("gradient_cut").hint, diagnosis="gradient_cut")
+    expect_close(gradient, expected, what, rtol=rtol, atol=atol)
 
 
 def expect_repeated(
@@ -129,7 +148,7 @@ def expect_unchanged(names: object, what: str) -> None:
         fail(
             f"{what} leaves its inputs and the object's attributes as they are",
             f"changed: {listed}",
-            hint="an operation ending in _ (add_, mul_, clamp_) or += works in place; use the plain one",
+            hint=by_id("in_place_change").hint,
             diagnosis="in_place_change",
         )
 

@@ -2,12 +2,6 @@
 
 import math
 
-from jaxtyping import Float64
-from torch import Tensor
-
-from . import oracles
-from .misconceptions import Misconception, by_id
-
 FALSE_FAILURE = 1e-10
 
 
@@ -26,16 +20,3 @@ def inflated_bounds(factor: float, z_dim: int, samples: int) -> tuple[float, flo
     a, b, c = samples, -2 * largest * log_term / 3, -2 * variance * log_term
     t = (-b + math.sqrt(b * b - 4 * a * c)) / (2 * a)
     return math.log1p(-t), math.log1p(t)
-
-
-def diagnose_inflated(excess: Float64[Tensor, " B"], factor: float, z_dim: int) -> Misconception | None:
-    """Return the misconception that a deviation from log p(x) under an inflated posterior points to.
-
-    The mean of the log weights lies z/2 (c - 1 - log c) nats below, the largest weight z/2 log c above.
-    """
-    typical = float(excess.median())
-    if abs(typical + oracles.elbo_gap_of_inflation(factor, z_dim)) < 0.05 * z_dim:
-        return by_id("log_likelihood_elbo")
-    if abs(typical - 0.5 * z_dim * math.log(factor)) < 0.02:
-        return by_id("log_likelihood_best_weight")
-    return by_id("log_likelihood_one_sample") if float(excess.std()) > 0.2 else None

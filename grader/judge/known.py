@@ -65,10 +65,10 @@ class KnownModel:
         return {name: g for name, g in zip(leaves, gradients, strict=True) if g is not None}
 
 
-def random_model(draw: Draw, *, bend: float = 0.0, **sizes: int) -> KnownModel:
+def random_model(draw: Draw, *, bend: float = 0.0, logvar_scale: float = 0.3, **sizes: int) -> KnownModel:
     """Return a model with random linear parts: means and log-variances of order one, images of order one.
 
-    With a `bend` other than 0 the decoder is no longer linear.
+    With a `bend` other than 0 the decoder is no longer linear. A `logvar_scale` of 3 makes log-variances of order ten.
     """
     sizes = {**SIZES, **sizes}
     pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]
@@ -78,7 +78,7 @@ def random_model(draw: Draw, *, bend: float = 0.0, **sizes: int) -> KnownModel:
             "encoder_weight": draw.normal(HIDDEN, pixels, scale=1.0 / math.sqrt(pixels)),
             "mean_weight": draw.normal(z_dim, HIDDEN, scale=1.0),
             "mean_bias": draw.normal(z_dim),
-            "logvar_weight": draw.normal(z_dim, HIDDEN, scale=0.3),
+            "logvar_weight": draw.normal(z_dim, HIDDEN, scale=logvar_scale),
             "logvar_bias": draw.normal(z_dim, scale=0.5),
             "decoder_weight": draw.normal(pixels, z_dim, scale=0.5),
             "decoder_bias": draw.normal(pixels, scale=0.3),

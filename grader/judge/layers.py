@@ -6,6 +6,7 @@ from torch import Tensor
 
 from .check import fail
 from .expect import expect_close, expect_shape
+from .misconceptions import by_id
 
 
 def expect_all_parameters_learn(facts: dict[str, Any], part: str) -> None:
@@ -14,6 +15,13 @@ def expect_all_parameters_learn(facts: dict[str, Any], part: str) -> None:
     Raises:
         CheckFailed: Some parameter is frozen, cut off or has a gradient of zeros, or is unknown to parameters().
     """
+    if facts.get("unregistered"):
+        fail(
+            f"every layer of {part} is registered as part of the module",
+            f"{facts['unregistered']} tensors that parameters() does not know",
+            hint=by_id(f"{part}_unregistered").hint,
+            diagnosis=f"{part}_unregistered",
+        )
     parameters = facts.get("parameters")
     if not isinstance(parameters, dict) or not parameters:
         fail(
@@ -22,20 +30,13 @@ def expect_all_parameters_learn(facts: dict[str, Any], part: str) -> None:
             hint="create layers in __init__ and keep them as attributes of self",
         )
         return
-    if facts.get("unregistered"):
-        fail(
-            f"every layer of {part} is registered as part of the module",
-            f"{facts['unregistered']} tensors that parameters() does not know",
-            hint="a plain list of layers is not seen: use nn.ModuleList or nn.Sequential",
-            diagnosis=f"{part}_unregistered",
-        )
     words = {"zero": "a gradient of zeros only", "cut": "no gradient", "frozen": "requires_grad=False"}
     bad = [f"{name} ({words.get(str(how), 'no gradient')})" for name, how in parameters.items() if how != "ok"]
     if bad:
         fail(
             f"a gradient reaches each of the {len(parameters)} parameters of {part}",
             f"{len(bad)} get none: {', '.join(bad[:4])}" + (", ..." if len(bad) > 4 else ""),
-            hint="is each layer used in forward, and is nothing detached on the way?",
+            hint=by_id(f"{part}_dead_parameters").hint,
             diagnosis=f"{part}_dead_parameters",
         )
 
@@ -56,5 +57,6 @@ def expect_rows_independent(batch: Tensor, alone: Tensor, part: str) -> None:
         f"in eval mode, the output of {part} for a batch",
         rtol=0.0,
         atol=1e-4 * max(1e-3, float(alone.abs().max())),
-        hint="an image's result must not depend on its neighbours: look for sums, means or reshapes that mix the batch",
+        hint=by_id(f"{part}_mixes_batch").hint,
+        otherwise=by_id(f"{part}_mixes_batch"),
     )

@@ -51,8 +51,15 @@ def _expect_distribution(flat: Float64[Tensor, " n"], what: str) -> None:
             f"distance of distributions below {bounds[2]:.3f}",
             f"mean {mean:.3f}, mean square {variance:.3f}, distance {distance:.3f}",
             hint="which distribution does the noise come from: normal or uniform, and with which scale?",
-            diagnosis="noise_not_normal",
+            diagnosis="noise_uniform" if _looks_uniform(flat) else "noise_not_normal",
         )
+
+
+def _looks_uniform(flat: Float64[Tensor, " n"]) -> bool:
+    """Whether numbers fill an interval evenly: the largest is sqrt(3) standard deviations from the middle."""
+    centered = flat - (flat.max() + flat.min()) / 2
+    spread = math.sqrt(float((centered**2).mean()))
+    return spread > 0 and abs(float(centered.abs().max()) / spread - math.sqrt(3)) < 0.05
 
 
 def neighbours(noise: Float64[Tensor, "calls B z"], dim: int) -> tuple[float, float]:

@@ -75,6 +75,8 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
         output=verdict.output,
         diagnosis=verdict.diagnosis,
     )
-    if value_is_wrong and verdict.kind in ("gradient", "statistics") and result.score:
-        return replace(result, score=0, output="passes, but pays only once the value is right")
+    if value_is_wrong and verdict.kind in ("gradient", "statistics"):
+        # What follows from a wrong value is no mistake of its own: it must not be named as one.
+        output = "passes, but pays only once the value is right" if result.score else result.output
+        return replace(result, score=0, output=output, diagnosis=None)
     return result

@@ -7,7 +7,7 @@ the third is paid for in KL, so nothing can be smuggled past it.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -54,6 +54,7 @@ class ShortRun:
         losses: Of each step, as the worker reports them: for the message only.
         moved: Largest change of each parameter, as the worker reports it.
         nll, kl: Means over the held-out images, in nats, computed by the judge.
+        constant_mean: NLL of a constant image, the upper anchor.
         gap: (constant mean - (nll + kl)) / (constant mean - PPCA): 0 for a constant, 1 for PPCA.
     """
 
@@ -62,7 +63,7 @@ class ShortRun:
     nll: float
     kl: float
     gap: float
-    facts: dict[str, Any] = field(default_factory=dict)
+    constant_mean: float
 
 
 def prepare(train: HouseNumbers, test: HouseNumbers) -> Images:
@@ -85,7 +86,7 @@ def run(ask: Ask, images: Images, seed: int) -> ShortRun:
     losses = list(_numbers(facts.get("losses")).values())
     moved = _numbers(facts.get("moved"))
     if not losses or not math.isfinite(losses[-1]):
-        return ShortRun(losses, moved, math.inf, math.inf, -math.inf)
+        return ShortRun(losses, moved, math.inf, math.inf, -math.inf, images.constant_mean)
     posterior, _ = ask("posteriors", {"sizes": SIZES}, {"images": images.held_out, **state})
     shape = (len(images.held_out), SIZES["z_dim"])
     mean, logvar = (_as(posterior.get(name), shape).clamp(-1e6, 1e6) for name in ("mean", "logvar"))
@@ -97,7 +98,7 @@ def run(ask: Ask, images: Images, seed: int) -> ShortRun:
     nll = float(oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3]).mean())
     kl = float(oracles.kl(mean, logvar).mean())
     gap = (images.constant_mean - nll - kl) / (images.constant_mean - images.ppca)
-    return ShortRun(losses, moved, nll, kl, gap)
+    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean)
 
 
 def _numbers(value: Any) -> dict[str, float]:

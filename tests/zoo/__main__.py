@@ -1,28 +1,85 @@
-"""Print the kill matrix, or the mutants that survive; exit status 1 where something is not as it must be."""
+"""Run the zoo and print what it found; exit status 1 where a verdict is not as it must be."""
 
 import argparse
 import sys
 
+from .entry import Wrong
 from .equivalent import EQUIVALENT
-from .matrix import header, rows, summary
+from .matrix import Row, header, rows, summary
+from .mutants import mutants
+from .scores import scores
+from .survivors import REASONS, survivors
 from .wrong import WRONG
+
+_EXAMPLES = """examples:
+  python -m tests.zoo                              wrong and equivalent submissions (20 minutes on two cores)
+  python -m tests.zoo wrong --own                  wrong ones, judged in their own tasks only (3 minutes)
+  python -m tests.zoo wrong --only "kl: squeezed" -v
+  python -m tests.zoo equivalent --seeds 5
+  python -m tests.zoo mutants                      every single-change mutant (10 minutes), survivors with their reasons
+"""
 
 
 def main() -> int:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.zoo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.zoo",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="*", metavar="wrong|equivalent|mutants", help="[wrong equivalent]")
     parser.add_argument("--only", default="", metavar="TEXT", help="entries whose title holds TEXT")
-    parser.add_argument("--own", action="store_true", help="judge only the tasks that must fall (quick)")
-    parser.add_argument("--training", action="store_true", help="judge training too, for every entry")
+    parser.add_argument("--own", action="store_true", help="wrong: judge only the tasks that must fall (quick)")
+    parser.add_argument("--training", action="store_true", help="wrong: judge training too, for every entry")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="equivalent: grade with N seeds [1]")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the report's explanations")
     options = parser.parse_args()
-    wrong = [w for w in WRONG if options.only in w.title]
+    runs = {"wrong": _wrong, "equivalent": _equivalent, "mutants": _mutants}
+    what = options.what or ["wrong", "equivalent"]
+    if unknown := set(what) - runs.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(runs)}")
+    passed = [runs[name](options) for name in what]
+    return 0 if all(passed) else 1
+
+
+def _wrong(options: argparse.Namespace) -> bool:
+    wrong: list[Wrong] = [w for w in WRONG if options.only in w.title]
+    table: list[Row] = []
     print(header())
-    table = []
     for row in rows(wrong, "" if options.training else "not training", options.own):
         print(row.line(), flush=True)
+        if options.verbose:
+            _explain(row.graded.output)
         table.append(row)
     print(summary(table))
-    return 0 if all(row.as_expected for row in table) else 1
+    return all(row.as_expected for row in table)
+
+
+def _equivalent(options: argparse.Namespace) -> bool:
+    right = True
+    chosen = [e for e in EQUIVALENT if options.only in e.title]
+    for name, seed, graded in scores(chosen, range(options.seeds)):
+        lost = sum(graded.lost.values())
+        print(f"{name:<62.62} seed {seed}  {100 - lost:g}  {', '.join(sorted(graded.fell))}", flush=True)
+        if lost:
+            _explain(graded.output)
+        right &= lost == 0
+    return right
+
+
+def _mutants(options: argparse.Namespace) -> bool:
+    made = [m for m in mutants() if options.only in m.title]
+    found = list(survivors(made))
+    for mutant in found:
+        print(f"{mutant.title}\n    {REASONS.get(mutant.title, 'NO REASON KNOWN')}")
+    print(f"{len(made) - len(found)} of {len(made)} mutants killed, {len(found)} survive")
+    return all(mutant.title in REASONS for mutant in found)
+
+
+def _explain(output: dict[tuple[str, str], str]) -> None:
+    for (task, check), text in output.items():
+        print(f"    {task} / {check}\n" + "\n".join(f"        {line}" for line in text.splitlines()))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ class Row:
     def line(self) -> str:
         """Return the row of the table: points lost by task, then what is wrong with the verdict."""
         lost = self.graded.lost
-        cells = "".join(f"{lost[t.id]:>6.4g}" if lost.get(t.id) else f"{'.' if t.id in lost else ' ':>6}" for t in TASKS)
+        cells = "".join(
+            f"{lost[t.id]:>6.4g}" if lost.get(t.id) else f"{'.' if t.id in lost else ' ':>6}" for t in TASKS
+        )
         parts = {"missed": self.missed, "unfair": self.unfair, "misleading": self.misleading}
         notes = [f"{what}: {', '.join(sorted(ids))}" for what, ids in parts.items() if ids]
         notes += [f"undiagnosed: {self.wrong.diagnosis}"] if self.undiagnosed else []

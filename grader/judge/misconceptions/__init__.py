@@ -6,6 +6,7 @@ on its own inputs; the one whose values came names the mistake.
 
 from .catalogue import CATALOGUE, by_id
 from .distribution import wrong_kl, wrong_mode, wrong_nll, wrong_sample
+from .log_likelihood import diagnose_log_likelihood
 from .misconception import Misconception, match
 from .model import (
     wrong_decode,
@@ -20,6 +21,7 @@ __all__ = [
     "CATALOGUE",
     "Misconception",
     "by_id",
+    "diagnose_log_likelihood",
     "match",
     "wrong_decode",
     "wrong_encode",

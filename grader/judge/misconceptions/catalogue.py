@@ -3,6 +3,41 @@
 from .misconception import Misconception
 
 _ENTRIES = {
+    "noise": [
+        (
+            "not_normal",
+            "noise of another distribution",
+            "which distribution does the noise come from, which scale?",
+        ),
+        ("uniform", "uniform noise", "the noise is uniform: which function of torch draws from a normal distribution?"),
+        ("not_fresh", "noise drawn once", "draw one number per element, at every call: no fixed seed, no shared draw"),
+    ],
+    "gradient": [
+        (
+            "cut",
+            "no gradient passes",
+            "detach(), no_grad(), .data, numpy, or a new tensor made from numbers cuts the graph",
+        ),
+    ],
+    "in_place": [
+        ("change", "inputs or attributes overwritten", "operations ending in _ (add_, clamp_) and += work in place"),
+    ],
+    "encoder": [
+        ("unregistered", "layers in a plain list", "a list of layers is not seen: use nn.ModuleList or nn.Sequential"),
+        ("dead_parameters", "layers without effect", "is each layer used in forward, and is nothing detached?"),
+        ("mixes_batch", "images that see each other", "look for sums, means or reshapes across the batch dimension"),
+        ("out_features", "wrong width stated", "out_features must follow from the image's size and the strides"),
+    ],
+    "decoder": [
+        ("unregistered", "layers in a plain list", "a list of layers is not seen: use nn.ModuleList or nn.Sequential"),
+        ("dead_parameters", "layers without effect", "is each layer used in forward, and is nothing detached?"),
+        ("mixes_batch", "images that see each other", "look for sums, means or reshapes across the batch dimension"),
+        (
+            "no_transposed_convolution",
+            "another way to upsample",
+            "nn.ConvTranspose2d of stride 2 doubles height and width",
+        ),
+    ],
     "sample": [
         ("var_for_std", "mean + var * noise", "noise is scaled by a standard deviation; which attribute is that?"),
         ("logvar_for_std", "mean + logvar * noise", "logvar is a logarithm; noise needs a scale that is positive"),
@@ -49,6 +84,7 @@ _ENTRIES = {
         ("pi_once", "log pi in place of log 2 pi", "look at the constant of the normal density once more"),
     ],
     "mode": [
+        ("sample", "a random draw", "two calls give two results: where is a normal density highest?"),
         ("std", "the standard deviation", "where is a normal density highest?"),
         ("var", "the variance", "where is a normal density highest?"),
         ("logvar", "the log-variance", "where is a normal density highest?"),
@@ -109,6 +145,11 @@ _ENTRIES = {
         ("plus_posterior", "posterior multiplied", "one of the densities stands on the wrong side of the fraction"),
         ("underflow", "exp before the mean", "exp(-3000) is 0 in floating point: stay in logarithms"),
         ("one_sample", "K samples that are all the same", "each of the K codes needs noise of its own"),
+        (
+            "mode_only",
+            "the posterior's mode in place of samples",
+            "the estimate is always the same: what is random?",
+        ),
     ],
     "interpolate": [
         ("reversed", "from z_2 to z_1", "the first image belongs to z_1"),

@@ -29,6 +29,8 @@ def match(
 ) -> Misconception | None:
     """Return the first misconception whose values came, within the check's own tolerances, or None."""
     for misconception, values in known:
-        if values.shape == actual.shape and torch.allclose(actual.double(), values.double(), rtol=rtol, atol=atol):
+        if values.shape == actual.shape and torch.allclose(
+            actual.double(), values.double(), rtol=rtol, atol=atol, equal_nan=True
+        ):
             return misconception
     return None

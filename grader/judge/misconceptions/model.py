@@ -10,13 +10,12 @@ from .distribution import Known, _named
 
 
 def wrong_encode(mean: Tensor, logvar: Tensor) -> tuple[Known, Known]:
-    """Return what misconceptions of `encode` would give for the posterior's mean and for its log-variance."""
+    """Return what misconceptions of `encode` would give for the posterior's mean, and then for its log-variance."""
     return (
         _named("encode", {"swapped_heads": logvar, "tanh_mean": mean.tanh()}),
         _named(
             "encode",
             {
-                "swapped_heads": mean,
                 "no_logvar": torch.zeros_like(logvar),
                 "same_head": mean,
                 "var_as_logvar": logvar.exp(),

@@ -54,7 +54,9 @@ def pull_back(output: Tensor, cotangent: Tensor, inputs: Mapping[str, Tensor]) -
 
     What no gradient reaches is left out: the judge tells "cut" from "zero".
     """
-    if not output.requires_grad or output.shape != cotangent.shape:
+    if output.shape != cotangent.shape:
+        raise WrongType(f"a result of shape {tuple(output.shape)}, where {tuple(cotangent.shape)} is expected")
+    if not output.requires_grad:
         return {}
     leaves = {name: tensor for name, tensor in inputs.items() if tensor.requires_grad}
     return {f"grad_{name}": grad for name, grad in gradients(output, cotangent, leaves).items() if grad is not None}

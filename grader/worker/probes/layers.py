@@ -22,9 +22,10 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
 
     Returns:
         `train` and `batch` (eval mode): outputs for the whole of x; `alone`: eval outputs row by row, concatenated;
-        facts `parameters` (name -> "ok", "zero", "cut" or "frozen": how the gradient of the eval output reaches it),
-        `unregistered` (tensors that learn but that `parameters()` does not know), `transposed` (whether a transposed
-        convolution ran).
+        facts `head_width` (how many features the head `mean` takes),
+        `parameters` (name -> "ok", "zero", "cut" or
+        "frozen": how the gradient of the eval output reaches it), `unregistered` (how many tensors learn that
+        `parameters()` does not know), `transposed` (whether a transposed convolution ran).
     """
     model = build(submission, sizes)
     module = getattr(model, part, None)
@@ -45,6 +46,7 @@ def _facts(model: nn.Module, module: nn.Module, output: Tensor) -> dict[str, Any
     learning = {n: p for n, p in parameters.items() if p.requires_grad} if output.requires_grad else {}
     reached = gradients(output, torch.randn_like(output), learning) if learning else {}
     return {
+        "head_width": getattr(getattr(model, "mean", None), "in_features", None),
         "parameters": {n: _how_reached(p, reached.get(n)) for n, p in parameters.items()},
         "unregistered": sum(hasattr(node, "variable") and id(node.variable) not in known for node in nodes),
         # A convolution, be it nn's or functional's, notes in the graph whether it is a transposed one.

@@ -156,7 +156,9 @@ def interpolate(
     train: bool = False,
     **known: Tensor,
 ) -> Found:
-    """Call interpolate; return its images as `value`. With `first`, it walks another path before this one.
+    """Call interpolate twice; return its images as `value` and `again`.
+
+    With `first`, it walks another path before this one.
 
     With `strided`, the codes are columns of a matrix, so that their numbers are not neighbours in memory.
     """
@@ -167,8 +169,8 @@ def interpolate(
     before = snapshot({"z_1": z_1, "z_2": z_2})
     if first:
         function(model, 2 * z_2, z_1, n_samples + 1)
-    value = need_tensor(function(model, z_1, z_2, n_samples), "interpolate()")
-    return Found({"value": value}, {"changed": changed(before, {"z_1": z_1, "z_2": z_2})})
+    value, again = (need_tensor(function(model, z_1, z_2, n_samples), "interpolate()") for _ in range(2))
+    return Found({"value": value, "again": again}, {"changed": changed(before, {"z_1": z_1, "z_2": z_2})})
 
 
 def _parameters(model: Any) -> dict[str, Tensor]:

@@ -61,12 +61,20 @@ WRONG = (
     _half("one subtracted in place", "self.mean**2 + self.var.sub_(1.0) - self.logvar", "in_place_change"),
     _whole("float16 inside", "0.5 * terms.half().sum(dim=1).to(terms.dtype)"),
     _whole("always float32", "0.5 * terms.float().sum(dim=1)"),
-    _whole("remembered from the first call", "first[key]", "",
+    _whole(
+        "remembered from the first call",
+        "first[key]",
+        "",
         "first, key = torch.__dict__.setdefault('_kl', {}), (self.mean.shape, self.mean.dtype)\n"
-        "first.setdefault(key, 0.5 * torch.sum(self.mean**2 + self.var - 1.0 - self.logvar, dim=1))\n"),
-    _whole("right at the first call only", "0.5 * terms.sum(dim=1) / self.calls", "",
-        "self.calls = getattr(self, 'calls', 0) + 1\n"),
+        "first.setdefault(key, 0.5 * torch.sum(self.mean**2 + self.var - 1.0 - self.logvar, dim=1))\n",
+    ),
+    _whole(
+        "right at the first call only",
+        "0.5 * terms.sum(dim=1) / self.calls",
+        "",
+        "self.calls = getattr(self, 'calls', 0) + 1\n",
+    ),
     _whole("right for contiguous tensors only", "0.5 * terms.as_strided(terms.shape, (terms.shape[1], 1)).sum(dim=1)"),
     _whole("crashes for tensors that are not contiguous", "0.5 * terms.view(-1).view(terms.shape).sum(dim=1)"),
     Wrong("kl", "a method of another name", swaps=(("    def kl(self)", "    def kl_divergence(self)"),)),
-)  # fmt: skip
+)

@@ -61,7 +61,9 @@ WRONG = (
     _whole("dims ignored: images only", "terms.sum((1, 2, 3))"),
     _whole("dims ignored: all but the batch", "terms.flatten(1).sum(1)"),
     _whole("summed over the batch too", "terms.sum()"),
-    _whole("right for one row only", "terms.sum(tuple(dims)).mean(0, keepdim=True).expand(*terms.sum(tuple(dims)).shape)"),
+    _whole(
+        "right for one row only", "terms.sum(tuple(dims)).mean(0, keepdim=True).expand(*terms.sum(tuple(dims)).shape)"
+    ),
     _whole("squeezed", "terms.sum(tuple(dims)).squeeze()"),
     _whole("dimensions kept", "terms.sum(tuple(dims), keepdim=True)"),
     Wrong(
@@ -71,19 +73,33 @@ WRONG = (
         f"return 0.5 * (3072 * {_LOG_2_PI} + torch.sum(self.logvar + square / self.var, dim=tuple(dims)))",
     ),
     # Gradients
-    _half("mean detached", f"{_LOG_2_PI} + self.logvar + (sample - self.mean.detach()) ** 2 / self.var", "gradient_cut"),
+    _half(
+        "mean detached", f"{_LOG_2_PI} + self.logvar + (sample - self.mean.detach()) ** 2 / self.var", "gradient_cut"
+    ),
     _half("sample detached", f"{_LOG_2_PI} + self.logvar + (sample.data - self.mean) ** 2 / self.var", "gradient_cut"),
     _half("variance detached", f"{_LOG_2_PI} + self.logvar + error**2 / self.var.detach()"),
     _whole("no_grad", "torch.no_grad()(lambda: terms.sum(tuple(dims)).clone())().detach()", "gradient_cut"),
     # Forms
-    _half("sample changed in place", f"{_LOG_2_PI} + self.logvar + sample**2 / self.var", "in_place_change",
-        "sample -= self.mean\n"),
-    _half("variance changed in place", f"{_LOG_2_PI} + self.logvar + error**2 / self.var.add_(1e-9)", "in_place_change"),
+    _half(
+        "sample changed in place",
+        f"{_LOG_2_PI} + self.logvar + sample**2 / self.var",
+        "in_place_change",
+        "sample -= self.mean\n",
+    ),
+    _half(
+        "variance changed in place", f"{_LOG_2_PI} + self.logvar + error**2 / self.var.add_(1e-9)", "in_place_change"
+    ),
     _whole("float16 inside", "terms.half().sum(tuple(dims)).to(terms.dtype)"),
     _whole("bfloat16 inside", "terms.bfloat16().sum(tuple(dims)).to(terms.dtype)"),
     _whole("always float32", "terms.float().sum(tuple(dims))"),
-    _whole("right for contiguous tensors only",
-        "terms.as_strided(terms.shape, torch.empty(terms.shape).stride()).sum(tuple(dims))"),
-    _whole("right at the first call only", "terms.sum(tuple(dims)) + self.calls", "",
-        "self.calls = getattr(self, 'calls', -1) + 1\n"),
-)  # fmt: skip
+    _whole(
+        "right for contiguous tensors only",
+        "terms.as_strided(terms.shape, torch.empty(terms.shape).stride()).sum(tuple(dims))",
+    ),
+    _whole(
+        "right at the first call only",
+        "terms.sum(tuple(dims)) + self.calls",
+        "",
+        "self.calls = getattr(self, 'calls', -1) + 1\n",
+    ),
+)

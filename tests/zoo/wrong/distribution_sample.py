@@ -35,9 +35,7 @@ WRONG = (
     _noise("one row of noise", "torch.randn_like(self.mean[:1]).expand_as(self.mean)", "noise_not_fresh"),
     _noise("one number per row", "torch.randn_like(self.mean[:, :1]).expand_as(self.mean)", "noise_not_fresh"),
     _noise("seeded inside", "torch.randn_like(self.mean)", "noise_not_fresh", "torch.manual_seed(0)"),
-    _noise(
-        "drawn once per object", "self.__dict__.setdefault('e', torch.randn_like(self.mean))", "noise_not_fresh"
-    ),
+    _noise("drawn once per object", "self.__dict__.setdefault('e', torch.randn_like(self.mean))", "noise_not_fresh"),
     _noise(
         "drawn once per shape",
         "self.drawn[self.mean.shape].to(self.mean.dtype)",
@@ -45,11 +43,18 @@ WRONG = (
         "self.drawn = torch.__dict__.setdefault('_drawn', {})\n"
         "    self.drawn.setdefault(self.mean.shape, torch.randn_like(self.mean))",
     ),
-    _noise("rows in pairs of opposite noise", "torch.cat([e, -e])[: len(self.mean)]", "noise_not_fresh",
-        "e = torch.randn_like(self.mean[: (len(self.mean) + 1) // 2])"),
+    _noise(
+        "rows in pairs of opposite noise",
+        "torch.cat([e, -e])[: len(self.mean)]",
+        "noise_not_fresh",
+        "e = torch.randn_like(self.mean[: (len(self.mean) + 1) // 2])",
+    ),
     _noise("codes only", "torch.randn(self.mean.shape[0], self.mean.shape[1], dtype=self.mean.dtype)"),
-    _noise("noise in float32 from numbers", "torch.tensor(torch.randn(self.mean.shape).tolist()).round(decimals=1)",
-        "noise_not_normal"),
+    _noise(
+        "noise in float32 from numbers",
+        "torch.tensor(torch.randn(self.mean.shape).tolist()).round(decimals=1)",
+        "noise_not_normal",
+    ),
     # Gradients
     Wrong(
         "sample",
@@ -57,7 +62,13 @@ WRONG = (
         "if noise is None:\n    return torch.normal(self.mean, self.std)\nreturn self.mean + self.std * noise",
         diagnosis="gradient_cut",
     ),
-    Wrong("sample", "no_grad", f"with torch.no_grad():\n    noise = torch.randn_like(self.mean) if noise is None else noise\n    return self.mean + self.std * noise", diagnosis="gradient_cut"),
+    Wrong(
+        "sample",
+        "no_grad",
+        "noise = torch.randn_like(self.mean) if noise is None else noise\n"
+        "with torch.no_grad():\n    return self.mean + self.std * noise",
+        diagnosis="gradient_cut",
+    ),
     _formula("std detached", "self.mean + self.std.detach() * noise", "gradient_cut"),
     _formula("mean by .data", "self.mean.data + self.std * noise", "gradient_cut"),
     _formula("through numpy", "torch.from_numpy((self.mean + self.std * noise).detach().numpy())", "gradient_cut"),
@@ -71,4 +82,4 @@ WRONG = (
         "right for contiguous tensors only",
         "self.mean + (self.std * noise).as_strided(self.mean.shape, torch.empty(self.mean.shape).stride())",
     ),
-)  # fmt: skip
+)

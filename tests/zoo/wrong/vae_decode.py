@@ -27,14 +27,33 @@ WRONG = (
     _mean("bfloat16 inside", "image.bfloat16().to(image.dtype)"),
     _mean("always float32", "image.float()"),
     _mean("detached", "image.detach()", "gradient_cut"),
-    Wrong("decode", "code detached", "return DiagonalGaussianDistribution(self.decoder(z.detach()))",
-        diagnosis="gradient_cut"),
-    Wrong("decode", "no_grad", "with torch.no_grad():\n    return DiagonalGaussianDistribution(self.decoder(z))",
-        diagnosis="gradient_cut"),
-    Wrong("decode", "code normalised", "return DiagonalGaussianDistribution(self.decoder(z / z.norm(dim=1, keepdim=True)))"),
-    Wrong("decode", "code changed in place", "z.data.mul_(1.0 + 1e-9)\nreturn DiagonalGaussianDistribution(self.decoder(z))",
-        diagnosis="in_place_change"),
-    Wrong("decode", "noise added to the code",
-        "return DiagonalGaussianDistribution(self.decoder(z + torch.randn_like(z)))"),
+    Wrong(
+        "decode",
+        "code detached",
+        "return DiagonalGaussianDistribution(self.decoder(z.detach()))",
+        diagnosis="gradient_cut",
+    ),
+    Wrong(
+        "decode",
+        "no_grad",
+        "with torch.no_grad():\n    return DiagonalGaussianDistribution(self.decoder(z))",
+        diagnosis="gradient_cut",
+    ),
+    Wrong(
+        "decode",
+        "code normalised",
+        "return DiagonalGaussianDistribution(self.decoder(z / z.norm(dim=1, keepdim=True)))",
+    ),
+    Wrong(
+        "decode",
+        "code changed in place",
+        "z.data.mul_(1.0 + 1e-9)\nreturn DiagonalGaussianDistribution(self.decoder(z))",
+        diagnosis="in_place_change",
+    ),
+    Wrong(
+        "decode",
+        "noise added to the code",
+        "return DiagonalGaussianDistribution(self.decoder(z + torch.randn_like(z)))",
+    ),
     Wrong("decode", "an image", "return self.decoder(z)"),
-)  # fmt: skip
+)

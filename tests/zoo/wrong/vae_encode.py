@@ -23,29 +23,60 @@ WRONG = (
     _heads("log-variance clamped", _MEAN, f"{_LOGVAR}.clamp(-6.0, 6.0)"),
     _heads("hidden through relu", _MEAN, _LOGVAR, hidden="self.encoder(x).relu()"),
     _heads("batch mixed in", _MEAN, _LOGVAR, hidden="self.encoder(x) - self.encoder(x).mean(0, keepdim=True)"),
-    _heads("right for one image only", _MEAN, _LOGVAR, hidden="self.encoder(x).mean(0, keepdim=True).expand(len(x), -1)"),
-    _heads("right in eval mode only", _MEAN, _LOGVAR, hidden="nn.functional.dropout(self.encoder(x), 0.5, self.training)"),
+    _heads(
+        "right for one image only", _MEAN, _LOGVAR, hidden="self.encoder(x).mean(0, keepdim=True).expand(len(x), -1)"
+    ),
+    _heads(
+        "right in eval mode only", _MEAN, _LOGVAR, hidden="nn.functional.dropout(self.encoder(x), 0.5, self.training)"
+    ),
     _heads("right in train mode only", _MEAN, f"{_LOGVAR} if self.training else None", "encode_no_logvar"),
-    _heads("hidden shifted", _MEAN, _LOGVAR, hidden="nn.functional.layer_norm(self.encoder(x), [self.mean.in_features])"),
+    _heads(
+        "hidden shifted", _MEAN, _LOGVAR, hidden="nn.functional.layer_norm(self.encoder(x), [self.mean.in_features])"
+    ),
     _heads("scaled again", _MEAN, _LOGVAR, hidden="self.encoder(x / 127.5 - 1.0)"),
     _heads("bfloat16 inside", _MEAN, _LOGVAR, hidden="self.encoder(x).bfloat16().to(x.dtype)"),
     _heads("float32 only", _MEAN, _LOGVAR, hidden="self.encoder(x.float())"),
     _heads("squeezed", f"{_MEAN}.squeeze()", f"{_LOGVAR}.squeeze()"),
     _heads("hidden detached", _MEAN, _LOGVAR, "gradient_cut", "self.encoder(x).detach()"),
     _heads("log-variance detached", _MEAN, f"{_LOGVAR}.detach()", "gradient_cut"),
-    Wrong("encode", "no_grad", "with torch.no_grad():\n    hidden = self.encoder(x)\n"
-        "    return DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))", diagnosis="gradient_cut"),
-    Wrong("encode", "x changed in place", "hidden = self.encoder(x.detach().clamp_(-0.5, 0.5))\n"
-        "return DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))", also=("in_place_change",)),
+    Wrong(
+        "encode",
+        "no_grad",
+        "with torch.no_grad():\n    hidden = self.encoder(x)\n"
+        "    return DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))",
+        diagnosis="gradient_cut",
+    ),
+    Wrong(
+        "encode",
+        "x changed in place",
+        "hidden = self.encoder(x.detach().clamp_(-0.5, 0.5))\n"
+        "return DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))",
+        also=("in_place_change",),
+    ),
     Wrong("encode", "a pair of tensors", "hidden = self.encoder(x)\nreturn self.mean(hidden), self.logvar(hidden)"),
-    Wrong("encode", "a sample", "hidden = self.encoder(x)\n"
-        "return DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden)).sample()"),
-    Wrong("encode", "nothing returned", "hidden = self.encoder(x)\n"
-        "DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))"),
-    Wrong("encode", "a head made anew", "hidden = self.encoder(x)\n"
+    Wrong(
+        "encode",
+        "a sample",
+        "hidden = self.encoder(x)\n"
+        "return DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden)).sample()",
+    ),
+    Wrong(
+        "encode",
+        "nothing returned",
+        "hidden = self.encoder(x)\nDiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))",
+    ),
+    Wrong(
+        "encode",
+        "a head made anew",
+        "hidden = self.encoder(x)\n"
         "logvar = nn.Linear(hidden.shape[1], self.z_dim).to(x.dtype)\n"
-        "return DiagonalGaussianDistribution(self.mean(hidden), logvar(hidden))"),
-    Wrong("encode", "remembered from the first call", "hidden = self.encoder(x)\n"
-        "self.made = getattr(self, 'made', None) or DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))\n"
-        "return self.made"),
-)  # fmt: skip
+        "return DiagonalGaussianDistribution(self.mean(hidden), logvar(hidden))",
+    ),
+    Wrong(
+        "encode",
+        "remembered from the first call",
+        "hidden = self.encoder(x)\n"
+        "made = DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))\n"
+        "self.made = getattr(self, 'made', None) or made\nreturn self.made",
+    ),
+)

@@ -31,16 +31,20 @@ WRONG = (
     _changed("log K added", "log_likelihood_log_k_added", result=f"return {_LSE} + math.log(K)"),
     _changed("negated", "log_likelihood_negated", result=f"return math.log(K) - {_LSE}"),
     _changed("ELBO", "log_likelihood_elbo", result="return log_w.mean(dim=0)"),
-    _changed("averaged over the batch", "log_likelihood_averaged",
-        result=f"return ({_LSE} - math.log(K)).mean().expand(B)"),
+    _changed(
+        "averaged over the batch", "log_likelihood_averaged", result=f"return ({_LSE} - math.log(K)).mean().expand(B)"
+    ),
     _changed("best weight", "log_likelihood_best_weight", result="return log_w.amax(dim=0)"),
     _changed("no prior", "log_likelihood_no_prior", log_w="log_w = log_px - log_qz"),
     _changed("no posterior", "log_likelihood_no_posterior", log_w="log_w = log_px + log_pz"),
     _changed("prior on the wrong side", "log_likelihood_minus_prior", log_w="log_w = log_px - log_pz - log_qz"),
     _changed("posterior on the wrong side", "log_likelihood_plus_posterior", log_w="log_w = log_px + log_pz + log_qz"),
     _changed("exp before the mean", "log_likelihood_underflow", result="return log_w.exp().mean(dim=0).log()"),
-    _changed("one code for all K", "log_likelihood_one_sample",
-        noise="noise = torch.randn(B, self.z_dim, dtype=x.dtype).repeat(K, 1)"),
+    _changed(
+        "one code for all K",
+        "log_likelihood_one_sample",
+        noise="noise = torch.randn(B, self.z_dim, dtype=x.dtype).repeat(K, 1)",
+    ),
     _changed("reconstruction only", log_w="log_w = log_px"),
     _changed("log K twice", result=f"return {_LSE} - 2 * math.log(K)"),
     _changed("K - 1 for K", result=f"return {_LSE} - math.log(max(K - 1, 1))"),
@@ -49,50 +53,74 @@ WRONG = (
     _changed("std not used", z="z = q.mean.repeat(K, 1) + noise"),
     _changed("variance for std", z="z = q.mean.repeat(K, 1) + q.var.repeat(K, 1) * noise"),
     _changed("log-determinant left out", log_qz="log_qz = -unit.nll(noise, dims=[1])"),
-    _changed("log-determinant not halved",
-        log_qz="log_qz = -unit.nll(noise, dims=[1]) - q.logvar.repeat(K, 1).sum(dim=1)"),
+    _changed(
+        "log-determinant not halved", log_qz="log_qz = -unit.nll(noise, dims=[1]) - q.logvar.repeat(K, 1).sum(dim=1)"
+    ),
     _changed("kl for the log ratio", log_w="log_w = log_px - q.kl().repeat(K)"),
     _changed("weights normalised", result="return (log_w.softmax(dim=0) * log_w).sum(dim=0)"),
     _changed("weights clamped", result="return torch.logsumexp(log_w.clamp(min=-700.0), dim=0) - math.log(K)"),
     _changed("K ignored", also=("log_likelihood_missing_log_k",), x="K = 100"),
-    _changed("K ignored but in log K", noise="k, K = K, 100\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
-        result=f"return {_LSE} - math.log(k)"),
-    _changed("half of the codes", noise="k, K = K, (K + 1) // 2\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
-        result=f"return {_LSE} - math.log(k)"),
+    _changed(
+        "K ignored but in log K",
+        noise="k, K = K, 100\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
+        result=f"return {_LSE} - math.log(k)",
+    ),
+    _changed(
+        "half of the codes",
+        noise="k, K = K, (K + 1) // 2\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
+        result=f"return {_LSE} - math.log(k)",
+    ),
     _changed("K at most 500", x="k, K = K, min(K, 500)", result=f"return {_LSE} - math.log(k)"),
     # The batch
     _changed("images mixed up", view="log_w = log_w.view(B, K).T"),
     _changed("x repeated the other way", log_px="log_px = -self.decode(z).nll(x.repeat_interleave(K, dim=0))"),
     _changed("summed over the batch", result=f"return ({_LSE} - math.log(K)).sum()"),
     _changed("averaged to one number", result=f"return ({_LSE} - math.log(K)).mean()"),
-    _changed("all weights in one sum", result="return torch.logsumexp(log_w.flatten(), dim=0).expand(B) - math.log(K * B)"),
+    _changed(
+        "all weights in one sum", result="return torch.logsumexp(log_w.flatten(), dim=0).expand(B) - math.log(K * B)"
+    ),
     _changed("squeezed", result=f"return ({_LSE} - math.log(K)).squeeze()"),
     _changed("dimension kept", result="return torch.logsumexp(log_w, dim=0, keepdim=True) - math.log(K)"),
     _changed("summed over images, not codes", view="log_w = log_w.view(K, B).T"),
-    _changed("the batch's maximum", also=("log_likelihood_underflow",),
-        result="top = log_w.max()\nreturn (log_w - top).exp().mean(dim=0).log() + top"),
+    _changed(
+        "the batch's maximum",
+        also=("log_likelihood_underflow",),
+        result="top = log_w.max()\nreturn (log_w - top).exp().mean(dim=0).log() + top",
+    ),
     # Numbers
     _changed("bfloat16 inside", result="return torch.logsumexp(log_w.bfloat16(), dim=0).float() - math.log(K)"),
     _changed("float16 inside", result="return torch.logsumexp(log_w.half(), dim=0).float() - math.log(K)"),
     _changed("float64 out", result=f"return ({_LSE} - math.log(K)).double()"),
-    _changed("seeded inside", noise="torch.manual_seed(0)\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
-        diagnosis="noise_not_fresh"),
-    _changed("right in eval mode only", x="K = 1 if self.training else K",
-        noise="noise = torch.randn(K * B, self.z_dim, dtype=x.dtype) + (1.0 if self.training else 0.0)"),
+    _changed(
+        "seeded inside",
+        noise="torch.manual_seed(0)\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
+        diagnosis="noise_not_fresh",
+    ),
+    _changed(
+        "right in eval mode only",
+        result=f"return log_w.mean(dim=0) if self.training else {_LSE} - math.log(K)",
+        also=("log_likelihood_elbo",),
+    ),
     _changed("x changed in place", also=("in_place_change",), x="x.clamp_(-1.0, 1.0)"),
     _changed("x scaled again", x="x = x / 127.5 - 1.0"),
-    Wrong("log_likelihood", "remainder of the chunks dropped",
+    Wrong(
+        "log_likelihood",
+        "remainder of the chunks dropped",
         "q, B, chunk, log_w = self.encode(x), len(x), min(K, 8), []\n"
         "for _ in range(K // chunk * chunk):\n"
         "    z = q.sample()\n"
         "    unit = DiagonalGaussianDistribution(torch.zeros_like(z))\n"
         "    log_w.append(-self.decode(z).nll(x) - unit.nll(z, dims=[1]) + q.nll(z, dims=[1]))\n"
-        "return torch.logsumexp(torch.stack(log_w), dim=0) - math.log(K)"),
-    Wrong("log_likelihood", "posterior's mean for that of each code",
+        "return torch.logsumexp(torch.stack(log_w), dim=0) - math.log(K)",
+    ),
+    Wrong(
+        "log_likelihood",
+        "posterior's mean for that of each code",
         "q, log_w = self.encode(x), []\n"
         "for _ in range(K):\n"
         "    z = q.sample()\n"
         "    unit = DiagonalGaussianDistribution(torch.zeros_like(z))\n"
         "    log_w.append(-self.decode(z).nll(x) - unit.nll(z, dims=[1]) + q.nll(q.mode(), dims=[1]))\n"
-        "return torch.logsumexp(torch.stack(log_w), dim=0) - math.log(K)"),
-)  # fmt: skip
+        "return torch.logsumexp(torch.stack(log_w), dim=0) - math.log(K)",
+    ),
+)

@@ -13,20 +13,30 @@ def _code(name: str, drawn: str = _DRAW, given: str = "noise", result: str = "mo
 WRONG = (
     _code("a draw of the pixels", result="sample()", diagnosis="prior_sample_sampled_pixels"),
     Wrong("prior_sample", "given noise not used", f"return self.decode({_DRAW}).mode()"),
-    _code("the code zero", "torch.zeros(batch_size, self.z_dim)", "torch.zeros_like(noise)",
-        diagnosis="prior_sample_noise_ignored"),
+    _code(
+        "the code zero",
+        "torch.zeros(batch_size, self.z_dim)",
+        "torch.zeros_like(noise)",
+        diagnosis="prior_sample_noise_ignored",
+    ),
     _code("noise doubled", f"2 * {_DRAW}", "2 * noise", diagnosis="prior_sample_noise_scaled"),
     _code("uniform codes", "torch.rand(batch_size, self.z_dim)", diagnosis="prior_sample_uniform_prior"),
-    _code("uniform codes of unit variance", "(torch.rand(batch_size, self.z_dim) - 0.5) * math.sqrt(12)",
-        diagnosis="prior_sample_uniform_prior"),
+    _code(
+        "uniform codes of unit variance",
+        "(torch.rand(batch_size, self.z_dim) - 0.5) * math.sqrt(12)",
+        diagnosis="prior_sample_uniform_prior",
+    ),
     _code("sigmoid", result="mode().sigmoid()", diagnosis="prior_sample_sigmoid"),
     _code("one code for all", "torch.randn(1, self.z_dim).expand(batch_size, -1)", diagnosis="prior_sample_same_code"),
     _code("one number per code", "torch.randn(batch_size, 1).expand(-1, self.z_dim)", diagnosis="noise_not_fresh"),
     _code("cooled down", f"0.7 * {_DRAW}", diagnosis="noise_not_normal"),
     _code("right for unit scale only", given="noise / noise.std()"),
     _code("codes truncated", f"{_DRAW}.clamp(-1.5, 1.5)", diagnosis="noise_not_normal"),
-    _code("pixel noise on drawn codes only", result="mode() + (torch.randn(1) if noise is None else 0.0)",
-        diagnosis="prior_sample_sampled_pixels"),
+    _code(
+        "pixel noise on drawn codes only",
+        result="mode() + (torch.randn(1) if noise is None else 0.0)",
+        diagnosis="prior_sample_sampled_pixels",
+    ),
     _code("clamped to pixels", result="mode().clamp(-1.0, 1.0)"),
     _code("tanh", result="mode().tanh()"),
     _code("64 images always", "torch.randn(64, self.z_dim)"),
@@ -36,17 +46,33 @@ WRONG = (
     _code("a distribution", result="mode"),
     _code("codes returned", result="mode() * 0 + z.sum()"),
     _code("drawn once", f"self.__dict__.setdefault('drawn', {_DRAW})[:batch_size]", diagnosis="noise_not_fresh"),
-    Wrong("prior_sample", "seeded inside", f"torch.manual_seed(batch_size)\nz = {_DRAW} if noise is None else noise\n"
-        "return self.decode(z).mode()", diagnosis="noise_not_fresh"),
-    Wrong("prior_sample", "opposite codes in pairs",
+    Wrong(
+        "prior_sample",
+        "seeded inside",
+        f"torch.manual_seed(batch_size)\nz = {_DRAW} if noise is None else noise\nreturn self.decode(z).mode()",
+        diagnosis="noise_not_fresh",
+    ),
+    Wrong(
+        "prior_sample",
+        "opposite codes in pairs",
         "half = torch.randn((batch_size + 1) // 2, self.z_dim)\n"
         "z = torch.cat([half, -half])[:batch_size] if noise is None else noise\nreturn self.decode(z).mode()",
-        diagnosis="noise_not_fresh"),
-    Wrong("prior_sample", "noise sampled around", "z = torch.randn(batch_size, self.z_dim) if noise is None else noise\n"
-        "return self.decode(DiagonalGaussianDistribution(z).sample()).mode()"),
-    Wrong("prior_sample", "noise changed in place", "z = torch.zeros(batch_size, self.z_dim).normal_() if noise is None "
-        "else noise.mul_(1.0 + 1e-3)\nreturn self.decode(z).mode()", diagnosis="in_place_change"),
+        diagnosis="noise_not_fresh",
+    ),
+    Wrong(
+        "prior_sample",
+        "noise sampled around",
+        "z = torch.randn(batch_size, self.z_dim) if noise is None else noise\n"
+        "return self.decode(DiagonalGaussianDistribution(z).sample()).mode()",
+    ),
+    Wrong(
+        "prior_sample",
+        "noise changed in place",
+        "z = torch.zeros(batch_size, self.z_dim).normal_() if noise is None "
+        "else noise.mul_(1.0 + 1e-3)\nreturn self.decode(z).mode()",
+        diagnosis="in_place_change",
+    ),
     _code("right in eval mode only", given="noise * (0.5 if self.training else 1.0)"),
     _code("bfloat16 inside", result="mode().bfloat16().float()"),
     _code("float64 out", result="mode().double()"),
-)  # fmt: skip
+)

@@ -17,16 +17,28 @@ WRONG = (
     _path("without end points", "torch.linspace(0, 1, n_samples + 2)[1:-1]", diagnosis="interpolate_without_ends"),
     _path("without the last", "torch.arange(n_samples) / n_samples", diagnosis="interpolate_without_last"),
     _path("without the first", "torch.arange(1, n_samples + 1) / n_samples"),
-    Wrong("interpolate", "in pixels", f"w = {_EVEN}.view(-1, 1, 1, 1)\n"
-        "return (1 - w) * model.decode(z_1).mode() + w * model.decode(z_2).mode()", diagnosis="interpolate_in_pixels"),
-    Wrong("interpolate", "spherical",
+    Wrong(
+        "interpolate",
+        "in pixels",
+        f"w = {_EVEN}.view(-1, 1, 1, 1)\nreturn (1 - w) * model.decode(z_1).mode() + w * model.decode(z_2).mode()",
+        diagnosis="interpolate_in_pixels",
+    ),
+    Wrong(
+        "interpolate",
+        "spherical",
         f"w = {_EVEN}.unsqueeze(1)\nangle = torch.acos(nn.functional.cosine_similarity(z_1, z_2))\n"
         "z = (torch.sin((1 - w) * angle) * z_1 + torch.sin(w * angle) * z_2) / torch.sin(angle)\n"
-        "return model.decode(z).mode()", diagnosis="interpolate_spherical"),
+        "return model.decode(z).mode()",
+        diagnosis="interpolate_spherical",
+    ),
     _path("constant", _EVEN, "z_1 + 0 * w", diagnosis="interpolate_constant"),
     _path("weights that do not add up to one", _EVEN, "z_1 + w * z_2", diagnosis="interpolate_weights_add"),
-    Wrong("interpolate", "random codes", "return model.decode(torch.randn(n_samples, z_1.shape[1])).mode()",
-        diagnosis="interpolate_random_codes"),
+    Wrong(
+        "interpolate",
+        "random codes",
+        "return model.decode(torch.randn(n_samples, z_1.shape[1])).mode()",
+        diagnosis="interpolate_random_codes",
+    ),
     _path("random weights", "torch.rand(n_samples).sort().values"),
     _path("uneven", f"({_EVEN} ** 2)"),
     _path("smooth at the ends", f"(0.5 - 0.5 * torch.cos(math.pi * {_EVEN}))"),
@@ -43,13 +55,24 @@ WRONG = (
     _path("a distribution", _EVEN, result="mode"),
     _path("flat images", _EVEN, result="mode().flatten(1)"),
     _path("right in eval mode only", f"({_EVEN} ** (2 if model.training else 1))"),
-    _path("weights along the code", "torch.linspace(0, 1, z_1.shape[1])", "((1 - w.T) * z_1 + w.T * z_2).repeat(n_samples, 1)"),
+    _path(
+        "weights along the code",
+        "torch.linspace(0, 1, z_1.shape[1])",
+        "((1 - w.T) * z_1 + w.T * z_2).repeat(n_samples, 1)",
+    ),
     Wrong("interpolate", "a list", f"w = {_EVEN}\nreturn [model.decode((1 - a) * z_1 + a * z_2).mode() for a in w]"),
-    Wrong("interpolate", "steps added in place",
+    Wrong(
+        "interpolate",
+        "steps added in place",
         "step = (z_2 - z_1) / (n_samples - 1)\nimages = [model.decode(z_1).mode()]\n"
         "for _ in range(n_samples - 1):\n    z_1 += step\n    images.append(model.decode(z_1).mode())\n"
-        "return torch.cat(images)", diagnosis="in_place_change"),
-    Wrong("interpolate", "code sampled around",
+        "return torch.cat(images)",
+        diagnosis="in_place_change",
+    ),
+    Wrong(
+        "interpolate",
+        "code sampled around",
         f"w = {_EVEN}.unsqueeze(1)\nz = DiagonalGaussianDistribution((1 - w) * z_1 + w * z_2).sample()\n"
-        "return model.decode(z).mode()"),
-)  # fmt: skip
+        "return model.decode(z).mode()",
+    ),
+)

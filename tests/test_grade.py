@@ -1,0 +1,288 @@
+"""Grading from end to end, as a student and an instructor run it: exit status, points, results.json, words.
+
+Each run is a process of its own and takes seconds; all start together, two at a time, and tests wait for what they need.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.judge.offering import load
+from grader.judge.tasks import TASKS
+from grader.sandbox.process import can_fork
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "solution" / "VAE_Model.py"
+SKELETON = ROOT / "assignment" / "VAE_Model.py"
+POINTS = load().points
+RIGHT_KL = "return 0.5 * torch.sum(self.mean**2 + self.var - 1.0 - self.logvar, dim=1)"
+STATUSES = {"passed", "failed", "not attempted", "crashed", "timed out", "out of memory"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a grading left behind.
+
+    Attributes:
+        exit: Its exit status.
+        text: All that it printed.
+        results: Its results.json, or None if it wrote none.
+        imports: How often workers imported the submission, if the submission counts.
+        intruders: Names of files beside the submission that were run.
+    """
+
+    exit: int
+    text: str
+    results: dict[str, Any] | None
+    imports: int
+    intruders: list[str]
+
+    @property
+    def tasks(self) -> dict[str, Any]:
+        """The tasks of results.json."""
+        assert self.results is not None
+        return self.results["extra_data"]["tasks"]
+
+
+def wrong_kl(folder: Path) -> str:
+    """The reference with half of kl forgotten; it prints, and counts its imports."""
+    text = REFERENCE.read_text(encoding="utf-8")
+    assert text.count(RIGHT_KL) == 1
+    counter = f"with open({str(folder / 'imports')!r}, 'a') as counter:\n    counter.write('x')\n"
+    return text.replace(RIGHT_KL, f"print('σ² is', self.var.sum())\n        {RIGHT_KL.replace('0.5 * ', '')}") + counter
+
+
+def surrounded(folder: Path) -> Path:
+    """Put files beside a submission that would forge its grade if they were run."""
+    for name in ("conftest.py", "torch.py", "pytest.py", "sitecustomize.py", "json.py", "__init__.py"):
+        mark = f"from pathlib import Path\n(Path({str(folder)!r}) / 'run-{name}').touch()\nraise SystemExit(0)\n"
+        (folder / name).write_text(mark, encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = -p conftest --collect-only\n", encoding="utf-8")
+    return folder
+
+
+def _file(content: Callable[[Path], str] | str | bytes | Path) -> Callable[[Path], Path]:
+    """Return a maker of submissions: the content lies in a folder with hostile neighbours."""
+
+    def make(folder: Path) -> Path:
+        if isinstance(content, Path):
+            return content
+        path = surrounded(folder) / "VAE_Model.py"
+        made = content(folder) if callable(content) else content
+        path.write_bytes(made if isinstance(made, bytes) else made.encode())
+        return path
+
+    return make
+
+
+PYTEST = ["pytest", "grader/", "--submission={file}"]
+GRADE = ["grader", "grade", "{file}"]
+RUNS: dict[str, tuple[list[str], Callable[[Path], Path]]] = {
+    "reference": (PYTEST, _file(REFERENCE)),
+    "reference, seed 5": ([*GRADE, "--seed=5"], _file(REFERENCE)),
+    "wrong kl": (GRADE, _file(wrong_kl)),
+    "wrong kl alone": ([*PYTEST, "-m", "kl"], _file(wrong_kl)),
+    "skeleton": (["pytest", "grader/"], _file(SKELETON)),
+    "no python": ([*GRADE, "--seed=5"], _file(b"\xffThis is my homework.\n\0")),
+    "empty": (PYTEST, _file("")),
+    "no fork": ([*GRADE, "--no-fork", "-m", "mode or kl"], _file(REFERENCE)),
+    "in process": ([*PYTEST, "--in-process", "-m", "kl"], _file(wrong_kl)),
+    "missing": (GRADE, lambda folder: folder / "absent.py"),
+    "folder": (PYTEST, lambda folder: folder),
+    "too large": (GRADE, _file(b"#" * (1 << 20) + b"\n")),
+    "no such sandbox": ([*PYTEST, "--sandbox=castle"], _file(REFERENCE)),
+    "no such data": ([*PYTEST, "--data=nowhere", "-m", "training"], _file(REFERENCE)),
+    "no such task": ([*PYTEST, "-m", "kll"], _file(REFERENCE)),
+}
+
+
+def grade(folder: Path, name: str) -> Run:
+    """Grade once."""
+    command, make = RUNS[name]
+    file = make(folder)
+    results = folder / "results" / "results.json"
+    # A console that knows ASCII only must not matter: students write σ in their prints.
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "120"}
+    done = subprocess.run(
+        [sys.executable, "-m", *(part.format(file=file) for part in command), f"--results={results}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    counter = folder / "imports"
+    return Run(
+        done.returncode,
+        (done.stdout + done.stderr).decode(),
+        json.loads(results.read_text(encoding="utf-8")) if results.exists() else None,
+        len(counter.read_text()) if counter.exists() else 0,
+        sorted(path.name for path in folder.glob("run-*")),
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Run]]:
+    """Return the outcome of a run, by name."""
+    together = sum(item.path == request.path for item in request.session.items) > 4
+    futures: dict[str, Future[Run]] = {}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+
+        def begin(name: str) -> Future[Run]:
+            if name not in futures:
+                futures[name] = pool.submit(grade, tmp_path_factory.mktemp("grade"), name)
+            return futures[name]
+
+        for name in RUNS if together else ():
+            begin(name)
+        yield lambda name: begin(name).result()
+        pool.shutdown(cancel_futures=True)
+
+
+# ## Full points, and none
+@pytest.mark.parametrize("name", ["reference", "reference, seed 5"])
+def test_the_reference_has_full_points(runs: Callable[[str], Run], name: str) -> None:
+    run = runs(name)
+    assert run.exit == 0, run.text
+    assert run.results is not None
+    assert run.results["score"] == 100
+    assert {task: entry["score"] for task, entry in run.tasks.items()} == POINTS
+    assert {entry["status"] for entry in run.tasks.values()} == {"passed"}
+    assert "100 / 100" in run.text
+
+
+def test_results_are_complete_and_add_up(runs: Callable[[str], Run]) -> None:
+    for name, seed in [("reference", 0), ("reference, seed 5", 5), ("wrong kl", 0), ("skeleton", 0), ("no python", 5)]:
+        results = runs(name).results
+        assert results is not None
+        extra, tests = results["extra_data"], results["tests"]
+        assert set(extra) == {"tasks", "score", "max_score", "seconds", "sandbox", "seed", "environment"}
+        assert set(extra["environment"]) == {"python", "torch", "threads"}
+        assert (extra["seed"], extra["max_score"], extra["sandbox"] != "in-process") == (seed, 100, True)
+        assert extra["seconds"] > 0
+        assert list(extra["tasks"]) == [task.id for task in TASKS]
+        for task, entry in extra["tasks"].items():
+            assert set(entry) == {"score", "max_score", "status", "diagnoses"}
+            assert entry["status"] in STATUSES
+            of_task = [test for test in tests if test["tags"] == [task]]
+            assert sum(round(100 * test["max_score"]) for test in of_task) == 100 * POINTS[task]
+            assert sum(round(100 * test["score"]) for test in of_task) == round(100 * entry["score"])
+        assert all(set(t) == {"name", "score", "max_score", "status", "output", "tags"} for t in tests)
+        assert sum(round(100 * entry["score"]) for entry in extra["tasks"].values()) == round(100 * extra["score"])
+        assert results["score"] == extra["score"]
+
+
+def test_the_skeleton_has_none_and_is_not_called_wrong(runs: Callable[[str], Run]) -> None:
+    run = runs("skeleton")
+    assert run.exit == 1
+    assert {(entry["score"], entry["status"]) for entry in run.tasks.values()} == {(0, "not attempted")}
+    assert run.text.count("not attempted") == len(TASKS) == 13
+    assert "0 / 100" in run.text
+
+
+# ## One mistake
+def test_one_mistake_costs_its_own_task_and_training_only(runs: Callable[[str], Run]) -> None:
+    run = runs("wrong kl")
+    assert run.exit == 1
+    lost = {task for task, entry in run.tasks.items() if entry["score"] < entry["max_score"]}
+    assert "kl" in lost and lost <= {"kl", "training"}
+    assert (run.tasks["kl"]["status"], run.tasks["kl"]["diagnoses"]) == ("failed", ["kl_missing_half"])
+    assert 0 < run.tasks["kl"]["score"] <= 4, "its shape is right, and worth 40 % at most"
+
+
+def test_the_report_says_what_was_expected_what_came_and_what_to_look_at(runs: Callable[[str], Run]) -> None:
+    text = runs("wrong kl").text
+    for words in ("expected  kl = ", "got       ", "deviation ", "hint      ", "printed   ", "kl_missing_half"):
+        assert words in text
+    assert "Traceback" not in text and "grader/judge" not in text
+
+
+def test_one_task_alone_starts_its_own_worker_and_no_other(runs: Callable[[str], Run]) -> None:
+    alone, all_tasks = runs("wrong kl alone"), runs("wrong kl")
+    assert list(alone.tasks) == ["kl"]
+    assert alone.imports == 1
+    assert 12 < all_tasks.imports <= 16
+    assert alone.results is not None
+    assert alone.results["extra_data"]["max_score"] == POINTS["kl"]
+    assert alone.exit == 1
+
+
+def test_the_same_file_and_seed_get_the_same_verdict_to_the_letter(runs: Callable[[str], Run]) -> None:
+    """Alone or among others, from pytest or from the command of instructors."""
+    first, second = runs("wrong kl").results, runs("wrong kl alone").results
+    assert first is not None and second is not None
+    assert [test for test in first["tests"] if test["tags"] == ["kl"]] == second["tests"]
+
+
+@pytest.mark.parametrize("name", ["wrong kl", "wrong kl alone", "no python", "empty", "in process", "too large"])
+def test_nothing_beside_the_submission_is_run(runs: Callable[[str], Run], name: str) -> None:
+    assert runs(name).intruders == []
+
+
+# ## Files that are no solution
+def test_what_is_no_python_is_graded_with_nothing(runs: Callable[[str], Run]) -> None:
+    run = runs("no python")
+    assert run.exit == 1
+    assert {(entry["score"], entry["status"]) for entry in run.tasks.values()} == {(0, "crashed")}
+    assert "while your file was imported" in run.text
+
+
+def test_an_empty_file_lacks_everything(runs: Callable[[str], Run]) -> None:
+    run = runs("empty")
+    assert run.exit == 1
+    assert {(entry["score"], entry["status"]) for entry in run.tasks.values()} == {(0, "failed")}
+    for name in ("DiagonalGaussianDistribution", "VAE", "interpolate"):
+        assert f"`{name}`" in run.text
+
+
+# ## Nothing to grade
+REFUSALS = {
+    "missing": "absent.py: No such file",
+    "folder": "no regular file",
+    "too large": "at most 1,048,576",
+    "no such sandbox": "castle",
+    "no such data": "nowhere",
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_cannot_be_graded_is_refused_in_one_clear_line(runs: Callable[[str], Run], name: str) -> None:
+    run = runs(name)
+    assert run.exit >= 2
+    lines = [line for line in run.text.splitlines() if REFUSALS[name] in line]
+    assert len(lines) == 1, run.text
+    assert "Traceback" not in run.text
+    assert run.results is None, "no points are recorded for what was not graded"
+
+
+def test_a_task_that_does_not_exist_selects_nothing(runs: Callable[[str], Run]) -> None:
+    run = runs("no such task")
+    assert run.exit >= 2
+    assert run.results is None
+
+
+# ## Other ways to run
+@pytest.mark.skipif(not can_fork(), reason="every run is one without fork here")
+def test_without_fork_the_verdict_is_the_same(runs: Callable[[str], Run]) -> None:
+    run, usual = runs("no fork"), runs("reference")
+    assert run.exit == 0, run.text
+    assert run.tasks == {task: usual.tasks[task] for task in ("kl", "mode")}
+
+
+def test_in_process_says_that_its_score_does_not_count(runs: Callable[[str], Run]) -> None:
+    run = runs("in process")
+    assert "this score does not count" in run.text
+    assert run.results is not None
+    assert run.results["extra_data"]["sandbox"] == "in-process"
+    assert run.tasks["kl"]["diagnoses"] == ["kl_missing_half"]
+    assert run.exit == 1
