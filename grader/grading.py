@@ -86,6 +86,7 @@ class Grading:
         self._data: str = config.getoption("data")
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
+        self._begun = False  # a wrong option ends pytest before: then there is nothing to hand out
         self._shown: dict[str, int] = {}  # characters of each task's prints that a report holds already
         torch.set_num_threads(1)  # beside a worker on the other core, more threads wait for each other
         config.option.tbstyle = "no"  # students read explanations, not tracebacks of the grader
@@ -120,6 +121,10 @@ class Grading:
         assert self._training is not None, "only the training task asks for it, and it is selected then"
         return self._training.outcome()
 
+    def pytest_runtestloop(self) -> None:
+        """Note that judging begins; pytest goes on to its own loop."""
+        self._begun = bool(self._selected)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -144,7 +149,7 @@ class Grading:
         """Score, write the results, and end the sandbox, whatever happened."""
         try:
             self._result = self._score()
-            if self._results_file and self._result.tasks:
+            if self._results_file and self._begun:
                 gradescope.write(self._base / Path(self._results_file), self._result)
         finally:
             self.session.close()
@@ -156,7 +161,7 @@ class Grading:
             terminalreporter.write(
                 f"\nThe grader itself failed. Please show this to your instructor:\n{error}", red=True
             )
-        if self._result and self._result.tasks:
+        if self._result and self._begun:
             terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
 
     def _score(self) -> Result:

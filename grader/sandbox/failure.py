@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+_ROOMS = {"assignment", "solution", "grader", "data", "tests"}
+
 Status = Literal["failed", "not attempted", "crashed", "timed out", "out of memory"]
 
 
@@ -54,12 +56,17 @@ def from_error(error: dict[str, Any], folder_names: frozenset[str], importing: b
     where = "while your file was imported" if importing else "in your code"
     if kind == "exit":
         return Failure("crashed", f"sys.exit() was called {where}", lines, importing)
+    return Failure("crashed", f"{name} {where}: {message}{_handed_in(error, folder_names)}", lines, importing)
+
+
+def _handed_in(error: dict[str, Any], folder_names: frozenset[str]) -> str:
+    """Return the hint for an import of what is not handed in: a neighbour of the file, or a room of this project."""
     module = str(error.get("module") or "").split(".")[0]
-    if module in folder_names:
-        hint = f"; {module} lies beside your file, but only VAE_Model.py is handed in: move what you need into it"
-    else:
-        hint = ""
-    return Failure("crashed", f"{name} {where}: {message}{hint}", lines, importing)
+    relative = "relative import" in str(error.get("message"))
+    if not relative and module not in folder_names | _ROOMS:
+        return ""
+    what = "what lies beside your file" if relative else f"`{module}`"
+    return f"; only VAE_Model.py is handed in, not {what}: move what you need into it"
 
 
 def _traceback(lines: Any) -> list[dict[str, Any]]:

@@ -77,6 +77,7 @@ class Zygote:
         self._control = ours
         self._control.settimeout(60.0)
         self._lock = threading.Lock()
+        self._workers: list[Worker] = []
 
     def start(self, limits: Limits, standins: dict[str, str], seed: int) -> Worker:
         """Fork a worker and let it import the file.
@@ -108,10 +109,13 @@ class Zygote:
 
         channel = Channel(reader, writer, hang_up)
         worker = Worker(channel, OutputLog(os.fdopen(output_read, "rb")), limits, self._file.neighbours, end)
+        self._workers.append(worker)
         return _opened(worker, _start_header(self._file, folder, limits, standins, seed))
 
     def close(self) -> None:
         """End the zygote and every worker of it."""
+        for worker in self._workers:
+            worker.close()
         self._control.close()
         try:
             self._process.wait(timeout=5.0)
@@ -140,7 +144,7 @@ class FreshInterpreters:
 
     def __init__(self, file: SubmittedFile, home: Path):
         self._file, self._home = file, home
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._workers: list[Worker] = []
 
     def start(self, limits: Limits, standins: dict[str, str], seed: int) -> Worker:
         """Start a worker and let it import the file.
@@ -158,7 +162,6 @@ class FreshInterpreters:
             stderr=pipe,
             start_new_session=True,
         )
-        self._processes.append(process)
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         stdin, stdout = process.stdin, process.stdout
 
@@ -172,12 +175,13 @@ class FreshInterpreters:
 
         channel = Channel(stdout, stdin, lambda: _kill_group(process))
         worker = Worker(channel, OutputLog(process.stderr), limits, self._file.neighbours, end)
+        self._workers.append(worker)
         return _opened(worker, _start_header(self._file, folder, limits, standins, seed))
 
     def close(self) -> None:
         """End every worker that is still there."""
-        for process in self._processes:
-            _end(process, 0.0)
+        for worker in self._workers:
+            worker.close()
 
 
 def _opened(worker: Worker, header: dict[str, Any]) -> Worker:

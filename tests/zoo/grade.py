@@ -78,16 +78,21 @@ def grade(jobs: Sequence[Job], parallel: int = 2, limit_s: float = 180.0) -> Ite
                 yield _graded(json.loads(line))
 
 
-def _graded(answer: dict[str, Any]) -> Graded:
-    if answer["results"] is None:
-        raise RuntimeError(f"{answer['name']}: no results.json; the grader said:\n{answer['log'][-3000:]}")
-    tasks = answer["results"]["extra_data"]["tasks"]
-    failed = [test for test in answer["results"]["tests"] if test["score"] < test["max_score"]]
+def verdict(name: str, results: dict[str, Any], seconds: float) -> Graded:
+    """Return what a results.json says."""
+    tasks = results["extra_data"]["tasks"]
+    failed = [test for test in results["tests"] if test["score"] < test["max_score"]]
     return Graded(
-        name=answer["name"],
+        name=name,
         lost={task: result["max_score"] - result["score"] for task, result in tasks.items()},
         diagnoses={task: result["diagnoses"] for task, result in tasks.items()},
         status={task: result["status"] for task, result in tasks.items()},
         output={(test["tags"][0], test["name"]): test["output"] for test in failed},
-        seconds=answer["seconds"],
+        seconds=seconds,
     )
+
+
+def _graded(answer: dict[str, Any]) -> Graded:
+    if answer["results"] is None:
+        raise RuntimeError(f"{answer['name']}: no results.json; the grader said:\n{answer['log'][-3000:]}")
+    return verdict(answer["name"], answer["results"], answer["seconds"])

@@ -43,11 +43,6 @@ class Row:
         return bool(self.wrong.diagnosis) and self.wrong.diagnosis not in self.named
 
     @property
-    def overpaid(self) -> bool:
-        """Whether a wrong value kept more than 40 % of its task: see `over_forty`."""
-        return False
-
-    @property
     def as_expected(self) -> bool:
         """Whether nothing is to be said against the verdict."""
         return not (self.missed or self.unfair or self.misleading or self.undiagnosed)

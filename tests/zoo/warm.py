@@ -67,7 +67,7 @@ def warm_up() -> None:
         importlib.import_module(module)
     for module in ("data", "grader.conftest", "grader.report.terminal", "grader.worker.serve", "grader.worker.probes"):
         importlib.import_module(module)
-    importlib.import_module("grader.sandbox.process").subprocess = _Subprocess
+    vars(importlib.import_module("grader.sandbox.process"))["subprocess"] = _Subprocess
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page of the parent's
 

@@ -136,8 +136,8 @@ EQUIVALENT = (
                 "        self.layers = nn.Sequential(\n            nn.Conv2d(in_channels, features,",
             ),
             (
-                "def __init__(self, out_channels: int = 3, features: int = 32, z_dim: int = 32, output_size: int = 32):",
-                "def __init__(self, config):",
+                "self, out_channels: int = 3, features: int = 32, z_dim: int = 32, output_size: int = 32",
+                "self, config",
             ),
             (
                 "        grid = output_size // 16\n",

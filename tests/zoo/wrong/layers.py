@@ -1,5 +1,8 @@
 """Wrong answers to `encoder` and `decoder`: the reference with one change."""
 
+from collections.abc import Callable
+from typing import Any
+
 from ..entry import Swap, Wrong
 
 _FLATTEN: Swap = ("            nn.Flatten(),\n", "")
@@ -7,18 +10,16 @@ _LAST_UP = "            nn.ConvTranspose2d(features, out_channels, kernel_size=4
 _MIXING_NORM = "nn.BatchNorm2d(8 * features, track_running_stats=False)"
 
 
-def _encoder(
-    name: str, forward: str = "", diagnosis: str = "", swaps: tuple[Swap, ...] = (), **more: tuple[str, ...]
-) -> Wrong:
-    return Wrong("encoder", name, forward=forward, swaps=swaps, diagnosis=diagnosis, **more)
+def _of(task: str) -> Callable[..., Wrong]:
+    """Return what makes entries of a task: (name, second region, diagnosis, swaps)."""
+
+    def make(name: str, forward: str = "", diagnosis: str = "", swaps: tuple[Swap, ...] = (), **more: Any) -> Wrong:
+        return Wrong(task, name, forward=forward, diagnosis=diagnosis, swaps=swaps, **more)
+
+    return make
 
 
-def _decoder(
-    name: str, forward: str = "", diagnosis: str = "", swaps: tuple[Swap, ...] = (), **more: tuple[str, ...]
-) -> Wrong:
-    return Wrong("decoder", name, forward=forward, swaps=swaps, diagnosis=diagnosis, **more)
-
-
+_encoder, _decoder = _of("encoder"), _of("decoder")
 _ENCODER_INIT = "        self.out_features = 8 * features * (input_size // 16) ** 2\n"
 _DECODER_INIT = "        grid = output_size // 16\n"
 

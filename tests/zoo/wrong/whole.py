@@ -3,18 +3,17 @@
 from ..entry import Wrong
 
 _AFTER_INIT = "        self.to(device)\n"
+_NLL, _KL = "likelihood.nll(x)", "posterior.kl()"
 _RESULTS = "return likelihood.mode(), likelihood.nll(x), posterior.kl()"
-
-
-def _forward(name: str, nll: str, kl: str, diagnosis: str = "") -> Wrong:
-    return _whole(name, f"return likelihood.mode(), {nll}, {kl}", diagnosis, _RESULTS, ("forward",))
 
 
 def _whole(name: str, new: str, diagnosis: str = "", old: str = _AFTER_INIT, falls: tuple[str, ...] = ()) -> Wrong:
     return Wrong("training", name, swaps=((old, new),), diagnosis=diagnosis, falls=("training", *falls))
 
 
-_NLL, _KL = "likelihood.nll(x)", "posterior.kl()"
+def _forward(name: str, nll: str, kl: str, diagnosis: str = "") -> Wrong:
+    return _whole(name, f"return likelihood.mode(), {nll}, {kl}", diagnosis, _RESULTS, ("forward",))
+
 
 WRONG = (
     _whole("a head frozen", f"        self.logvar.requires_grad_(False)\n{_AFTER_INIT}", "training_frozen"),

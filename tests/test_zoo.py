@@ -1,0 +1,130 @@
+"""The zoo: wrong submissions lose points where they are wrong and nowhere else, equivalent ones lose none."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from grader.judge.misconceptions import CATALOGUE
+from grader.judge.tasks import TASKS
+from tests.zoo.build import REGIONS, reference, source, spans, with_answers
+from tests.zoo.entry import Equivalent, Wrong
+from tests.zoo.equivalent import EQUIVALENT
+from tests.zoo.grade import WITHOUT_TRAINING, Graded, Job, grade, verdict
+from tests.zoo.matrix import Row, header, rows, summary
+from tests.zoo.scores import scores
+from tests.zoo.wrong import WRONG
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+ALL: tuple[Wrong | Equivalent, ...] = (*WRONG, *EQUIVALENT)
+
+
+def graded(lost: dict[str, float], diagnoses: dict[str, list[str]] | None = None) -> Graded:
+    return Graded("entry", lost, diagnoses or {}, {}, {}, 0.0)
+
+
+# Building
+
+
+def test_every_entry_is_a_file_of_its_own():
+    sources = Counter(source(entry) for entry in ALL)
+    assert max(sources.values()) == 1
+    assert max(Counter(entry.title for entry in ALL).values()) == 1
+
+
+def test_every_task_and_every_misconception_is_there():
+    assert {wrong.task for wrong in WRONG} == {task.id for task in TASKS}
+    missing = {m.id for m in CATALOGUE} - {wrong.diagnosis for wrong in WRONG}
+    assert not missing
+
+
+def test_an_answer_replaces_its_region_alone():
+    text = with_answers(reference(), {"kl": "if True:\n    return 1", "decoder.forward": "return z"})
+    assert "        if True:\n            return 1\n        ### END SOLUTION\n" in text
+    before, after = spans(reference()), spans(text)
+    changed = [r for r in REGIONS if reference()[slice(*before[r])] != text[slice(*after[r])]]
+    assert changed == ["decoder.forward", "kl"]
+
+
+def test_a_swap_must_find_its_text_once():
+    with pytest.raises(ValueError, match="0 times"):
+        source(Wrong("kl", "nothing", swaps=(("no such text", "x"),)))
+    with pytest.raises(ValueError, match="not once"):
+        source(Equivalent("too much", swaps=(("self", "me"),)))
+
+
+def test_the_reference_is_no_entry():
+    with pytest.raises(ValueError, match="reference itself"):
+        source(Wrong("mode", "right after all", "return self.mean  # with a comment"))
+
+
+# Reading verdicts
+
+
+def test_a_row_tells_what_was_missed_and_what_was_unfair():
+    wrong = Wrong("kl", "half forgotten", "return 0", diagnosis="kl_missing_half")
+    row = Row(wrong, graded({"kl": 0.0, "nll": 2.0, "training": 10.0}))
+    assert row.missed == {"kl"}
+    assert row.unfair == {"nll"}
+    assert row.undiagnosed
+    assert not row.as_expected
+
+
+def test_a_row_tells_a_right_name_from_a_misleading_one():
+    wrong = Wrong("kl", "half forgotten", "return 0", diagnosis="kl_missing_half")
+    lost = {"kl": 8.0, "nll": 0.0}
+    assert Row(wrong, graded(lost, {"kl": ["kl_missing_half"]})).as_expected
+    assert Row(wrong, graded(lost, {"kl": ["kl_missing_half", "kl_negated"]})).misleading == {"kl_negated"}
+
+
+# Grading
+
+
+@pytest.mark.slow
+def test_the_warm_grader_agrees_with_the_real_one(tmp_path):
+    entry = next(wrong for wrong in WRONG if wrong.diagnosis == "kl_missing_half")
+    file, results = tmp_path / "VAE_Model.py", tmp_path / "results.json"
+    file.write_text(source(entry), encoding="utf-8")
+    command = [sys.executable, "-m", "grader", "grade", str(file), "-m", WITHOUT_TRAINING, f"--results={results}"]
+    subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=120)
+    (warm,) = grade([Job("warm", source(entry))])
+    cold = verdict("cold", json.loads(results.read_text()), 0.0)
+    assert (warm.lost, warm.diagnoses, warm.status, warm.output) == (
+        cold.lost,
+        cold.diagnoses,
+        cold.status,
+        cold.output,
+    )
+
+
+def check(table: list[Row]) -> None:
+    """Print the table; fail where a verdict is not as it must be."""
+    print("\n".join([header(), *(row.line() for row in table), summary(table)]))
+    assert [row.line() for row in table if not row.as_expected] == []
+
+
+def test_wrong_submissions_fall_in_their_task():
+    check(list(rows(WRONG[1::5], own_only=True)))
+
+
+def test_wrong_submissions_keep_all_other_points():
+    check(list(rows(WRONG[::40])))
+
+
+def test_equivalent_submissions_lose_nothing():
+    assert {name: g.output for name, _, g in scores(EQUIVALENT[::3], [0], WITHOUT_TRAINING) if g.fell} == {}
+
+
+@pytest.mark.slow
+def test_every_wrong_submission():
+    check(list(rows(WRONG)))
+
+
+@pytest.mark.slow
+def test_every_equivalent_submission_over_five_seeds():
+    assert {f"{name}, seed {s}": g.output for name, s, g in scores(EQUIVALENT, range(5)) if g.fell} == {}
