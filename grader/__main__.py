@@ -45,7 +45,7 @@ def _grade(options: argparse.Namespace) -> int:
         f"--config-file={_FOLDER.parent / 'setup.cfg'}",
         "-p",
         "no:cacheprovider",
-        f"--submission={options.file.absolute()}",
+        f"--submission={options.file}",
         f"--seed={options.seed}",
         f"--data={options.data}",
         f"--sandbox={options.sandbox}",

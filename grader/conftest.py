@@ -19,16 +19,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore")  # a warning must never decide a verdict
     if config.option.collectonly or config.option.help:
         return
-    submission = Path(config.getoption("submission") or config.rootpath / DEFAULT_SUBMISSION)
-    if not submission.is_absolute():
-        submission = config.invocation_params.dir / submission
+    given = config.getoption("submission")
+    submission = config.invocation_params.dir / given if given else config.rootpath / DEFAULT_SUBMISSION
     try:
         offering = load()
         fork = not config.getoption("no_fork")
         session = Session(submission, offering, config.getoption("seed"), config.getoption("sandbox"), fork)
     except (NoSubmission, OfferingError) as error:
         raise pytest.UsageError(str(error)) from None
-    grading = Grading(config, session)
+    grading = Grading(config, session, shown=given or DEFAULT_SUBMISSION)
     config.stash[_GRADING] = grading
     config.pluginmanager.register(grading, "vae-grading")
 

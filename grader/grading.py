@@ -74,10 +74,11 @@ class Grading:
     Args:
         config: pytest's.
         session: The submission's.
+        shown: Its path as the user gave it.
     """
 
-    def __init__(self, config: pytest.Config, session: Session):
-        self.session = session
+    def __init__(self, config: pytest.Config, session: Session, shown: str):
+        self.session, self._shown_path = session, shown
         self._results_file = config.getoption("results")
         self._base = config.invocation_params.dir
         self._verdicts: dict[str, Verdict] = {}
@@ -167,7 +168,7 @@ class Grading:
     def _score(self) -> Result:
         verdicts = [self._verdicts.get(item.nodeid) or _unjudged(item) for item in self._selected]
         return Result(
-            submission=str(self.session.file.original),
+            submission=self._shown_path,
             tasks=scoring.score(verdicts, self.session.offering.points),
             seconds=round(time.monotonic() - self.session.started, 1),
             sandbox=self.session.sandbox,

@@ -17,7 +17,9 @@ from tests.zoo.grade import Job, grade
 
 def jobs(reference_seeds: int, equivalent_seeds: int, first_seed: int = 0) -> list[Job]:
     """Return the gradings: the reference with many seeds, each equivalent with some."""
-    made = [Job(f"reference/{seed}", reference(), seed=seed) for seed in range(first_seed, first_seed + reference_seeds)]
+    made = [
+        Job(f"reference/{seed}", reference(), seed=seed) for seed in range(first_seed, first_seed + reference_seeds)
+    ]
     for equivalent in EQUIVALENT:
         text = source(equivalent)
         made += [Job(f"{equivalent.title}/{seed}", text, seed=seed) for seed in range(equivalent_seeds)]

@@ -158,7 +158,9 @@ def test_every_module_says_what_it_is_for(module: str) -> None:
 @pytest.mark.parametrize("module", [m for m in MODULES if not within(m, "tests")])
 def test_no_file_is_long_without_need(module: str) -> None:
     lines = MODULES[module].read_text(encoding="utf-8").splitlines()
-    limit = 2 * LONGEST if module in ("solution.VAE_Model", "assignment.VAE_Model") else LONGEST  # one file, by contract
+    limit = (
+        2 * LONGEST if module in ("solution.VAE_Model", "assignment.VAE_Model") else LONGEST
+    )  # one file, by contract
     assert len(lines) <= limit
 
 

@@ -57,7 +57,6 @@ def test_its_limits_are_the_agreed_ones() -> None:
 
 def test_points_and_limits_can_be_changed_in_the_file_alone(tmp_path: Path) -> None:
     path = edited(tmp_path, ("total = 100", "total = 20"), *((f"{t} = {p}", f"{t} = 1") for t, p in POINTS.items()))
-    path = Path(path)
     path.write_text(path.read_text(encoding="utf-8").replace("\nkl = 1", "\nkl = 8"), encoding="utf-8")
     assert load(path).points == {**dict.fromkeys(POINTS, 1), "kl": 8}
 
@@ -103,13 +102,9 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_toml_or_is_missing_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(OfferingError, match="line 4"):
-        path = tmp_path / "broken.toml"
-        path.write_text("a = 1\nb = 2\n\nc = = 3\n")
-        load(path)
-    with pytest.raises(OfferingError, match="absent.toml"):
-        load(tmp_path / "absent.toml")
-    binary = tmp_path / "binary.toml"
-    binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(OfferingError, match="binary.toml"):
-        load(binary)
+    (tmp_path / "broken.toml").write_text("a = 1\nb = 2\n\nc = = 3\n")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for name, words in [("broken.toml", "line 4"), ("absent.toml", "No such file"), ("binary.toml", "utf-8")]:
+        with pytest.raises(OfferingError, match=words) as refusal:
+            load(tmp_path / name)
+        assert name in str(refusal.value) and "\n" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""The judge's own answers, held to integrals, dense linear algebra and simulation: nothing here trusts a closed form."""
+"""The judge's own answers, held to integrals, dense linear algebra and simulation: no closed form is trusted."""
 
 import math
 
@@ -16,7 +16,7 @@ GRID = torch.linspace(-60.0, 60.0, 240_001, dtype=torch.float64)
 
 
 def integral(values: Tensor) -> Tensor:
-    """Return the integral over GRID along the last dimension; exact to machine precision for smooth decaying functions."""
+    """Return the integral over GRID along the last dimension, all but exact for smooth functions that decay."""
     return values.sum(dim=-1) * (GRID[1] - GRID[0])
 
 

@@ -19,9 +19,7 @@ KL = TaskResult(
     "kl",
     (
         CheckResult("kl", "test_shape", "one number per row", "shape", 200, 200, "passed"),
-        CheckResult(
-            "kl", "test_value", "the closed form", "value", 0, 500, "failed", "got       7", "kl_missing_half"
-        ),
+        CheckResult("kl", "test_value", "the closed form", "value", 0, 500, "failed", "got       7", "kl_missing_half"),
         CheckResult("kl", "test_gradient", "its gradient", "gradient", 0, 300, "passed", "passes, but pays only once"),
     ),
 )

@@ -1,188 +1,38 @@
-"""Workers: what a submission does to itself stays with it, each end has its status and its words, and nothing is left.
-
-One file does it all: on import it does what the seed says, in kl() what the first mean says. So one zygote serves most
-of these tests, as it serves the thirteen tasks of one submission.
-"""
+"""Workers: what a submission does to itself stays with it, and each end has its status and its words."""
 
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from grader.sandbox.failure import Failure, WorkerFailed
+from grader.sandbox.failure import WorkerFailed
 from grader.sandbox.limits import Limits
 from grader.sandbox.process import FreshInterpreters, Zygote, can_fork
 from grader.sandbox.submission import MAX_BYTES, NoSubmission, take
 from grader.sandbox.worker import Worker
-
-ROOT = Path(__file__).parents[1]
-SMALL = Limits(cpu_s=5, wall_s=30, memory_bytes=2 << 30, file_bytes=1 << 20)
+from tests.acts import ask, failure, in_use, is_gone, opened, start, submission
 
 needs_fork = pytest.mark.skipif(not can_fork(), reason="a zygote needs a safe fork")
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and process groups")
-
-# What the file can do, each a few lines that may set `said`.
-ACTS = {
-    "nothing": "pass",
-    "raise": "raise ValueError('my own mistake')",
-    "exit": "sys.exit(0)",
-    "end": "os._exit(0)",
-    "kill": "os.kill(os.getpid(), 9)",
-    "fault": "os.kill(os.getpid(), 11)",
-    "loop": "while True: pass",
-    "loop on": "signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass",
-    "sleep": "time.sleep(100)",
-    "big tensor": "torch.ones(2 << 30)",
-    "big array": "import numpy\nnumpy.ones(2 << 30)",
-    "big bytes": "bytearray(8 << 30)",
-    "big file": "open('big', 'wb').write(bytes(2 << 20))",
-    "print": "print('hello', 'σ²', '\\udce9')\nprint('and errors', file=sys.stderr)\nos.system('echo and programs')",
-    "flood": "for _ in range(64): print('x' * 65536)",
-    "todo": "raise NotImplementedError('TODO: kl')",
-    "missing module": "import no_such_module_anywhere",
-    "missing helper": "import my_helper",
-    "missing package": "import my_package.part",
-    "pid": "said = str(os.getpid())",
-    "child": "import subprocess\nsaid = str(subprocess.Popen(['sleep', '300']).pid)",
-    "seed": "import random, numpy\nsaid = str([torch.rand(1).item(), random.random(), numpy.random.rand()])",
-    "environment": "said = repr(dict(os.environ))",
-    "stdin": "said = repr(sys.stdin.read())",
-    "folder": "said = os.getcwd() + '|' + repr(os.listdir('.'))\nopen('mine', 'w').write('x')",
-    "path": "said = repr(sys.path)",
-    "gpu": "said = repr((torch.cuda.is_available(), torch.get_num_threads()))",
-    "modules": "said = repr([m for m in sys.modules if m.split('.')[0] in ('grader', 'data', 'solution', 'assignment')])",
-    "import project": textwrap.dedent("""
-        import importlib
-        said = ''
-        for name in ('solution', 'grader', 'grader.judge', 'data', 'assignment', 'tests', 'solution.VAE_Model'):
-            try:
-                importlib.import_module(name)
-                said += name + ' '
-            except ImportError:
-                pass
-    """),
-    "forge": textwrap.dedent("""
-        import json, struct, stat
-        header = json.dumps({"id": "0123456789abcdef", "ready": True, "facts": {}}).encode()
-        for fd in range(3, 64):
-            try:
-                if stat.S_ISSOCK(os.fstat(fd).st_mode) or stat.S_ISFIFO(os.fstat(fd).st_mode):
-                    os.write(fd, struct.pack(">IQ", len(header), 0) + header)
-            except OSError:
-                pass
-    """),
-    "garbage": "for fd in range(3, 64):\n    try: os.write(fd, b'\\xff' * 4096)\n    except OSError: pass",
-    "hang up": "os.closerange(3, 64)",
-}
-NUMBER = {name: number for number, name in enumerate(ACTS)}
-
-SOURCE = f"""
-import os, signal, sys, time
-import torch
-ACTS = {list(ACTS.values())!r}
-said = ""
-
-def act(number):
-    global said
-    exec(ACTS[number], globals())
-    return said
-
-act(torch.initial_seed())
-
-class DiagonalGaussianDistribution:
-    def __init__(self, mean, logvar=None):
-        self.mean = mean
-
-    def kl(self):
-        return torch.tensor(list(act(int(self.mean[0, 0])).encode()), dtype=torch.uint8)
-"""
-
-
-def submission(folder: Path, source: str = SOURCE) -> Any:
-    """Return a submitted file made of source."""
-    (folder / "home").mkdir(parents=True)
-    (folder / "copy").mkdir()
-    (folder / "home" / "VAE_Model.py").write_text(source, encoding="utf-8")
-    (folder / "home" / "my_helper.py").write_text("x = 1\n", encoding="utf-8")
-    (folder / "home" / "my_package").mkdir()
-    (folder / "home" / "my_package" / "__init__.py").touch()
-    return take(folder / "home" / "VAE_Model.py", folder / "copy")
-
-
-Start = Callable[..., Worker]
 
 
 @pytest.fixture(scope="module", params=[pytest.param(Zygote, marks=needs_fork), FreshInterpreters])
 def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Each way to run workers."""
-    folder = tmp_path_factory.mktemp("sandbox")
-    (folder / "work").mkdir()
-    made = request.param(submission(folder), folder / "work")
-    yield made
-    made.close()
+    with opened(request.param, tmp_path_factory.mktemp("sandbox")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    """The usual way, where a worker takes milliseconds."""
+    """The usual way to run workers, which takes milliseconds each."""
     if not can_fork():
         pytest.skip("a zygote needs a safe fork")
-    folder = tmp_path_factory.mktemp("zygote")
-    (folder / "work").mkdir()
-    os.environ["A_SECRET_OF_THE_USER"] = "hunter2"
-    made = Zygote(submission(folder), folder / "work")
-    del os.environ["A_SECRET_OF_THE_USER"]
-    yield made
-    made.close()
-
-
-def start(sandbox: Any, on_import: str = "nothing", limits: Limits = SMALL) -> Worker:
-    """Start a worker whose file does `on_import` when it is imported."""
-    return sandbox.start(limits, {}, seed=NUMBER[on_import])
-
-
-def ask(worker: Worker, act: str) -> str:
-    """Let the file do something in kl(), and return what it said."""
-    tensors, _ = worker.ask("distribution", {"name": "kl"}, {"mean": torch.full((1, 1), float(NUMBER[act]))}, seed=7)
-    return bytes(tensors["value_0"].tolist()).decode()
-
-
-def failure(call: Callable[[], Any]) -> Failure:
-    """Return the failure that a call must end in."""
-    with pytest.raises(WorkerFailed) as failed:
-        call()
-    return failed.value.failure
-
-
-def in_use(zygote: Any, act: str, limits: Limits = SMALL) -> Failure:
-    """Return how a worker fails when kl() does something."""
-    worker = start(zygote, limits=limits)
-    try:
-        return failure(lambda: ask(worker, act))
-    finally:
-        worker.close()
-
-
-def is_gone(pid: int, seconds: float = 5.0) -> bool:
-    """Whether a process ended, within some seconds; a zombie has."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-            os.kill(pid, 0)
-        except (ProcessLookupError, FileNotFoundError):
-            return True
-        time.sleep(0.02)
-    return False
+    with opened(Zygote, tmp_path_factory.mktemp("zygote")) as made:
+        yield made
 
 
 # ## Both ways to run workers
@@ -241,20 +91,9 @@ def test_closing_leaves_no_process_and_no_folder(sandbox: Any) -> None:
 
 # ## How a task can fail
 def test_exiting_is_no_way_out(zygote: Zygote) -> None:
-    assert in_use(zygote, "exit") == Failure("crashed", "sys.exit() was called in your code", lines_of("kl", "act"))
-
-
-def lines_of(*functions: str) -> Any:
-    """Equal to tracebacks that lead through these functions of the student's, and to nothing else."""
-
-    class Lines(list[Any]):
-        def __eq__(self, other: object) -> bool:
-            names = [line["function"] for line in other] if isinstance(other, list) else None
-            return names is not None and names[: len(functions)] == list(functions)
-
-        __hash__ = None  # type: ignore[assignment]
-
-    return Lines()
+    told = in_use(zygote, "exit")
+    assert (told.status, told.message) == ("crashed", "sys.exit() was called in your code")
+    assert [line["function"] for line in told.traceback] == ["kl", "act"], "the student's own lines, and no others"
 
 
 def test_an_untouched_todo_is_not_attempted(zygote: Zygote) -> None:
@@ -372,117 +211,6 @@ def test_a_syntax_error_names_its_line(tmp_path: Path, source: str, words: str) 
     assert (told.status, told.fatal) == ("crashed", True)
     assert words in told.message
     assert all(isinstance(line["line"], int) for line in told.traceback)
-
-
-# ## What a worker sees
-def test_a_worker_sees_no_environment_no_input_and_no_gpu(zygote: Zygote) -> None:
-    worker = start(zygote)
-    seen = ask(worker, "environment")
-    assert "hunter2" not in seen
-    variables = eval(seen)
-    assert set(variables) - {"PATH", "LC_ALL", "LC_CTYPE"} <= {
-        *(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL")),
-        *("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR", "MPLBACKEND", "CUDA_VISIBLE_DEVICES"),
-        *(name for name in variables if name.startswith(("TORCH", "KMP", "PYTORCH"))),  # what torch sets itself
-    }
-    assert variables["CUDA_VISIBLE_DEVICES"] == ""
-    assert ask(worker, "gpu") == "(False, 1)"
-    assert ask(worker, "stdin") == "''"
-    worker.close()
-
-
-def test_nothing_of_the_project_is_in_reach_of_an_import(zygote: Zygote) -> None:
-    worker = start(zygote)
-    assert str(ROOT) not in ask(worker, "path")
-    assert "''" not in ask(worker, "path"), "nor the working directory"
-    assert ask(worker, "modules") == "[]"
-    assert ask(worker, "import project") == ""
-    worker.close()
-
-
-def test_each_worker_has_an_empty_folder_of_its_own(zygote: Zygote) -> None:
-    workers = [start(zygote) for _ in range(2)]
-    seen = [ask(worker, "folder").split("|") for worker in workers]
-    assert [content for _, content in seen] == ["[]", "[]"]
-    assert seen[0][0] != seen[1][0]
-    assert ask(workers[0], "folder").endswith("['mine']"), "it can write there"
-    for worker in workers:
-        worker.close()
-
-
-def test_a_frame_forged_in_advance_does_not_count(zygote: Zygote) -> None:
-    worker = start(zygote)
-    told = failure(lambda: ask(worker, "forge"))
-    assert (told.status, told.message) == ("crashed", "your code disturbed the grader's channel in this task")
-    worker.close()
-
-
-# ## Nothing is left behind
-JUDGE = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from tests.test_sandbox import Zygote, ask, start, submission
-folder = Path(sys.argv[2])
-(folder / "work").mkdir()
-zygote = Zygote(submission(folder), folder / "work")
-workers = [start(zygote), start(zygote)]
-print(zygote._process.pid, ask(workers[0], "pid"), ask(workers[1], "pid"), ask(workers[1], "child"), flush=True)
-if sys.argv[3] == "close":
-    zygote.close()
-    sys.stdin.read()
-ask(workers[0], "sleep")
-"""
-
-
-@needs_fork
-@pytest.mark.parametrize("end", ["close", "kill"])
-def test_when_the_sandbox_is_closed_or_the_judge_killed_all_workers_die(tmp_path: Path, end: str) -> None:
-    pipe = subprocess.PIPE
-    judge = subprocess.Popen([sys.executable, "-c", JUDGE, str(ROOT), str(tmp_path), end], stdin=pipe, stdout=pipe)
-    assert judge.stdin is not None and judge.stdout is not None
-    pids = [int(pid) for pid in judge.stdout.readline().split()]
-    assert len(pids) == 4
-    if end == "kill":
-        judge.send_signal(signal.SIGKILL)
-    assert all(is_gone(pid) for pid in pids)
-    judge.kill()
-    judge.wait()
-    judge.stdin.close()
-    judge.stdout.close()
-
-
-# ## Poorer systems: no resource module, no fork, a console that is not UTF-8
-POOR = """#!/bin/sh
-exec env -u LC_ALL LC_ALL=C "{python}" -X utf8=0 -I -c '
-import locale, os, runpy, sys
-sys.modules["resource"] = None
-del os.fork, os.setsid, os.wait4
-assert locale.getencoding().upper() in ("US-ASCII", "ANSI_X3.4-1968"), locale.getencoding()
-sys.argv = sys.argv[2:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-' "$@"
-"""
-
-
-@posix
-def test_fresh_interpreters_need_neither_fork_nor_resource_nor_utf8(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    poor = tmp_path / "python"
-    poor.write_text(POOR.format(python=sys.executable))
-    poor.chmod(0o755)
-    (tmp_path / "work").mkdir()
-    made = FreshInterpreters(submission(tmp_path / "of"), tmp_path / "work")
-    monkeypatch.setattr(sys, "executable", str(poor))
-    worker = start(made, limits=Limits(wall_s=60))
-    assert ask(worker, "pid").isdigit()
-    ask(worker, "print")
-    assert "hello σ² \\udce9" in worker.printed()
-    assert failure(lambda: ask(worker, "raise")).status == "crashed"
-    worker._wall_left = 1.0
-    assert failure(lambda: ask(worker, "loop")).status == "timed out"
-    made.close()
 
 
 # ## What counts as a submission

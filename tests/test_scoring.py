@@ -1,6 +1,7 @@
 """From verdicts to points: exact shares, what a wrong value leaves of them, and the status of a task."""
 
 import importlib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_scores_are_whole_hundredths_that_add_up(cuts: list[int], points: int, d
     edges = [0, *sorted(set(cuts)), 100]
     shares: list[tuple[Kind, int]] = [
         (data.draw(st.sampled_from(["shape", "value", "gradient", "statistics"])), high - low)
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in pairwise(edges)
     ]
     statuses = [data.draw(st.sampled_from(STATUSES)) for _ in shares]
     (task,) = score(verdicts(*statuses, shares=shares), {"kl": points})

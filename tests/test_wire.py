@@ -1,5 +1,6 @@
 """Frames between judge and worker: what goes in comes out, and nothing else is let in."""
 
+import contextlib
 import io
 import json
 import pickle
@@ -166,9 +167,7 @@ MALFORMED = {
     "safetensors cut off": (b"{}", safetensors.torch.save({"t": torch.zeros(9)})[:-1]),
     "safetensors with an offset beyond the end": (
         b"{}",
-        struct.pack("<Q", 58)
-        + b'{"t":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'.ljust(58)
-        + b"\0" * 8,
+        struct.pack("<Q", 58) + b'{"t":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'.ljust(58) + b"\0" * 8,
     ),
 }
 
@@ -205,7 +204,5 @@ def test_pickles_are_never_opened() -> None:
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_no_bytes_break_the_reader_in_any_other_way(header: bytes, tensors: bytes) -> None:
-    try:
+    with contextlib.suppress(WireError):
         assert isinstance(wire.read(frame(header, tensors)), Message)
-    except WireError:
-        pass

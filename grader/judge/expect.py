@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from .check import fail
 from .misconceptions import Misconception, by_id, match
 
 
+@runtime_checkable
 class Answers(Protocol):
     """What a probe returned: tensors by name."""
 

@@ -22,13 +22,11 @@ class SubmittedFile:
     """A copy of a submission.
 
     Attributes:
-        original: Where it came from, for messages.
         copy: The copy, called VAE_Model.py, alone in its folder.
         sha256: Hash of its content.
         neighbours: Names of Python modules beside the original, which are not handed in.
     """
 
-    original: Path
     copy: Path
     sha256: str
     neighbours: frozenset[str]
@@ -60,4 +58,4 @@ def take(file: Path, folder: Path) -> SubmittedFile:
     copy.write_bytes(content)
     beside = file.resolve().parent
     names = {p.stem for p in beside.glob("*.py")} | {p.parent.name for p in beside.glob("*/__init__.py")}
-    return SubmittedFile(file, copy, hashlib.sha256(content).hexdigest(), frozenset(names - {file.stem}))
+    return SubmittedFile(copy, hashlib.sha256(content).hexdigest(), frozenset(names - {file.stem}))

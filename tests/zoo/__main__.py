@@ -8,7 +8,7 @@ from .equivalent import EQUIVALENT
 from .matrix import Row, header, rows, summary
 from .mutants import mutants
 from .scores import scores
-from .survivors import REASONS, survivors
+from .survivors import reasons, survivors
 from .wrong import WRONG
 
 _EXAMPLES = """examples:
@@ -70,11 +70,11 @@ def _equivalent(options: argparse.Namespace) -> bool:
 
 def _mutants(options: argparse.Namespace) -> bool:
     made = [m for m in mutants() if options.only in m.title]
-    found = list(survivors(made))
+    found, known = list(survivors(made)), reasons()
     for mutant in found:
-        print(f"{mutant.title}\n    {REASONS.get(mutant.title, 'NO REASON KNOWN')}")
+        print(f"{mutant.title}\n    {known.get(mutant.title, 'NO REASON KNOWN')}")
     print(f"{len(made) - len(found)} of {len(made)} mutants killed, {len(found)} survive")
-    return all(mutant.title in REASONS for mutant in found)
+    return all(mutant.title in known for mutant in found)
 
 
 def _explain(output: dict[tuple[str, str], str]) -> None:

@@ -1,6 +1,7 @@
 """Right models, written differently."""
 
 from ..entry import Equivalent
+from ..wrong.vae_log_likelihood import PLAIN
 
 _RUNNING = """
     posterior = self.encode(x)
@@ -77,6 +78,7 @@ _IN_FLOAT64 = """
     """
 
 EQUIVALENT = (
+    Equivalent("the plain estimate", answers=(("log_likelihood", PLAIN),)),
     Equivalent("running log-sum-exp", answers=(("log_likelihood", _RUNNING),)),
     Equivalent("all K codes at once", answers=(("log_likelihood", _VECTORISED),)),
     Equivalent("image by image, in chunks", answers=(("log_likelihood", _PER_IMAGE),)),

@@ -77,4 +77,5 @@ WRONG = (
     _whole("right for contiguous tensors only", "0.5 * terms.as_strided(terms.shape, (terms.shape[1], 1)).sum(dim=1)"),
     _whole("crashes for tensors that are not contiguous", "0.5 * terms.view(-1).view(terms.shape).sum(dim=1)"),
     Wrong("kl", "a method of another name", swaps=(("    def kl(self)", "    def kl_divergence(self)"),)),
+    _whole("right for 32 dimensions only", "16.0 * terms.mean(dim=1)"),
 )

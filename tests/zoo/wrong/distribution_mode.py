@@ -23,4 +23,5 @@ WRONG = (
     _answer("detached", "self.mean.detach()", "gradient_cut"),
     _answer("mean changed in place", "self.mean.mul_(1.0 + 1e-9)", "in_place_change"),
     _answer("the largest value", "self.mean.amax(dim=1)"),
+    Wrong("mode", "a method of another name", swaps=(("    def mode(self)", "    def maximum(self)"),)),
 )

@@ -102,4 +102,5 @@ WRONG = (
         "",
         "self.calls = getattr(self, 'calls', -1) + 1\n",
     ),
+    Wrong("nll", "a method of another name", swaps=(("    def nll(self", "    def log_prob(self"),)),
 )

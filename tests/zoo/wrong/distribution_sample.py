@@ -5,7 +5,7 @@ from ..entry import Wrong
 _DRAWN = "if noise is None:\n    noise = torch.randn_like(self.mean)\n"
 
 
-def _formula(name: str, formula: str, diagnosis: str = "", **more: str) -> Wrong:
+def _formula(name: str, formula: str, diagnosis: str = "") -> Wrong:
     return Wrong("sample", name, f"{_DRAWN}return {formula}", diagnosis=diagnosis)
 
 
@@ -50,10 +50,11 @@ WRONG = (
         "e = torch.randn_like(self.mean[: (len(self.mean) + 1) // 2])",
     ),
     _noise("codes only", "torch.randn(self.mean.shape[0], self.mean.shape[1], dtype=self.mean.dtype)"),
-    _noise(
-        "noise in float32 from numbers",
-        "torch.tensor(torch.randn(self.mean.shape).tolist()).round(decimals=1)",
-        "noise_not_normal",
+    Wrong(
+        "sample",
+        "noise rounded",
+        f"{_DRAWN}    noise = noise.round(decimals=1)\nreturn self.mean + self.std * noise",
+        also=("noise_not_normal", "noise_not_fresh"),
     ),
     # Gradients
     Wrong(
@@ -82,4 +83,5 @@ WRONG = (
         "right for contiguous tensors only",
         "self.mean + (self.std * noise).as_strided(self.mean.shape, torch.empty(self.mean.shape).stride())",
     ),
+    Wrong("sample", "a method of another name", swaps=(("    def sample(self, noise", "    def rsample(self, noise"),)),
 )

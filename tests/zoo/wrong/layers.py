@@ -137,4 +137,17 @@ WRONG = (
     _decoder("dropout in eval mode", "return nn.functional.dropout(self.layers(z), 0.2)"),
     _decoder("half precision out", "return self.layers(z).half()"),
     _decoder("z changed in place", "return self.layers(z.data.mul_(0.5))", also=("in_place_change",)),
+    _encoder("a class of another name", swaps=(("class Encoder(", "class Enc("),), falls=("encoder", "training")),
+    _decoder("a class of another name", swaps=(("class Decoder(", "class Dec("),), falls=("decoder", "training")),
+    _encoder(
+        "a constructor that fails",
+        swaps=((_ENCODER_INIT, f"{_ENCODER_INIT}        self.out_features / 0\n"),),
+        falls=("encoder", "training"),
+    ),
+    _decoder(
+        "a constructor that fails",
+        swaps=((_DECODER_INIT, "        grid = output_size // 0\n"),),
+        falls=("decoder", "training"),
+    ),
+    _encoder("another width than declared", "return self.layers(x)[:, 1:]", falls=("encoder", "training")),
 )

@@ -56,4 +56,5 @@ WRONG = (
         "return DiagonalGaussianDistribution(self.decoder(z + torch.randn_like(z)))",
     ),
     Wrong("decode", "an image", "return self.decoder(z)"),
+    Wrong("decode", "a method of another name", swaps=(("    def decode(self", "    def decoding(self"),)),
 )

@@ -79,4 +79,5 @@ WRONG = (
         "made = DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))\n"
         "self.made = getattr(self, 'made', None) or made\nreturn self.made",
     ),
+    Wrong("encode", "a method of another name", swaps=(("    def encode(self", "    def encoding(self"),)),
 )

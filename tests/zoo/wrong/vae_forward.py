@@ -111,4 +111,14 @@ WRONG = (
     ),
     _results("bfloat16 inside", nll=f"{_NLL}.bfloat16().float()"),
     _results("float64 out", nll=f"{_NLL}.double()"),
+    Wrong(
+        "forward",
+        "a method of another name",
+        swaps=(("    def forward(\n        self, x", "    def run(\n        self, x"),),
+    ),
+    _code(
+        "remembered from the first call",
+        "posterior.sample(noise)",
+        f"self.made = getattr(self, 'made', None) or ({_MODE}, {_NLL}, {_KL})\nreturn self.made",
+    ),
 )

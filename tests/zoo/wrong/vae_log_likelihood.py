@@ -3,10 +3,13 @@
 from ..entry import Wrong
 
 # (K, B) codes at once, log w = log p(x|z) + log p(z) - log q(z|x), and the log of their mean.
-_PARTS = {
-    "x": "",
+_LINES = {
+    "first": "",
+    "B": "B = len(x)",
+    "q": "q = self.encode(x)",
     "noise": "noise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
     "z": "z = q.mean.repeat(K, 1) + q.std.repeat(K, 1) * noise",
+    "unit": "unit = DiagonalGaussianDistribution(torch.zeros_like(z))",
     "log_px": "log_px = -self.decode(z).nll(x.repeat(K, 1, 1, 1))",
     "log_pz": "log_pz = -unit.nll(z, dims=[1])",
     "log_qz": "log_qz = -unit.nll(noise, dims=[1]) - 0.5 * q.logvar.repeat(K, 1).sum(dim=1)",
@@ -14,14 +17,14 @@ _PARTS = {
     "view": "log_w = log_w.view(K, B)",
     "result": "return torch.logsumexp(log_w, dim=0) - math.log(K)",
 }
+PLAIN = "\n".join(_LINES.values())
+"""The right answer that the entries below change."""
 
 
-def _changed(name: str, diagnosis: str = "", also: tuple[str, ...] = (), **parts: str) -> Wrong:
-    assert parts.keys() <= _PARTS.keys()
-    p = {**_PARTS, **parts}
-    lines = [p["x"], "B = len(x)", "q = self.encode(x)", p["noise"], p["z"],
-        "unit = DiagonalGaussianDistribution(torch.zeros_like(z))"] + [p[k] for k in list(p)[3:]]  # fmt: skip
-    return Wrong("log_likelihood", name, "\n".join(line for line in lines if line), diagnosis=diagnosis, also=also)
+def _changed(name: str, diagnosis: str = "", also: tuple[str, ...] = (), **lines: str) -> Wrong:
+    assert lines.keys() <= _LINES.keys()
+    answer = "\n".join({**_LINES, **lines}.values()).strip()
+    return Wrong("log_likelihood", name, answer, diagnosis=diagnosis, also=also)
 
 
 _LSE = "torch.logsumexp(log_w, dim=0)"
@@ -59,7 +62,7 @@ WRONG = (
     _changed("kl for the log ratio", log_w="log_w = log_px - q.kl().repeat(K)"),
     _changed("weights normalised", result="return (log_w.softmax(dim=0) * log_w).sum(dim=0)"),
     _changed("weights clamped", result="return torch.logsumexp(log_w.clamp(min=-700.0), dim=0) - math.log(K)"),
-    _changed("K ignored", also=("log_likelihood_missing_log_k",), x="K = 100"),
+    _changed("K ignored", also=("log_likelihood_missing_log_k",), first="K = 100"),
     _changed(
         "K ignored but in log K",
         noise="k, K = K, 100\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
@@ -70,7 +73,7 @@ WRONG = (
         noise="k, K = K, (K + 1) // 2\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
         result=f"return {_LSE} - math.log(k)",
     ),
-    _changed("K at most 500", x="k, K = K, min(K, 500)", result=f"return {_LSE} - math.log(k)"),
+    _changed("K at most 500", first="k, K = K, min(K, 500)", result=f"return {_LSE} - math.log(k)"),
     # The batch
     _changed("images mixed up", view="log_w = log_w.view(B, K).T"),
     _changed("x repeated the other way", log_px="log_px = -self.decode(z).nll(x.repeat_interleave(K, dim=0))"),
@@ -101,8 +104,8 @@ WRONG = (
         result=f"return log_w.mean(dim=0) if self.training else {_LSE} - math.log(K)",
         also=("log_likelihood_elbo",),
     ),
-    _changed("x changed in place", also=("in_place_change",), x="x.clamp_(-1.0, 1.0)"),
-    _changed("x scaled again", x="x = x / 127.5 - 1.0"),
+    _changed("x changed in place", also=("in_place_change",), first="x.clamp_(-1.0, 1.0)"),
+    _changed("x scaled again", first="x = x / 127.5 - 1.0"),
     Wrong(
         "log_likelihood",
         "remainder of the chunks dropped",
@@ -122,5 +125,8 @@ WRONG = (
         "    unit = DiagonalGaussianDistribution(torch.zeros_like(z))\n"
         "    log_w.append(-self.decode(z).nll(x) - unit.nll(z, dims=[1]) + q.nll(q.mode(), dims=[1]))\n"
         "return torch.logsumexp(torch.stack(log_w), dim=0) - math.log(K)",
+    ),
+    Wrong(
+        "log_likelihood", "a method of another name", swaps=(("    def log_likelihood(self", "    def loglik(self"),)
     ),
 )

@@ -75,4 +75,9 @@ WRONG = (
     _code("right in eval mode only", given="noise * (0.5 if self.training else 1.0)"),
     _code("bfloat16 inside", result="mode().bfloat16().float()"),
     _code("float64 out", result="mode().double()"),
+    Wrong(
+        "prior_sample",
+        "a method of another name",
+        swaps=(("    def sample(self, batch_size", "    def generate(self, batch_size"),),
+    ),
 )

@@ -75,4 +75,11 @@ WRONG = (
         f"w = {_EVEN}.unsqueeze(1)\nz = DiagonalGaussianDistribution((1 - w) * z_1 + w * z_2).sample()\n"
         "return model.decode(z).mode()",
     ),
+    Wrong("interpolate", "a function of another name", swaps=(("def interpolate(", "def walk("),)),
+    Wrong(
+        "interpolate",
+        "right for contiguous codes only",
+        "z_1, z_2 = (z.as_strided(z.shape, (z.shape[1], 1)) for z in (z_1, z_2))\n"
+        f"w = {_EVEN}.unsqueeze(1)\nreturn model.decode((1 - w) * z_1 + w * z_2).mode()",
+    ),
 )

@@ -1,0 +1,117 @@
+"""Gradings from end to end, each a process of its own, by name: what the tests of grading look at."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "solution" / "VAE_Model.py"
+SKELETON = ROOT / "assignment" / "VAE_Model.py"
+RIGHT_KL = "return 0.5 * torch.sum(self.mean**2 + self.var - 1.0 - self.logvar, dim=1)"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a grading left behind.
+
+    Attributes:
+        exit: Its exit status.
+        text: All that it printed.
+        results: Its results.json, or None if it wrote none.
+        imports: How often workers imported the submission, if the submission counts.
+        intruders: Names of files beside the submission that were run.
+    """
+
+    exit: int
+    text: str
+    results: dict[str, Any] | None
+    imports: int
+    intruders: list[str]
+
+    @property
+    def tasks(self) -> dict[str, Any]:
+        """The tasks of results.json."""
+        assert self.results is not None
+        return self.results["extra_data"]["tasks"]
+
+
+def wrong_kl(folder: Path) -> str:
+    """The reference with half of kl forgotten; it prints, and counts its imports."""
+    text = REFERENCE.read_text(encoding="utf-8")
+    assert text.count(RIGHT_KL) == 1
+    counter = f"with open({str(folder / 'imports')!r}, 'a') as counter:\n    counter.write('x')\n"
+    return text.replace(RIGHT_KL, f"print('σ² is', self.var.sum())\n        {RIGHT_KL.replace('0.5 * ', '')}") + counter
+
+
+def surrounded(folder: Path) -> Path:
+    """Put files beside a submission that would forge its grade if they were run."""
+    for name in ("conftest.py", "torch.py", "pytest.py", "sitecustomize.py", "json.py", "__init__.py"):
+        mark = f"from pathlib import Path\n(Path({str(folder)!r}) / 'run-{name}').touch()\nraise SystemExit(0)\n"
+        (folder / name).write_text(mark, encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = -p conftest --collect-only\n", encoding="utf-8")
+    return folder
+
+
+def _file(content: Callable[[Path], str] | str | bytes | Path) -> Callable[[Path], Path]:
+    """Return a maker of submissions: the content lies in a folder with hostile neighbours."""
+
+    def make(folder: Path) -> Path:
+        if isinstance(content, Path):
+            return content
+        path = surrounded(folder) / "VAE_Model.py"
+        made = content(folder) if callable(content) else content
+        path.write_bytes(made if isinstance(made, bytes) else made.encode())
+        return path
+
+    return make
+
+
+PYTEST = ["pytest", "grader/", "--submission={file}"]
+GRADE = ["grader", "grade", "{file}"]
+RUNS: dict[str, tuple[list[str], Callable[[Path], Path]]] = {
+    "reference": (PYTEST, _file(REFERENCE)),
+    "reference, seed 5": ([*GRADE, "--seed=5"], _file(REFERENCE)),
+    "wrong kl": (GRADE, _file(wrong_kl)),
+    "wrong kl alone": ([*PYTEST, "-m", "kl"], _file(wrong_kl)),
+    "skeleton": (["pytest", "grader/"], _file(SKELETON)),
+    "no python": ([*GRADE, "--seed=5"], _file(b"\xffThis is my homework.\n\0")),
+    "empty": (PYTEST, _file("")),
+    "no fork": ([*GRADE, "--no-fork", "-m", "mode or kl"], _file(REFERENCE)),
+    "in process": ([*PYTEST, "--in-process", "-m", "kl"], _file(wrong_kl)),
+    "missing": (GRADE, lambda folder: folder / "absent.py"),
+    "folder": (PYTEST, lambda folder: folder),
+    "too large": (GRADE, _file(b"#" * (1 << 20) + b"\n")),
+    "no such sandbox": ([*PYTEST, "--sandbox=castle"], _file(REFERENCE)),
+    "no such data": ([*PYTEST, "--data=nowhere", "-m", "training"], _file(REFERENCE)),
+    "no such task": ([*PYTEST, "-m", "kll"], _file(REFERENCE)),
+}
+
+
+def grade(folder: Path, name: str) -> Run:
+    """Grade once."""
+    command, make = RUNS[name]
+    file = make(folder)
+    results = folder / "results" / "results.json"
+    # A console that knows ASCII only must not matter: students write σ in their prints.
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "120"}
+    done = subprocess.run(
+        [sys.executable, "-m", *(part.format(file=file) for part in command), f"--results={results}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    counter = folder / "imports"
+    return Run(
+        done.returncode,
+        (done.stdout + done.stderr).decode(),
+        json.loads(results.read_text(encoding="utf-8")) if results.exists() else None,
+        len(counter.read_text()) if counter.exists() else 0,
+        sorted(path.name for path in folder.glob("run-*")),
+    )

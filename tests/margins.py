@@ -1,0 +1,71 @@
+"""How far do right and wrong models lie from the threshold of `training`? `python -m tests.margins [--data PATH]`.
+
+Each submission takes the short run as the grader gives it, in three workers, with several seeds.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from data import load
+from grader.judge import offering
+from grader.judge.short_run import THRESHOLD, Images, ShortRun, prepare, run
+from grader.sandbox.failure import WorkerFailed
+from grader.session import Session, probe_seed
+from tests.zoo.build import reference, source
+from tests.zoo.equivalent import EQUIVALENT
+from tests.zoo.wrong import WRONG
+
+
+def short_run(text: str, images: Images, seed: int) -> ShortRun | None:
+    """Return the short run of a submission; None if it has none to offer."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "VAE_Model.py"
+        file.write_text(text, encoding="utf-8")
+        session = Session(file, offering.load(), seed)
+
+        def ask(
+            probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]
+        ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+            worker = session.start_worker("training")
+            try:
+                return worker.ask(probe, arguments, tensors, probe_seed(seed, probe, 0))
+            finally:
+                worker.close()
+
+        try:
+            return run(ask, images, seed)
+        except WorkerFailed:
+            return None
+        finally:
+            session.close()
+
+
+def main() -> int:
+    """Print a line for each submission: the gaps of its seeds, and nll and kl of the last."""
+    parser = argparse.ArgumentParser(prog="python -m tests.margins", description=__doc__)
+    parser.add_argument("--data", default="sample", help="what data.load takes [sample]")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of each submission [3]")
+    parser.add_argument("--only", default="", help="submissions whose title holds this text")
+    options = parser.parse_args()
+    images = prepare(load(options.data, "train"), load(options.data, "test"))
+    print(f"constant mean {images.constant_mean:.1f}, PPCA {images.ppca:.1f} nats; threshold {THRESHOLD}")
+    right = [("right: reference", reference()), *((f"right: {e.title}", source(e)) for e in EQUIVALENT)]
+    wrong = [(f"wrong: {w.title}", source(w)) for w in WRONG if "training" in w.must_fall or w.task == "forward"]
+    for title, text in [*right, *wrong]:
+        if options.only in title:
+            runs = [short_run(text, images, seed) for seed in range(options.seeds)]
+            gaps = " ".join("  none" if r is None else f"{r.gap:6.3f}" for r in runs)
+            last = runs[-1]
+            about = "" if last is None else f"  nll {last.nll:.1f}  kl {last.kl:.1f}"
+            print(f"{title:<56.56} {gaps}{about}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The handout states what the grader does: points, shares, limits, the short run and the words of the report."""
+
+import importlib
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from grader.judge.offering import load
+from grader.judge.short_run import HELD_OUT, IMAGES, SETTINGS, SIZES, THRESHOLD
+from grader.judge.tasks import TASKS
+from grader.sandbox.submission import MAX_BYTES
+
+FOLDER = Path(__file__).parents[1] / "assignment"
+TEXT = (FOLDER / "README.md").read_text(encoding="utf-8")
+WORDS = " ".join(TEXT.split())
+KINDS = ("shape", "value", "gradient", "statistics")
+OFFERING = load()
+
+
+def shares(task: str) -> dict[str, int]:
+    """Return the percent of a task's points by kind of check, as written in grader/test_<task>.py."""
+    found: dict[str, int] = defaultdict(int)
+    for name, function in vars(importlib.import_module(f"grader.test_{task}")).items():
+        if name.startswith("test_"):
+            (mark,) = (mark for mark in function.pytestmark if mark.name == "check")
+            found[mark.kwargs["kind"]] += mark.kwargs["share"]
+    return dict(found)
+
+
+@pytest.mark.parametrize("task", [task.id for task in TASKS])
+def test_points_and_shares_are_the_graders(task: str) -> None:
+    (row,) = re.findall(rf"^\| \[`{task}`\]\(#task-{task}\) (.*)\|$", TEXT, re.MULTILINE)
+    points, *percents = (cell.strip() for cell in row.strip("| ").split("|"))
+    percents += [""] * (len(KINDS) - len(percents))
+    assert int(points) == OFFERING.points[task]
+    stated = {kind: int(percent.split()[0]) for kind, percent in zip(KINDS, percents, strict=True) if percent}
+    assert stated == shares(task)
+
+
+def test_every_task_has_a_section_named_by_its_id() -> None:
+    headings = re.findall(r"^#+ Task `(\w+)`$", TEXT, re.MULTILINE)
+    assert sorted(headings) == sorted(task.id for task in TASKS)
+
+
+def test_the_short_run_is_the_graders() -> None:
+    sizes = ", ".join(f"{name}={size}" for name, size in SIZES.items())
+    assert f"VAE({sizes})" in TEXT
+    assert f"{IMAGES:,} to train on, {HELD_OUT} others to test on" in TEXT
+    assert f"{SETTINGS['steps']} steps of Adam" in TEXT
+    assert f"batch size {SETTINGS['batch_size']}, learning rate {SETTINGS['lr']}" in TEXT
+    assert f"a gap of at least **{THRESHOLD}**" in TEXT
+
+
+def test_limits_are_the_offerings() -> None:
+    limits = {name: round(value) for name, value in OFFERING.limits.items()}
+    assert f"{limits['task_cpu_s']} seconds of CPU time (and {limits['task_wall_s']} by the clock)" in WORDS
+    assert f"`training` {limits['training_cpu_s']} (and {limits['training_wall_s']})" in WORDS
+    assert f"{limits['training_cpu_s']} seconds of CPU time on one core" in WORDS
+    assert f"Memory ends at {limits['memory_mib'] // 1024} GiB" in WORDS
+    assert MAX_BYTES == 1 << 20 and "at most 1 MiB" in WORDS
+
+
+def test_every_status_is_explained() -> None:
+    for status in ("passed", "not attempted", "failed", "crashed", "timed out", "out of memory"):
+        assert f"\n| {status} | " in TEXT
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL), re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif not target.startswith("http"):
+            assert (FOLDER / target).exists(), target
+
+
+def test_the_example_of_a_report_names_checks_that_exist() -> None:
+    (example,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
+    titles = {f.__doc__ for f in vars(importlib.import_module("grader.test_kl")).values() if hasattr(f, "pytestmark")}
+    shown = re.findall(r"^(?:kl: |    - )(.*)$", example, re.MULTILINE)
+    assert len(shown) >= 4
+    assert all(title in titles for title in shown if not title.startswith("these checks"))
