@@ -1,7 +1,5 @@
 """Fixtures of the checks, and the hooks that turn pytest's outcomes into verdicts, points and reports."""
 
-from pathlib import Path
-
 import pytest
 
 from grader.grading import Grading, Probe

@@ -24,7 +24,7 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
         for batch in (1, 3):
             x = draw.uniform(-1, 1, batch, channels, size, size, dtype=torch.float32)
             answer = probe("layers", part="encoder", sizes=sizes, x=x)
-            for mode in ("train", "batch"):
+            for mode in ("train", "batch") if batch > 1 else ("batch",):
                 features = answer[mode]
                 if features.dim() != 2 or len(features) != batch or features.shape[1] < 1:
                     fail(

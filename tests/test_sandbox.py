@@ -184,8 +184,8 @@ def test_an_import_that_never_ends_is_timed_out(zygote: Zygote) -> None:
 
 
 def test_helpers_beside_the_file_are_named_but_not_other_modules(zygote: Zygote) -> None:
-    assert "my_helper lies beside your file" in failure(lambda: start(zygote, "missing helper")).message
-    assert "beside" not in failure(lambda: start(zygote, "missing module")).message
+    assert "not `my_helper`" in failure(lambda: start(zygote, "missing helper")).message
+    assert "handed in" not in failure(lambda: start(zygote, "missing module")).message
 
 
 def test_a_printing_import_is_no_failure(zygote: Zygote) -> None:

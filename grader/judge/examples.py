@@ -1,20 +1,22 @@
 """Inputs drawn by hypothesis: it looks for small, large and odd sizes where a fixed list would not."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import hypothesis
-from hypothesis import HealthCheck, Phase
-from hypothesis.strategies import SearchStrategy
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 _T = TypeVar("_T")
 
 
-def examples(strategy: SearchStrategy[_T], count: int, seed: int) -> list[_T]:
+def examples(strategy: "SearchStrategy[_T]", count: int, seed: int) -> list[_T]:
     """Return about `count` different examples of a strategy, the same for the same seed.
 
     They are drawn first and tried afterwards, outside hypothesis: a failure must not be retried or shrunk in a worker
     that may be gone, and costs one verdict. (`derandomize=True` would ignore the seed.)
     """
+    import hypothesis  # here: it takes a second, and the training run should start before that
+    from hypothesis import HealthCheck, Phase
+
     drawn: list[_T] = []
 
     @hypothesis.seed(seed)

@@ -1,11 +1,14 @@
 """The vocabulary of hypothesis strategies: shapes, and the scale of what fills them."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hypothesis import strategies as st
 from torch import Tensor
 
 from .draw import Draw
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,10 @@ class Parameters:
         return mean, logvar.clamp(-30.0, 20.0)
 
 
-def parameters() -> st.SearchStrategy[Parameters]:
+def parameters() -> "SearchStrategy[Parameters]":
     """Return a strategy for batches of 1 to 6 distributions of 1 to 9 dimensions, from tame to extreme."""
+    from hypothesis import strategies as st
+
     return st.builds(
         Parameters,
         shape=st.tuples(st.integers(1, 6), st.integers(1, 9)),

@@ -50,6 +50,9 @@ def answer(submission: Submission, path: Path, request: Message) -> Message:
         seed_everything(request.header["seed"])
         found = PROBES[request.header["probe"]](submission, **request.header["arguments"], **request.tensors)
         tensors = {name: wire.plain(_tensor(name, value)) for name, value in found.tensors.items()}
+        size = sum(t.numel() * t.element_size() for t in tensors.values())
+        if size > wire.MAX_TENSORS - wire.MAX_HEADER:
+            raise WrongType(f"an answer of {size >> 20} MiB; {wire.MAX_TENSORS >> 20} MiB are the most (weights count)")
         return Message({"id": number, "facts": found.facts}, tensors)
     except BaseException as error:
         return Message({"id": number, "error": describe(error, path)})

@@ -21,7 +21,7 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
         x: Images (B, C, S, S) or codes (B, z).
 
     Returns:
-        `train` and `batch` (eval mode): outputs for the whole of x; `alone`: eval outputs row by row, concatenated;
+        `batch`: outputs for the whole of x in eval mode, `alone`: the same row by row, `train`: in train mode (B > 1);
         facts `head_width` (how many features the head `mean` takes),
         `parameters` (name -> "ok", "zero", "cut" or
         "frozen": how the gradient of the eval output reaches it), `unregistered` (how many tensors learn that
@@ -31,12 +31,21 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
     module = getattr(model, part, None)
     if not isinstance(module, nn.Module):
         raise MissingName(f"the model has no module `{part}`")
+    outputs: dict[str, Tensor] = {}
     with torch.no_grad():
-        train = need_tensor(module.train()(x), f"{part}(x)")
+        if len(x) > 1:  # batch normalisation can not train on one value per channel
+            outputs["train"] = need_tensor(module.train()(x), f"{part}(x)")
         module.eval()
-        alone = torch.cat([need_tensor(module(row), f"{part}(x)") for row in x.split(1)])
-    batch = need_tensor(module(x), f"{part}(x)")
-    return Found({"train": train, "batch": batch, "alone": alone}, _facts(model, module, batch))
+        outputs["alone"] = torch.cat([need_tensor(module(row), f"{part}(x)") for row in x.split(1)])
+        outputs["batch"] = need_tensor(module(x), f"{part}(x)")
+        _stir(module)
+    return Found(outputs, _facts(model, module, module(x)))
+
+
+def _stir(module: nn.Module) -> None:
+    """Move every parameter a little: a layer that is zero at first, as in many residual blocks, cuts no gradient."""
+    for parameter in module.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
 
 
 def _facts(model: nn.Module, module: nn.Module, output: Tensor) -> dict[str, Any]:
