@@ -1,55 +1,93 @@
-"""How often do the checks fail right work? `python -m tests.calibrate` grades it with many seeds, without training.
+"""How often do the checks fail right work? `python -m tests.calibrate` runs them with many seeds, without training.
 
-Every seed draws all inputs and all noise anew. The bounds behind the checks promise less than one false failure in 1e9;
-a thousand seeds can not show that, but they show a bound that is wrong by orders of magnitude, a tolerance that is too
-tight, and an equivalent that is no longer one.
+Every seed draws all inputs and all noise anew. The bounds behind the statistical checks promise less than one false
+failure in 1e9; a thousand seeds can not show that, but they show a bound that is wrong by orders of magnitude, a
+tolerance that is too tight, and an equivalent that is no longer one.
+
+One process judges, calling the checks as pytest would, and keeps one zygote for each submission.
 """
 
 import argparse
+import importlib
 import sys
+import tempfile
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
+from grader.grading import Probe
+from grader.judge import offering
+from grader.judge.check import CheckFailed
+from grader.judge.draw import Draw
+from grader.judge.tasks import TASKS
+from grader.sandbox.failure import WorkerFailed
+from grader.session import Session
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent import EQUIVALENT
-from tests.zoo.grade import Job, grade
 
 
-def jobs(reference_seeds: int, equivalent_seeds: int, first_seed: int = 0) -> list[Job]:
-    """Return the gradings: the reference with many seeds, each equivalent with some."""
-    made = [
-        Job(f"reference/{seed}", reference(), seed=seed) for seed in range(first_seed, first_seed + reference_seeds)
-    ]
-    for equivalent in EQUIVALENT:
-        text = source(equivalent)
-        made += [Job(f"{equivalent.title}/{seed}", text, seed=seed) for seed in range(equivalent_seeds)]
-    return made
+@dataclass(frozen=True)
+class Check:
+    """A check as a function of a probe caller and a source of inputs."""
+
+    task: str
+    name: str
+    kind: str
+    function: Callable[..., None]
 
 
-def failures(to_grade: Sequence[Job], parallel: int = 2) -> tuple[int, Counter[str]]:
-    """Return how many gradings there were, and how often each check failed one, by "name: task / check"."""
-    count, failed = 0, Counter[str]()
-    for graded in grade(to_grade, parallel):
-        count += 1
-        name = graded.name.rpartition("/")[0]
-        failed.update(f"{name}: {task} / {check}" for task, check in graded.output)
-        for (task, check), text in graded.output.items():
-            print(f"{graded.name}: {task} / {check}\n{text}", flush=True)
-        if count % 100 == 0:
-            print(f"{count} of {len(to_grade)} graded, {sum(failed.values())} failures", flush=True)
-    return count, failed
+def checks(kinds: Iterable[str]) -> list[Check]:
+    """Return the checks of some kinds, of all tasks but `training`, in the order of the handout."""
+    found = []
+    for task in TASKS[:-1]:
+        module = importlib.import_module(f"grader.test_{task.id}")
+        for name, function in vars(module).items():
+            for mark in getattr(function, "pytestmark", []):
+                if mark.name == "check" and mark.kwargs["kind"] in kinds:
+                    found.append(Check(task.id, name, mark.kwargs["kind"], function))
+    return found
+
+
+def failures(text: str, seeds: Iterable[int], of: list[Check]) -> Iterator[tuple[int, Check, str]]:
+    """Yield (seed, check, explanation) for each check that fails a submission."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "VAE_Model.py"
+        file.write_text(text, encoding="utf-8")
+        session = Session(file, offering.load(), seed=0)
+        try:
+            for session.seed in seeds:
+                session.started = time.monotonic()
+                for check in of:
+                    try:
+                        check.function(Probe(session, check.task, check.name), Draw(session.seed, check.name))
+                    except (CheckFailed, WorkerFailed) as failure:
+                        yield session.seed, check, str(failure)
+                for task in {check.task for check in of}:
+                    session.finish_task(task)
+        finally:
+            session.close()
 
 
 def main() -> int:
-    """Grade, and print what failed; returns 1 if anything did."""
+    """Run, and print what failed; returns 1 if anything did."""
     parser = argparse.ArgumentParser(prog="python -m tests.calibrate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="of the reference [1000]")
     parser.add_argument("--each", type=int, default=50, help="seeds of each equivalent [50]")
-    parser.add_argument("--first-seed", type=int, default=0, help="where the reference's seeds begin [0]")
-    parser.add_argument("--jobs", type=int, default=2, help="gradings at a time [2]")
+    parser.add_argument("--all", action="store_true", help="shape, value and gradient checks too, not statistics alone")
     options = parser.parse_args()
-    count, failed = failures(jobs(options.seeds, options.each, options.first_seed), options.jobs)
-    print(f"{count} gradings, {sum(failed.values())} failures")
+    of = checks(("shape", "value", "gradient", "statistics") if options.all else ("statistics",))
+    jobs = [("reference", reference(), options.seeds), *((e.title, source(e), options.each) for e in EQUIVALENT)]
+    failed, runs = Counter[str](), 0
+    for title, text, seeds in jobs:
+        start = time.monotonic()
+        for seed, check, why in failures(text, range(seeds), of):
+            failed[f"{title}: {check.task} / {check.name}"] += 1
+            print(f"{title}, seed {seed}: {check.task} / {check.name}\n{why}", flush=True)
+        runs += seeds * len(of)
+        print(f"{title}: {seeds} seeds, {len(of)} checks, {time.monotonic() - start:.0f} s", flush=True)
+    print(f"{runs} runs of a check, {sum(failed.values())} failures")
     for what, times in failed.most_common():
         print(f"{times:6} {what}")
     return 1 if failed else 0

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ class Mutant:
 
     Attributes:
         region: Where: a task id, or `encoder.forward`, `decoder.forward`.
-        change: What, as `old -> new`, numbered where the same change is possible more than once.
+        change: What, numbered where the same words fit more than one change.
         source: The text of the file.
     """
 
@@ -85,19 +86,19 @@ def mutants() -> list[Mutant]:
     tree = ast.parse(text)
     lines = {r: (text.count("\n", 0, a) + 1, text.count("\n", 0, b)) for r, (a, b) in spans(text).items()}
     made: list[Mutant] = []
-    seen_titles: dict[str, int] = {}
-    seen_sources = {ast.unparse(tree)}
+    counts: Counter[str] = Counter()
+    seen = {ast.unparse(tree)}
     for region, (first, last) in lines.items():
         for parent, field, index in _places(tree, first, last):
             old = _get(parent, field, index)
-            for new in _changes(old):
+            for change, new in _changes(old, _short(parent)):
                 source = _with(tree, parent, field, index, old, new)
-                if source is None or source in seen_sources:
+                if source is None or source in seen:
                     continue
-                seen_sources.add(source)
-                change = f"{_short(old)} -> {_short(new)}"
-                count = seen_titles[region + change] = seen_titles.get(region + change, 0) + 1
-                made.append(Mutant(region, change + (f" ({count})" if count > 1 else ""), source))
+                seen.add(source)
+                counts[region + change] += 1
+                count = counts[region + change]
+                made.append(Mutant(region, f"{change} ({count})" if count > 1 else change, source))
     return made
 
 
@@ -139,12 +140,26 @@ def _with(
             getattr(parent, field)[index] = old
 
 
-def _short(node: ast.AST | None) -> str:
-    text = " ".join(ast.unparse(node).split()) if node is not None else "nothing"
-    return text if len(text) <= 100 else f"{text[:48]} ... {text[-48:]}"
+def _short(node: ast.AST) -> str:
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 90 else f"{text[:60]} ... {text[-25:]}"
 
 
-def _changes(node: ast.AST) -> Iterator[ast.AST]:
+Change = tuple[str, ast.AST]
+
+
+def _changes(node: ast.AST, where: str) -> Iterator[Change]:
+    """Yield what can be done to a node: a description and the node that replaces it."""
+    if isinstance(node, (ast.Call, ast.Tuple)):
+        yield from _of_list(node, "args" if isinstance(node, ast.Call) else "elts")
+    if isinstance(node, ast.Call):
+        yield from _without_keyword(node)
+    for new in _replacements(node):
+        small = isinstance(node, (ast.Constant, ast.Name, ast.Attribute))
+        yield f"{_short(node)} -> {_short(new)}" + (f" in {where}" if small else ""), new
+
+
+def _replacements(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.BinOp):
         yield from _of_operation(node)
     elif isinstance(node, ast.Constant):
@@ -152,20 +167,19 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
     elif isinstance(node, ast.UnaryOp):
         yield node.operand
     elif isinstance(node, ast.Compare):
-        for operator in _COMPARISONS.get(type(node.ops[0]), ()):
-            yield ast.Compare(node.left, [operator()], node.comparators)
+        yield from (ast.Compare(node.left, [o()], node.comparators) for o in _COMPARISONS.get(type(node.ops[0]), ()))
     elif isinstance(node, ast.IfExp):
         yield from (node.body, node.orelse)
     elif isinstance(node, ast.Call):
-        yield from _of_call(node)
+        if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
+            yield node.func.value  # a.sum(dim=1) -> a
+        yield from node.args[:1]
     elif isinstance(node, ast.Attribute):
         yield from (
             ast.Attribute(node.value, name, node.ctx) for name in _NAMES.get(node.attr, ()) if name != node.attr
         )
     elif isinstance(node, ast.Name):
         yield from (ast.Name(name, node.ctx) for name in _NAMES.get(node.id, ()) if name != node.id)
-    elif isinstance(node, ast.Tuple):
-        yield from _of_list(node, "elts")
     elif isinstance(node, ast.stmt):
         yield from _of_statement(node)
 
@@ -184,28 +198,25 @@ def _of_constant(node: ast.Constant) -> Iterator[ast.AST]:
         yield from (ast.Constant(new) for new in (value + 1, value - 1, 2 * value, -value) if new != value)
 
 
-def _of_call(node: ast.Call) -> Iterator[ast.AST]:
-    yield from _of_list(node, "args")
-    for i in range(len(node.keywords)):
-        changed = copy.copy(node)
-        changed.keywords = node.keywords[:i] + node.keywords[i + 1 :]
-        yield changed
-    if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
-        yield node.func.value  # a.sum(dim=1) -> a
-    yield from node.args[:1]
-
-
-def _of_list(node: ast.AST, field: str) -> Iterator[ast.AST]:
+def _of_list(node: ast.AST, field: str) -> Iterator[Change]:
     """Leave out each element; swap each with the next."""
     elements = getattr(node, field)
-    for i in range(len(elements)):
+    where = _short(node)
+    for i, element in enumerate(elements):
         without = copy.copy(node)
         setattr(without, field, elements[:i] + elements[i + 1 :])
-        yield without
+        yield f"no {_short(element)} in {where}", without
         if i + 1 < len(elements):
             swapped = copy.copy(node)
-            setattr(swapped, field, [*elements[:i], elements[i + 1], elements[i], *elements[i + 2 :]])
-            yield swapped
+            setattr(swapped, field, [*elements[:i], elements[i + 1], element, *elements[i + 2 :]])
+            yield f"{_short(elements[i + 1])} before {_short(element)} in {where}", swapped
+
+
+def _without_keyword(node: ast.Call) -> Iterator[Change]:
+    for i, keyword in enumerate(node.keywords):
+        without = copy.copy(node)
+        without.keywords = node.keywords[:i] + node.keywords[i + 1 :]
+        yield f"no {_short(keyword)} in {_short(node)}", without
 
 
 def _of_statement(node: ast.stmt) -> Iterator[ast.AST]:

@@ -14,7 +14,7 @@ WRONG = (
     _answer("right for mean zero only", "torch.zeros_like(self.mean)", "mode_zero"),
     _answer("density", "1.0 / (self.std * math.sqrt(2.0 * math.pi))", "mode_density"),
     _answer("mean plus std", "self.mean + self.std", "mode_plus_std"),
-    _answer("a draw", "self.sample()"),
+    _answer("a draw", "self.sample()", "mode_sample"),
     _answer("clamped to pixels", "self.mean.clamp(-1.0, 1.0)"),
     _answer("one for the batch", "self.mean.mean(dim=0, keepdim=True).expand_as(self.mean)"),
     _answer("squeezed", "self.mean.squeeze()"),

@@ -29,8 +29,8 @@ WRONG = (
     _formula("noise clamped", "self.mean + self.std * noise.clamp(-2.0, 2.0)"),
     Wrong("sample", "given noise not used", "return self.mean + self.std * torch.randn_like(self.mean)"),
     # The noise itself
-    _noise("uniform noise", "torch.rand_like(self.mean)", "noise_not_normal"),
-    _noise("uniform noise of unit variance", "(torch.rand_like(self.mean) - 0.5) * math.sqrt(12)", "noise_not_normal"),
+    _noise("uniform noise", "torch.rand_like(self.mean)", "noise_uniform"),
+    _noise("uniform noise of unit variance", "(torch.rand_like(self.mean) - 0.5) * math.sqrt(12)", "noise_uniform"),
     _noise("noise too wide", "1.2 * torch.randn_like(self.mean)", "noise_not_normal"),
     _noise("one row of noise", "torch.randn_like(self.mean[:1]).expand_as(self.mean)", "noise_not_fresh"),
     _noise("one number per row", "torch.randn_like(self.mean[:, :1]).expand_as(self.mean)", "noise_not_fresh"),

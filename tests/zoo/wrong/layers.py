@@ -52,21 +52,34 @@ WRONG = (
     _encoder("multiplied by zero", "return 0.0 * self.layers(x)", also=("encoder_dead_parameters",)),
     _encoder("a constant", "return torch.ones(len(x), self.out_features)", also=("encoder_dead_parameters",)),
     _encoder(
-        "out_features right for 32 pixels only", swaps=(("8 * features * (input_size // 16) ** 2", "8 * features * 4"),)
+        "out_features right for 32 pixels only",
+        diagnosis="encoder_out_features",
+        swaps=(("8 * features * (input_size // 16) ** 2", "8 * features * 4"),),
     ),
     _encoder(
         "out_features wrong",
+        diagnosis="encoder_out_features",
         swaps=(("8 * features * (input_size // 16) ** 2", "8 * features"),),
         falls=("encoder", "training"),
     ),
     _encoder("three channels always", swaps=(("nn.Conv2d(in_channels, features,", "nn.Conv2d(3, features,"),)),
     _encoder("a batch of 64 always", "return self.layers(x).view(64, self.out_features)"),
-    _encoder("batch statistics in eval mode", swaps=((_FLATTEN[0], f"            {_MIXING_NORM},\n{_FLATTEN[0]}"),)),
-    _encoder("batch mean subtracted", "h = self.layers(x)\nreturn h - h.mean(dim=0)"),
-    _encoder("softmax over the batch", "return self.layers(x).softmax(dim=0)"),
+    _encoder(
+        "batch statistics in eval mode",
+        diagnosis="encoder_mixes_batch",
+        swaps=((_FLATTEN[0], f"            {_MIXING_NORM},\n{_FLATTEN[0]}"),),
+    ),
+    _encoder(
+        "batch mean subtracted", diagnosis="encoder_mixes_batch", forward="h = self.layers(x)\nreturn h - h.mean(dim=0)"
+    ),
+    _encoder("softmax over the batch", diagnosis="encoder_mixes_batch", forward="return self.layers(x).softmax(dim=0)"),
     _encoder("dropout in eval mode", "return nn.functional.dropout(self.layers(x), 0.2)"),
     _encoder("noise in eval mode", "return self.layers(x) + 0.1 * torch.randn(len(x), self.out_features)"),
-    _encoder("neighbour mixed in", "h = self.layers(x)\nreturn h + 0.1 * h.roll(1, dims=0)"),
+    _encoder(
+        "neighbour mixed in",
+        diagnosis="encoder_mixes_batch",
+        forward="h = self.layers(x)\nreturn h + 0.1 * h.roll(1, dims=0)",
+    ),
     _encoder("half precision out", "return self.layers(x).half()"),
     _encoder("x changed in place", "return self.layers(x.data.mul_(0.5))", also=("in_place_change",)),
     _encoder("nan", "return self.layers(x).log()"),
@@ -130,10 +143,15 @@ WRONG = (
     _decoder("linear layer detached", "return self.layers[1:](self.layers[0](z).detach())", "decoder_dead_parameters"),
     _decoder(
         "batch statistics in eval mode",
+        diagnosis="decoder_mixes_batch",
         swaps=((_LAST_UP, f"            nn.BatchNorm2d(features, track_running_stats=False),\n{_LAST_UP}"),),
     ),
-    _decoder("neighbour mixed in", "image = self.layers(z)\nreturn image + 0.1 * image.flip(0)"),
-    _decoder("batch mean subtracted", "return self.layers(z - z.mean(dim=0))"),
+    _decoder(
+        "neighbour mixed in",
+        diagnosis="decoder_mixes_batch",
+        forward="image = self.layers(z)\nreturn image + 0.1 * image.flip(0)",
+    ),
+    _decoder("batch mean subtracted", diagnosis="decoder_mixes_batch", forward="return self.layers(z - z.mean(dim=0))"),
     _decoder("dropout in eval mode", "return nn.functional.dropout(self.layers(z), 0.2)"),
     _decoder("half precision out", "return self.layers(z).half()"),
     _decoder("z changed in place", "return self.layers(z.data.mul_(0.5))", also=("in_place_change",)),
@@ -149,5 +167,10 @@ WRONG = (
         swaps=((_DECODER_INIT, "        grid = output_size // 0\n"),),
         falls=("decoder", "training"),
     ),
-    _encoder("another width than declared", "return self.layers(x)[:, 1:]", falls=("encoder", "training")),
+    _encoder(
+        "another width than declared",
+        diagnosis="encoder_out_features",
+        forward="return self.layers(x)[:, 1:]",
+        falls=("encoder", "training"),
+    ),
 )

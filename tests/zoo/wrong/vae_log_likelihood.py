@@ -51,7 +51,12 @@ WRONG = (
     _changed("reconstruction only", log_w="log_w = log_px"),
     _changed("log K twice", result=f"return {_LSE} - 2 * math.log(K)"),
     _changed("K - 1 for K", result=f"return {_LSE} - math.log(max(K - 1, 1))"),
-    _changed("the mode encoded only", noise="noise = torch.zeros(K * B, self.z_dim, dtype=x.dtype)"),
+    _changed(
+        "the mode encoded only",
+        "log_likelihood_mode_only",
+        ("log_likelihood_one_sample",),
+        noise="noise = torch.zeros(K * B, self.z_dim, dtype=x.dtype)",
+    ),
     _changed("codes from the prior", z="z = noise"),
     _changed("std not used", z="z = q.mean.repeat(K, 1) + noise"),
     _changed("variance for std", z="z = q.mean.repeat(K, 1) + q.var.repeat(K, 1) * noise"),

@@ -6,7 +6,7 @@ from ..entry import Wrong
 def _path(
     name: str, weight: str, z: str = "(1 - w) * z_1 + w * z_2", result: str = "mode()", diagnosis: str = ""
 ) -> Wrong:
-    answer = f"w = {weight}.unsqueeze(1)\nreturn model.decode({z}).{result}"
+    answer = f"w = ({weight}).unsqueeze(1)\nreturn model.decode({z}).{result}"
     return Wrong("interpolate", name, answer, diagnosis=diagnosis)
 
 

@@ -36,6 +36,16 @@ WRONG = (
     _forward("nll of another image", "likelihood.nll(x.roll(1, dims=0))", _KL, "training_collapse"),
     _forward("nll of the negative", "likelihood.nll(-x)", _KL),
     _forward("decoder learns nothing", f"{_NLL}.detach()", _KL, "training_frozen"),
+    _whole(
+        "weights drawn anew at every step",
+        "for module in self.modules():\n            if hasattr(module, 'reset_parameters'):\n"
+        f"                module.reset_parameters()\n        {_RESULTS}",
+        "training_no_learning",
+        _RESULTS,
+        ("forward",),
+    ),
     _whole("encoder sees one pixel", "return self.layers(x[:, :, :1, :1].expand_as(x))", "", "return self.layers(x)"),
-    _whole("decoder sees nothing", "return self.layers(0.0 * z)", "", "return self.layers(z)", ("decoder",)),
+    _whole(
+        "decoder sees nothing", "return self.layers(0.0 * z)", "training_frozen", "return self.layers(z)", ("decoder",)
+    ),
 )
