@@ -37,7 +37,7 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     z = draw.normal(4, SIZES["z_dim"], dtype=torch.float32)
     answer = probe("layers", part="decoder", sizes=SIZES | {"input_size": 32}, x=z)
     expect_varies(answer["batch"], "images")
-    expect_rows_independent(answer["batch"], answer["alone"], "decoder")
+    expect_rows_independent(answer, answer.facts, "decoder")
     if answer.facts.get("transposed") is not True:
         fail(
             "a decoder that upsamples by transposed convolutions",

@@ -50,7 +50,7 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
     x = draw.uniform(-1, 1, 4, 3, 32, 32, dtype=torch.float32)
     answer = probe("layers", part="encoder", sizes=SIZES | {"input_size": 32}, x=x)
     expect_varies(answer["batch"], "features")
-    expect_rows_independent(answer["batch"], answer["alone"], "encoder")
+    expect_rows_independent(answer, answer.facts, "encoder")
 
 
 @check("gradient", 30)

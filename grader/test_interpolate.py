@@ -45,6 +45,7 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
             strided=count == 5,
             **known.as_dtype(torch.float32),
         )
+        expect_unchanged(answer.facts["changed"], "interpolate()")
         expect_shape(answer["value"], (count, *known.image_shape), "images")
         if not torch.equal(answer["value"], answer["again"]):
             found = by_id("interpolate_random_codes")
@@ -53,4 +54,3 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
         expected = known.decode(torch.lerp(z_1, z_2, weight))
         wrong = wrong_interpolate(z_1, z_2, count, known.decode)
         expect_close(answer["value"], expected, "the image", rtol=RTOL32, atol=5 * ATOL32, known=wrong)
-        expect_unchanged(answer.facts["changed"], "interpolate()")

@@ -7,7 +7,7 @@ from grader.grading import Probe
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import expect_close, expect_dtype, expect_finite, expect_shape, expect_unchanged, expect_varies
-from grader.judge.known import random_model
+from grader.judge.known import KnownModel, random_model
 from grader.judge.misconceptions import Misconception, by_id, wrong_prior_sample
 from grader.judge.normality import expect_standard_normal
 from grader.judge.tolerances import ATOL32, RTOL32
@@ -15,9 +15,10 @@ from grader.judge.tolerances import ATOL32, RTOL32
 pytestmark = pytest.mark.prior_sample
 
 
-def pixel_noise(off: torch.Tensor) -> Misconception | None:
-    """Return the misconception of drawing pixels, if deviations from the modes look like unit noise."""
-    return by_id("prior_sample_sampled_pixels") if 0.8 < float(off.std()) < 1.2 else None
+def pixel_noise(known: KnownModel, images: torch.Tensor) -> Misconception | None:
+    """Return the misconception of drawing pixels, if what no code can explain of the images looks like unit noise."""
+    unexplained = images - known.decode(known.codes(images))
+    return by_id("prior_sample_sampled_pixels") if 0.8 < float(unexplained.std()) < 1.2 else None
 
 
 @check("shape", 20)
@@ -49,7 +50,7 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
         image = known.decode(z)
         expect_unchanged(answer.facts["changed"], "sample()")
         expect_shape(answer["value_0"], tuple(image.shape), "images")
-        drawn = pixel_noise(answer["value_0"] - image)
+        drawn = pixel_noise(known, answer["value_0"].double())
         wrong = wrong_prior_sample(image, known.decode(0 * z), known.decode(2 * z))
         expect_close(answer["value_0"], image, "the image", rtol=RTOL32, atol=ATOL32, known=wrong, otherwise=drawn)
         expect_unchanged(answer.facts["changed"], "sample()")
@@ -73,9 +74,9 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
             "a decoded image",
             rtol=RTOL32,
             atol=10 * ATOL32,
-            otherwise=pixel_noise(images - known.decode(codes[-1])),
+            otherwise=pixel_noise(known, images.double()),
         )
         if float((codes[-1] - codes[-1][:1]).abs().max()) < 1e-3:
             found = by_id("prior_sample_same_code")
             fail("images of different codes", "one image again and again", hint=found.hint, diagnosis=found.id)
-    expect_standard_normal(torch.stack(codes), "the code of sample()")
+    expect_standard_normal(torch.stack(codes), "the code of sample()", uniform="prior_sample_uniform_prior")

@@ -33,7 +33,7 @@ def _cause(run: ShortRun) -> str | None:
         return "training_collapse"
     if run.kl > 120.0 and run.nll < run.constant_mean:
         return "training_no_kl"
-    return "training_no_learning" if run.gap < 0.1 else None
+    return "training_no_learning" if -0.5 < run.gap < 0.1 else None
 
 
 def _fail(run: ShortRun, actual: str, diagnosis: str | None) -> None:

@@ -19,7 +19,9 @@ def test_every_answer_is_mutated_and_no_mutant_comes_twice():
 
 def test_the_usual_changes_are_among_them():
     titles = {mutant.title for mutant in MUTANTS}
-    assert {"kl: 0.5 -> 1.0", "sample: self.std -> self.var", "mode: self.mean -> self.logvar"} <= titles
+    assert "mode: self.mean -> self.logvar in return self.mean" in titles
+    assert "kl: self.mean ** 2 -> self.mean" in titles
+    assert "nll: torch.sum -> torch.mean" in {title.split(" in ")[0] for title in titles}
 
 
 def test_every_reason_belongs_to_a_mutant():
@@ -28,7 +30,7 @@ def test_every_reason_belongs_to_a_mutant():
 
 def test_a_sample_of_the_mutants_dies():
     known = reasons()
-    unexplained = [mutant.title for mutant in survivors(MUTANTS[::40]) if mutant.title not in known]
+    unexplained = [mutant.title for mutant in survivors(MUTANTS[::70]) if mutant.title not in known]
     assert unexplained == []
 
 

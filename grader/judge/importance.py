@@ -2,6 +2,10 @@
 
 import math
 
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
 FALSE_FAILURE = 1e-10
 
 
@@ -20,3 +24,21 @@ def inflated_bounds(factor: float, z_dim: int, samples: int) -> tuple[float, flo
     a, b, c = samples, -2 * largest * log_term / 3, -2 * variance * log_term
     t = (-b + math.sqrt(b * b - 4 * a * c)) / (2 * a)
     return math.log1p(-t), math.log1p(t)
+
+
+def single_weight_distance(excess: Float64[Tensor, " n"]) -> float:
+    """Return the Kolmogorov-Smirnov distance of log w - log p(x) from its exact distribution, for c = 2 and z = 2.
+
+    Codes of the inflated posterior are e standard deviations of the true one off, e normal of variance c; then
+    log w - log p(x) = z/2 log c - (1 - 1/c) |e|^2 / 2, which for c = 2 and z = 2 is log 2 - Exp(1).
+    """
+    ordered = (math.log(2.0) - excess).sort().values
+    n = len(ordered)
+    cdf = -torch.expm1(-ordered.clamp(min=0.0))
+    steps = torch.arange(n + 1, dtype=ordered.dtype) / n
+    return float(torch.maximum((steps[1:] - cdf).abs(), (cdf - steps[:-1]).abs()).max())
+
+
+def single_weight_bound(n: int) -> float:
+    """Return the distance that n right weights exceed with probability 1e-10 (Dvoretzky, Kiefer and Wolfowitz)."""
+    return math.sqrt(math.log(2 / FALSE_FAILURE) / (2 * n)) + 0.01

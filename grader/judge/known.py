@@ -68,7 +68,7 @@ class KnownModel:
 def random_model(draw: Draw, *, bend: float = 0.0, logvar_scale: float = 0.3, **sizes: int) -> KnownModel:
     """Return a model with random linear parts: means and log-variances of order one, images of order one.
 
-    With a `bend` other than 0 the decoder is no longer linear. A `logvar_scale` of 3 makes log-variances of order ten.
+    With a `bend` other than 0 the decoder is no longer linear. A `logvar_scale` of 8 makes log-variances of order 15.
     """
     sizes = {**SIZES, **sizes}
     pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]

@@ -1,11 +1,12 @@
 """What the checks of Encoder and Decoder share."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+import torch
 
 from .check import fail
-from .expect import expect_close, expect_shape
+from .expect import Answers, expect_close, expect_finite, expect_shape, expect_unchanged
 from .misconceptions import by_id
 
 
@@ -41,8 +42,8 @@ def expect_all_parameters_learn(facts: dict[str, Any], part: str) -> None:
         )
 
 
-def expect_rows_independent(batch: Tensor, alone: Tensor, part: str) -> None:
-    """Demand that in eval mode a row's result is the same alone and in company.
+def expect_rows_independent(answer: Answers, facts: Mapping[str, Any], part: str) -> None:
+    """Demand that in eval mode a row's result is the same twice, and the same alone and in company.
 
     float32 convolutions of different batch sizes add up in different orders: 1e-4 of the largest value is far above
     their rounding and far below what one image of a batch could tell another.
@@ -50,6 +51,12 @@ def expect_rows_independent(batch: Tensor, alone: Tensor, part: str) -> None:
     Raises:
         CheckFailed: Results differ.
     """
+    batch, alone = answer["batch"], answer["alone"]
+    expect_unchanged(facts["changed"], part)
+    expect_finite(batch, f"the output of {part}")
+    if not torch.equal(batch, answer["again"]):
+        found = by_id(f"{part}_unregistered" if facts["unregistered"] else f"{part}_random")
+        fail("in eval mode, the same output for the same input", "two outputs", hint=found.hint, diagnosis=found.id)
     expect_shape(alone, tuple(batch.shape), f"the outputs of {part} row by row")
     expect_close(
         batch,

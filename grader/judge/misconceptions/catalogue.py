@@ -26,12 +26,14 @@ _ENTRIES = {
         ("unregistered", "layers in a plain list", "a list of layers is not seen: use nn.ModuleList or nn.Sequential"),
         ("dead_parameters", "layers without effect", "is each layer used in forward, and is nothing detached?"),
         ("mixes_batch", "images that see each other", "look for sums, means or reshapes across the batch dimension"),
+        ("random", "noise or dropout in eval mode", "what is random must heed self.training: see nn.Dropout"),
         ("out_features", "wrong width stated", "out_features must follow from the image's size and the strides"),
     ],
     "decoder": [
         ("unregistered", "layers in a plain list", "a list of layers is not seen: use nn.ModuleList or nn.Sequential"),
         ("dead_parameters", "layers without effect", "is each layer used in forward, and is nothing detached?"),
         ("mixes_batch", "images that see each other", "look for sums, means or reshapes across the batch dimension"),
+        ("random", "noise or dropout in eval mode", "what is random must heed self.training: see nn.Dropout"),
         (
             "no_transposed_convolution",
             "another way to upsample",
@@ -159,7 +161,7 @@ _ENTRIES = {
         ("spherical", "spherical path", "a straight line is asked for"),
         ("constant", "one code repeated", "every image is the same: does the weight vary along the path?"),
         ("weights_add", "z_1 + w z_2", "the weights of the two codes must add up to one everywhere"),
-        ("random_codes", "random codes", "the path is determined by its end points alone"),
+        ("random_codes", "chance on the path", "the path is determined by its end points alone"),
     ],
     "training": [
         ("collapse", "posterior equals the prior", "the KL term went to 0: the code says nothing about the image"),

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..construct import Sizes, build
 from ..errors import MissingName
 from ..submission import Submission
-from .found import Found, gradients, need_tensor
+from .found import Found, changed, gradients, need_tensor, snapshot
 
 
 def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found:
@@ -21,8 +21,9 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
         x: Images (B, C, S, S) or codes (B, z).
 
     Returns:
-        `batch`: outputs for the whole of x in eval mode, `alone`: the same row by row, `train`: in train mode (B > 1);
-        facts `head_width` (how many features the head `mean` takes),
+        `batch`: outputs for the whole of x in eval mode, `again`: the same once more, `alone`: row by row, `train`: in
+        train mode (B > 1); facts `changed` (whether x was),
+        `head_width` (how many features the head `mean` takes),
         `parameters` (name -> "ok", "zero", "cut" or
         "frozen": how the gradient of the eval output reaches it), `unregistered` (how many tensors learn that
         `parameters()` does not know), `transposed` (whether a transposed convolution ran).
@@ -32,14 +33,16 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
     if not isinstance(module, nn.Module):
         raise MissingName(f"the model has no module `{part}`")
     outputs: dict[str, Tensor] = {}
+    before = snapshot({"x": x})
     with torch.no_grad():
         if len(x) > 1:  # batch normalisation can not train on one value per channel
             outputs["train"] = need_tensor(module.train()(x), f"{part}(x)")
         module.eval()
         outputs["alone"] = torch.cat([need_tensor(module(row), f"{part}(x)") for row in x.split(1)])
-        outputs["batch"] = need_tensor(module(x), f"{part}(x)")
+        outputs["batch"], outputs["again"] = (need_tensor(module(x), f"{part}(x)") for _ in range(2))
+        altered = changed(before, {"x": x})
         _stir(module)
-    return Found(outputs, _facts(model, module, module(x)))
+    return Found(outputs, {"changed": altered, **_facts(model, module, x)})
 
 
 def _stir(module: nn.Module) -> None:
@@ -48,7 +51,8 @@ def _stir(module: nn.Module) -> None:
         parameter.add_(0.05 * torch.randn_like(parameter))
 
 
-def _facts(model: nn.Module, module: nn.Module, output: Tensor) -> dict[str, Any]:
+def _facts(model: nn.Module, module: nn.Module, x: Tensor) -> dict[str, Any]:
+    output = module(x)
     parameters = dict(module.named_parameters())
     known = {id(p) for p in model.parameters()}
     nodes = _graph(output)
@@ -59,8 +63,27 @@ def _facts(model: nn.Module, module: nn.Module, output: Tensor) -> dict[str, Any
         "parameters": {n: _how_reached(p, reached.get(n)) for n, p in parameters.items()},
         "unregistered": sum(hasattr(node, "variable") and id(node.variable) not in known for node in nodes),
         # A convolution, be it nn's or functional's, notes in the graph whether it is a transposed one.
-        "transposed": any(getattr(node, "_saved_transposed", False) for node in nodes),
+        "transposed": any(getattr(node, "_saved_transposed", False) for node in nodes)
+        if nodes
+        else _runs_transposed_convolution(module, x),
     }
+
+
+def _runs_transposed_convolution(module: nn.Module, x: Tensor) -> bool:
+    """Watch the operations themselves: for modules whose output has no graph, since the import takes a second."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Watch(TorchDispatchMode):
+        seen = False
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            # aten::convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
+            self.seen |= func is torch.ops.aten.convolution.default and bool(args[6])
+            return func(*args, **(kwargs or {}))
+
+    with Watch() as watch:
+        module(x)
+    return watch.seen
 
 
 def _how_reached(parameter: Tensor, gradient: Tensor | None) -> str:

@@ -83,8 +83,8 @@ EQUIVALENT = (
                 self.grid, f = output_size // 4, features
                 self.linear = nn.Linear(z_dim, 2 * f * self.grid**2)
                 self.kernels = nn.ParameterList([
-                    nn.Parameter(0.05 * torch.randn(2 * f, f, 4, 4)),
-                    nn.Parameter(0.05 * torch.randn(f, out_channels, 4, 4)),
+                    nn.Parameter(0.12 * torch.randn(2 * f, f, 4, 4)),
+                    nn.Parameter(0.12 * torch.randn(f, out_channels, 4, 4)),
                 ])
                 """,
             ),

@@ -104,4 +104,10 @@ EQUIVALENT = (
             ("# ## Task `interpolate`\ndef", "# ## Task `interpolate`\n@torch.no_grad()\ndef"),
         ),
     ),
+    Equivalent(
+        "a part of one's own that is never used",
+        swaps=(
+            ("        self.to(device)\n", "        self.spare = nn.Linear(z_dim, z_dim)\n        self.to(device)\n"),
+        ),
+    ),
 )

@@ -17,7 +17,6 @@ def _forward(name: str, nll: str, kl: str, diagnosis: str = "") -> Wrong:
 
 WRONG = (
     _whole("a head frozen", f"        self.logvar.requires_grad_(False)\n{_AFTER_INIT}", "training_frozen"),
-    _whole("a part never used", f"        self.spare = nn.Linear(z_dim, z_dim)\n{_AFTER_INIT}", "training_frozen"),
     _whole(
         "decoder starts at zero",
         f"        for p in self.decoder.parameters():\n            nn.init.zeros_(p)\n{_AFTER_INIT}",
