@@ -36,6 +36,7 @@ WRONG = (
         "a layer made at every call",
         "return nn.Linear(self.out_features, self.out_features)(self.layers(x))",
         "encoder_unregistered",
+        also=("encoder_random",),
     ),
     _encoder(
         "a layer never used",
@@ -73,8 +74,10 @@ WRONG = (
         "batch mean subtracted", diagnosis="encoder_mixes_batch", forward="h = self.layers(x)\nreturn h - h.mean(dim=0)"
     ),
     _encoder("softmax over the batch", diagnosis="encoder_mixes_batch", forward="return self.layers(x).softmax(dim=0)"),
-    _encoder("dropout in eval mode", "return nn.functional.dropout(self.layers(x), 0.2)"),
-    _encoder("noise in eval mode", "return self.layers(x) + 0.1 * torch.randn(len(x), self.out_features)"),
+    _encoder("dropout in eval mode", "return nn.functional.dropout(self.layers(x), 0.2)", "encoder_random"),
+    _encoder(
+        "noise in eval mode", "return self.layers(x) + 0.1 * torch.randn(len(x), self.out_features)", "encoder_random"
+    ),
     _encoder(
         "neighbour mixed in",
         diagnosis="encoder_mixes_batch",
@@ -152,7 +155,7 @@ WRONG = (
         forward="image = self.layers(z)\nreturn image + 0.1 * image.flip(0)",
     ),
     _decoder("batch mean subtracted", diagnosis="decoder_mixes_batch", forward="return self.layers(z - z.mean(dim=0))"),
-    _decoder("dropout in eval mode", "return nn.functional.dropout(self.layers(z), 0.2)"),
+    _decoder("dropout in eval mode", "return nn.functional.dropout(self.layers(z), 0.2)", "decoder_random"),
     _decoder("half precision out", "return self.layers(z).half()"),
     _decoder("z changed in place", "return self.layers(z.data.mul_(0.5))", also=("in_place_change",)),
     _encoder("a class of another name", swaps=(("class Encoder(", "class Enc("),), falls=("encoder", "training")),

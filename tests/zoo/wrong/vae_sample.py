@@ -34,7 +34,7 @@ WRONG = (
     _code("codes truncated", f"{_DRAW}.clamp(-1.5, 1.5)", diagnosis="noise_not_normal"),
     _code(
         "pixel noise on drawn codes only",
-        result="mode() + (torch.randn(1) if noise is None else 0.0)",
+        result="sample() if noise is None else self.decode(z).mode()",
         diagnosis="prior_sample_sampled_pixels",
     ),
     _code("clamped to pixels", result="mode().clamp(-1.0, 1.0)"),
