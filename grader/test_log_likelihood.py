@@ -50,7 +50,7 @@ def test_one_number_per_image(probe: Probe, draw: Draw) -> None:
 def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
     """Where the encoder is the true posterior, every weight is p(x): the estimate is exact for every K"""
     known = true_posterior_model(draw, gain=10.0)  # so that no density is near 1 by accident
-    for batch, samples, train in [(4, 30, False), (1, 1, False), (3, 1, False), (1, 10, False), (2, 6, True)]:
+    for batch, samples, train in [(4, 30, False), (1, 1, False), (3, 1, False), (1, 1103, False), (2, 6, True)]:
         x, first = images_of(known, draw, batch), images_of(known, draw, 2).float()
         x[-1] *= 6  # an image far from the others: each must be estimated on its own
         answer = probe(
@@ -102,7 +102,7 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
 def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
     """With a posterior that is too wide, the estimate is the log of the mean of K fresh weights"""
     factor, z_dim = 2.0, 2
-    known = true_posterior_model(draw, inflation=factor, z_dim=z_dim, gain=2.0, in_channels=1)
+    known = true_posterior_model(draw, inflation=factor, z_dim=z_dim, gain=4.0, in_channels=1)
     x = images_of(known, draw, 2).repeat_interleave(3, dim=0)  # each image three times: its draws must differ
     for samples, train in [(2000, False), (600, True)]:
         answer = probe(
@@ -135,8 +135,7 @@ def test_one_weight(probe: Probe, draw: Draw) -> None:
         fail(
             f"log w - log p(x) distributed as log 2 - Exp(1): distance of distributions at most {bound:.2f}",
             f"{distance:.2f}",
-            hint=same.hint if same else "does the estimate use as many weights as K says?",
-            diagnosis=same.id if same else None,
+            hint="does the estimate use as many weights as K says, and does each code have noise of its own?",
         )
 
 

@@ -8,13 +8,14 @@ import torch
 from assignment.train import Settings, new_model, new_optimizer, train_epoch
 from data import load
 from grader.worker.probes.training import train
-from grader.worker.submission import Submission, load as load_file
+from grader.worker.submission import Submission
+from grader.worker.submission import load as load_file
 
 REFERENCE = Path(__file__).resolve().parents[1] / "solution" / "VAE_Model.py"
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_the_probe_has_the_losses_of_the_training_loop(seed: int):
+def test_the_probe_has_the_losses_of_the_training_loop(seed: int) -> None:
     """Over two epochs of 100 images, with a last batch of 36."""
     images = load("sample").images[:100]
     submission = Submission(load_file(REFERENCE), {})

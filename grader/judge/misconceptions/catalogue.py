@@ -125,7 +125,11 @@ _ENTRIES = {
     "forward": [
         ("swapped", "nll and kl changed places", "look at the order of the three results"),
         ("mean_decoded", "posterior mode decoded", "the code is a sample of the posterior, not its mode"),
-        ("noise_ignored", "given noise not used", "if noise is given, the posterior's sample must use it"),
+        (
+            "noise_ignored",
+            "chance beside given noise",
+            "if noise is given, the sample uses it, and nothing else is random",
+        ),
         ("prior_decoded", "noise decoded", "the code comes from the posterior of this image, not from the prior"),
         ("averaged", "averages over the batch", "one number per image is asked for"),
         ("mean_over_pixels", "mean over pixels", "log-densities of pixels add up"),

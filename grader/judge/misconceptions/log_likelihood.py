@@ -62,7 +62,7 @@ def _log_likelihood(known: KnownModel, x: Tensor, z: Float64[Tensor, "*any B z"]
 def diagnose_log_likelihood(
     actual: Float64[Tensor, " B"], known: KnownModel, x: Float64[Tensor, "B C S S"], K: int, draw: Draw
 ) -> Misconception | None:
-    """Return the wrong estimator that fits all estimates: within 4.5 standard deviations and 0.02 nats of rounding.
+    """Return the wrong estimator that fits all estimates, each within 4.5 standard deviations, their mean within 4.
 
     Of several the likeliest wins, with normal densities for their runs. An estimator that spreads widely fits much; it
     is named only if the estimates spread as widely. One that ignores all noise gives images that agree the same number,
@@ -74,6 +74,7 @@ def diagnose_log_likelihood(
         off, spread = actual - values.mean(dim=0), values.std(dim=0)
         scale = spread + 0.02
         close = bool((off.abs() <= 4.5 * spread + 0.02).all())
+        close &= abs(float(off.mean())) <= 4.0 * float(spread.mean()) / math.sqrt(len(actual)) + 0.01
         narrow = float(spread.max()) < 0.1 or float(off.std()) > 0.25 * float(spread.mean())
         if close and narrow:
             fits[name] = float(-(0.5 * (off / scale) ** 2 + scale.log()).sum())

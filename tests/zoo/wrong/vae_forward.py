@@ -83,7 +83,9 @@ WRONG = (
         "if noise is None else noise)",
         diagnosis="noise_not_fresh",
     ),
-    _code("sampled twice", "posterior.sample(noise) + torch.randn(len(x), self.z_dim)"),
+    _code(
+        "sampled twice", "posterior.sample(noise) + torch.randn(len(x), self.z_dim)", diagnosis="forward_noise_ignored"
+    ),
     _code("code detached", "posterior.sample(noise).detach()", diagnosis="gradient_cut"),
     _results("kl detached", kl=f"{_KL}.detach()", diagnosis="gradient_cut"),
     _results("nll by .data", nll=f"{_NLL}.data", diagnosis="gradient_cut"),

@@ -39,7 +39,7 @@ WRONG = (
         "return model.decode(torch.randn(n_samples, z_1.shape[1])).mode()",
         diagnosis="interpolate_random_codes",
     ),
-    _path("random weights", "torch.rand(n_samples).sort().values"),
+    _path("random weights", "torch.rand(n_samples).sort().values", diagnosis="interpolate_random_codes"),
     _path("uneven", f"({_EVEN} ** 2)"),
     _path("smooth at the ends", f"(0.5 - 0.5 * torch.cos(math.pi * {_EVEN}))"),
     _path("right for two images only", f"{_EVEN}.round()"),
@@ -50,7 +50,7 @@ WRONG = (
     _path("rounding adds an image", "torch.arange(0, 1 + 1 / (n_samples - 1), 1 / (n_samples - 1))"),
     _path("integer weights", "(torch.arange(n_samples) // (n_samples - 1)).float()"),
     _path("half precision weights", f"{_EVEN}.bfloat16().float()"),
-    _path("a draw of the pixels", _EVEN, result="sample()"),
+    _path("a draw of the pixels", _EVEN, result="sample()", diagnosis="interpolate_random_codes"),
     _path("clamped to pixels", _EVEN, result="mode().clamp(-1.0, 1.0)"),
     _path("a distribution", _EVEN, result="mode"),
     _path("flat images", _EVEN, result="mode().flatten(1)"),
@@ -74,6 +74,7 @@ WRONG = (
         "code sampled around",
         f"w = {_EVEN}.unsqueeze(1)\nz = DiagonalGaussianDistribution((1 - w) * z_1 + w * z_2).sample()\n"
         "return model.decode(z).mode()",
+        diagnosis="interpolate_random_codes",
     ),
     Wrong("interpolate", "a function of another name", swaps=(("def interpolate(", "def walk("),)),
     Wrong(
