@@ -131,7 +131,6 @@ def test_one_weight(probe: Probe, draw: Draw) -> None:
     excess = answer["value_0"].double() - exact_log_likelihood(known, x)
     distance, bound = single_weight_distance(excess), single_weight_bound(len(x))
     if not distance <= bound:
-        same = by_id("noise_not_fresh") if float(excess.std()) < 2e-3 else None
         fail(
             f"log w - log p(x) distributed as log 2 - Exp(1): distance of distributions at most {bound:.2f}",
             f"{distance:.2f}",
