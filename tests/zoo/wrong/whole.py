@@ -35,13 +35,18 @@ WRONG = (
     _forward("nll of another image", "likelihood.nll(x.roll(1, dims=0))", _KL, "training_collapse"),
     _forward("nll of the negative", "likelihood.nll(-x)", _KL),
     _forward("decoder learns nothing", f"{_NLL}.detach()", _KL, "training_frozen"),
-    _whole(
+    Wrong(
+        "training",
         "weights drawn anew at every step",
-        "for module in self.modules():\n            if hasattr(module, 'reset_parameters'):\n"
-        f"                module.reset_parameters()\n        {_RESULTS}",
-        "forward_noise_ignored",  # two calls with the same noise differ; training then fails in backward
-        _RESULTS,
-        ("forward",),
+        swaps=(
+            (
+                _RESULTS,
+                "for module in self.modules():\n            if hasattr(module, 'reset_parameters'):\n"
+                f"                module.reset_parameters()\n        {_RESULTS}",
+            ),
+        ),
+        also=("forward_noise_ignored",),  # two calls with the same noise differ, now and then
+        falls=("training", "forward"),
     ),
     _whole("encoder sees one pixel", "return self.layers(x[:, :, :1, :1].expand_as(x))", "", "return self.layers(x)"),
     _whole(
