@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 
-from .results import Kind, Status
+from .results import Kind
 
 _Function = TypeVar("_Function", bound=Callable[..., None])
 
@@ -51,8 +51,6 @@ class Explanation:
 
 class CheckFailed(Exception):  # noqa: N818
     """Raised by a check whose demand is not met."""
-
-    status: Status = "failed"
 
     def __init__(self, explanation: Explanation):
         super().__init__(explanation.text())

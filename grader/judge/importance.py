@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-FALSE_FAILURE = 1e-10
+from .normality import FALSE_FAILURE, uniform_distance
 
 
 def inflated_bounds(factor: float, z_dim: int, samples: int) -> tuple[float, float]:
@@ -32,11 +32,8 @@ def single_weight_distance(excess: Float64[Tensor, " n"]) -> float:
     Codes of the inflated posterior are e standard deviations of the true one off, e normal of variance c; then
     log w - log p(x) = z/2 log c - (1 - 1/c) |e|^2 / 2, which for c = 2 and z = 2 is log 2 - Exp(1).
     """
-    ordered = (math.log(2.0) - excess).sort().values
-    n = len(ordered)
-    cdf = -torch.expm1(-ordered.clamp(min=0.0))
-    steps = torch.arange(n + 1, dtype=ordered.dtype) / n
-    return float(torch.maximum((steps[1:] - cdf).abs(), (cdf - steps[:-1]).abs()).max())
+    exponential = (math.log(2.0) - excess).sort().values.clamp(min=0.0)
+    return uniform_distance(-torch.expm1(-exponential))
 
 
 def single_weight_bound(n: int) -> float:

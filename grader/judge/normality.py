@@ -78,8 +78,7 @@ def _looks_uniform(flat: Float64[Tensor, " n"]) -> bool:
     low, high = float(flat.min()), float(flat.max())
     if not low < high:
         return False
-    normal = torch.special.ndtri((flat - low) / (high - low))
-    return ks_distance(normal.sort().values) < math.sqrt(_LOG / (2 * len(flat)))
+    return uniform_distance(((flat - low) / (high - low)).sort().values) < math.sqrt(_LOG / (2 * len(flat)))
 
 
 def neighbours(noise: Float64[Tensor, "calls B z"], dim: int) -> tuple[float, float]:
@@ -93,7 +92,14 @@ def neighbours(noise: Float64[Tensor, "calls B z"], dim: int) -> tuple[float, fl
 
 def ks_distance(ordered: Float64[Tensor, " n"]) -> float:
     """Return the Kolmogorov-Smirnov distance between sorted numbers and the standard normal distribution."""
+    return uniform_distance(torch.special.ndtr(ordered))
+
+
+def uniform_distance(ordered: Float64[Tensor, " n"]) -> float:
+    """Return the Kolmogorov-Smirnov distance between sorted numbers and the uniform distribution on [0, 1].
+
+    With a distribution's own cdf applied to numbers first, it is their distance from that distribution.
+    """
     n = len(ordered)
-    cdf = torch.special.ndtr(ordered)
     steps = torch.arange(n + 1, dtype=ordered.dtype) / n
-    return float(torch.maximum((steps[1:] - cdf).abs(), (cdf - steps[:-1]).abs()).max())
+    return float(torch.maximum((steps[1:] - ordered).abs(), (ordered - steps[:-1]).abs()).max())
