@@ -32,6 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the submission in pytest's own process, for --pdb; the score does not count",
     )
     group.addoption(
+        "--lanes",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="sandboxes at work at the same time: with 2, training runs beside the other tasks [2]",
+    )
+    group.addoption(
         "--no-fork", action="store_true", help="start a fresh interpreter per task, as on Windows and macOS (slower)"
     )
 
