@@ -23,7 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     given = config.getoption("submission")
     submission = config.invocation_params.dir / given if given else config.rootpath / DEFAULT_SUBMISSION
     try:
-        offering = load()
+        chosen = config.getoption("offering")
+        offering = load(config.invocation_params.dir / chosen) if chosen else load()
         fork = not config.getoption("no_fork")
         lanes = config.getoption("lanes")
         session = Session(submission, offering, config.getoption("seed"), config.getoption("sandbox"), fork, lanes)

@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help=f"the file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]",
     )
+    group.addoption("--offering", metavar="FILE", default=None, help="points and limits [grader/offering.toml]")
     group.addoption("--results", metavar="FILE", default=None, help="write Gradescope's results.json here")
     group.addoption("--seed", type=int, default=0, metavar="N", help="what all inputs are drawn from [0]")
     group.addoption("--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]")

@@ -10,7 +10,6 @@ from ..errors import MissingName
 from ..submission import Submission
 from .found import Found, changed, gradients, need_tensor, snapshot
 
-
 _INITIALISATIONS = 4
 
 
