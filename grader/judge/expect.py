@@ -87,6 +87,8 @@ def expect_close(
         CheckFailed: Something differs.
     """
     expect_shape(actual, expected.shape, what)
+    if not actual.is_floating_point():
+        fail(f"{what} of real numbers", f"dtype {_dtype(actual.dtype)}", hint="convert no result to another dtype")
     got, wanted = actual.double(), expected.double()
     excess = (got - wanted).abs() - (atol + rtol * wanted.abs())
     if bool((excess <= 0).all()):
@@ -184,5 +186,6 @@ def expect_varies(actual: Tensor, what: str) -> None:
     Raises:
         CheckFailed: All rows are the same.
     """
-    if len(actual) > 1 and bool((actual == actual[:1]).all()):
+    same = (actual == actual[:1]) | (actual.isnan() & actual[:1].isnan())
+    if len(actual) > 1 and bool(same.all()):
         fail(f"{what} of its own for every input", "the same result for every input")

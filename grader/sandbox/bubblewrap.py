@@ -56,6 +56,10 @@ class Bubblewrap(Zygote):
     def _watched_folders(self) -> list[Path]:
         return []  # their file systems are sized
 
+    def _kill(self) -> None:
+        self._lost = True
+        self._process.kill()  # with it goes process 1 inside, and with that the kernel ends the whole namespace
+
 
 def _shared_folders() -> list[str]:
     """Return the usual writable folders; one below which something must be mounted is none."""

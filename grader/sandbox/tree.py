@@ -29,13 +29,16 @@ def family(root: int) -> list[psutil.Process]:
         return []
 
 
-def size(root: int, memory_limit: int) -> Size:
+def size(root: int, memory_limit: int, enough: int) -> Size:
     """Return the size of a family.
 
     Resident sizes are quick to read, but count shared pages once for each process. Only when their sum exceeds
-    `memory_limit` are the proportional sizes read, which take the kernel milliseconds each.
+    `memory_limit` are the proportional sizes read, which take the kernel milliseconds each. Of more than `enough`
+    processes nothing is read: there are too many.
     """
     members = family(root)
+    if len(members) > enough:
+        return Size(len(members), 0)
     threads = sum(_each(members, lambda p: p.num_threads()))
     resident = sum(_each(members, lambda p: p.memory_info().rss))
     if resident <= memory_limit:

@@ -49,7 +49,7 @@ class Watchdog:
             pause = max(_EVERY_S, (time.thread_time() - started) / _SHARE)
 
     def _look(self) -> Failure | None:
-        size = tree.size(self._root, self._ceilings.memory_bytes)
+        size = tree.size(self._root, self._ceilings.memory_bytes, enough=self._ceilings.threads)
         if size.memory_bytes > self._ceilings.memory_bytes:
             limit = self._ceilings.memory_bytes >> 20
             return Failure(

@@ -48,11 +48,12 @@ def answer(submission: Submission, path: Path, request: Message) -> Message:
     try:
         seed_everything(request.header["seed"])
         found = PROBES[request.header["probe"]](submission, **request.header["arguments"], **request.tensors)
-        tensors = {name: wire.plain(_tensor(name, value)) for name, value in found.tensors.items()}
+        tensors = {name: _tensor(name, value) for name, value in found.tensors.items()}
         size = sum(t.numel() * t.element_size() for t in tensors.values())
         if size > wire.MAX_TENSORS - wire.MAX_HEADER:
             raise WrongType(f"an answer of {size >> 20} MiB; {wire.MAX_TENSORS >> 20} MiB are the most (weights count)")
-        return Message({"id": number, "facts": found.facts}, tensors)
+        plain = {name: wire.plain(tensor) for name, tensor in tensors.items()}  # one that is expanded may be huge
+        return Message({"id": number, "facts": found.facts}, plain)
     except BaseException as error:
         return Message({"id": number, "error": describe(error, path)})
     finally:

@@ -18,8 +18,9 @@ ENDS = (
     Hostile("segmentation fault", before_kl("ctypes.string_at(0)"), kl(0, "crashed"), ("by signal 11",)),
     Hostile(
         "recursion without end",
-        before_kl("sys.setrecursionlimit(10**9)\nf = lambda n: f(n + 1)\nf(0)"),
+        before_kl("sys.setrecursionlimit(10**9)", "x = []", "for _ in range(10**6):\n    x = [x]", "repr(x)"),
         kl(0, "crashed"),
+        ("by signal 11",),
     ),
     Hostile("aborts", before_kl("os.abort()"), kl(0, "crashed"), ("by signal 6",)),
     Hostile("loop in Python", before_kl("while True: pass"), kl(0, "timed out"), ("CPU seconds in this task",)),
@@ -103,7 +104,7 @@ ENDS = (
     ),
     Hostile(
         "folders in folders",
-        before_kl(
+        file(
             """
             for _ in range(1500):
                 os.mkdir("d")
@@ -120,18 +121,16 @@ ENDS = (
     ),
     Hostile(
         "a daemon that stays",
-        before_kl(
-            shielded(
-                """
+        file(
+            """
+            if os.fork() == 0:
+                os.setsid()
+                for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, signal.SIG_IGN)
                 if os.fork() == 0:
-                    os.setsid()
-                    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
-                        signal.signal(number, signal.SIG_IGN)
-                    if os.fork() == 0:
-                        os.execv(sys.executable, [sys.executable, "-ISc", "import time; time.sleep(600)", "@TOKEN@"])
-                    os._exit(0)
-                """
-            )
+                    os.execv(sys.executable, [sys.executable, "-ISc", "import time; time.sleep(600)", "@TOKEN@"])
+                os._exit(0)
+            """
         ),
         AS_ANSWERED,
     ),

@@ -65,7 +65,7 @@ def file(*top: str, of_kl: str = RIGHT["kl"]) -> str:
     answers = {**dict.fromkeys(REGIONS, todo), "kl": of_kl, "mode": RIGHT["mode"]}
     text = with_answers(reference(), answers)
     head = "from torch import Tensor, nn\n"
-    usual = "import ctypes, gc, json, os, re, signal, socket, struct, subprocess, sys, threading, time\n"
+    usual = "import ctypes, gc, json, os, re, signal, socket, struct, subprocess, sys, threading, time, types\n"
     assert text.count(head) == 1
     return text.replace(head, head + usual + lines(*top))
 

@@ -6,7 +6,8 @@ _ALWAYS_EQUAL = """
 class Equal(torch.Tensor):
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
-        return True if "eq" in str(func) or "close" in str(func) else super().__torch_function__(func, types, args, kwargs)
+        compares = "eq" in str(func) or "close" in str(func)
+        return True if compares else super().__torch_function__(func, types, args, kwargs)
 
     def __eq__(self, other):
         return True
@@ -135,9 +136,9 @@ FORGERY = (
             of_kl=lines(
                 """
                 for found in gc.get_objects():
-                    code = getattr(found, "__code__", None)
-                    if code and code.co_name == "kl" and "stand-in" in code.co_filename:
-                        return found(self)
+                    if type(found) is types.FunctionType and found.__name__ == "kl":
+                        if "stand-in" in found.__code__.co_filename:
+                            return found(self)
                 """,
                 WRONG_KL,
             )
