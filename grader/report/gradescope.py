@@ -1,11 +1,11 @@
 """Gradescope's results.json, which is also the grader's own file format."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from ..judge.results import CheckResult, Result
+from .files import write_whole
 
 
 def points(hundredths: int) -> float:
@@ -42,6 +42,7 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def _test(check: CheckResult) -> dict[str, Any]:
+    """Return one of Gradescope's tests, and in its `extra_data` what Gradescope has no word for."""
     return {
         "name": f"{check.task}: {check.title}",
         "score": points(check.score),
@@ -49,16 +50,18 @@ def _test(check: CheckResult) -> dict[str, Any]:
         "status": "passed" if check.status == "passed" else "failed",
         "output": check.output,
         "tags": [check.task],
+        "extra_data": {
+            "check": check.name,
+            "kind": check.kind,
+            "status": check.status,
+            "diagnosis": check.diagnosis,
+        },
     }
 
 
 def write(path: Path, result: Result) -> None:
-    """Write results.json atomically: whoever reads it sees the whole of it or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(as_json(result), indent=1), encoding="utf-8")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write results.json atomically: whoever reads it sees the whole of it or none.
+
+    All but ASCII is escaped in the file, so that no terminal or log that shows it can be harmed.
+    """
+    write_whole(path, json.dumps(as_json(result), indent=1, ensure_ascii=True))
