@@ -13,17 +13,31 @@ import select
 import shutil
 import subprocess
 import time
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-PROGRAM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 MISSING = "no Chromium here: apt-get install chromium"
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # nothing outside this machine has an address
 )  # fmt: skip
 _PATIENCE_S = 60.0
+
+
+@lru_cache(maxsize=1)
+def program() -> str | None:
+    """Return a Chromium that starts (Ubuntu's package is a stub without snap), or None."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            try:
+                subprocess.run([path, "--version"], capture_output=True, timeout=_PATIENCE_S, check=True)
+            except (OSError, subprocess.SubprocessError):
+                continue
+            return path
+    return None
 
 
 class Browser:
@@ -34,13 +48,14 @@ class Browser:
     """
 
     def __init__(self, profile: Path):
-        assert PROGRAM, MISSING
+        path = program()
+        assert path, MISSING
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
         # Chromium reads commands from descriptor 3 and writes to 4; a shell puts them there, whatever ours are called.
         plumbing = f'exec 3<&{theirs_in} 4>&{theirs_out}; exec "$0" "$@"'
         self._process = subprocess.Popen(
-            ["bash", "-c", plumbing, PROGRAM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            ["bash", "-c", plumbing, path, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -52,14 +52,16 @@ def write_class_reports(
 
     Raises:
         OSError: A page cannot be written.
-        ValueError: `compare_with` holds no class run, or is `out` itself.
+        ValueError: `compare_with` holds no class run or is `out` itself, or a name is none of a folder in `out`.
     """
+    if astray := [entry.submission for entry in entries if not _names_a_folder(entry.submission)]:
+        raise ValueError(f"no name of a folder: {astray[0]!r}")
     if compare_with and compare_with.resolve() == out.resolve():
         raise ValueError(f"{compare_with} is the folder of this very run: compare it with another one")
     records = [record(entry) for entry in entries]
     comparison = compared(records, compare_with) if compare_with else None
-    for one in records:
-        html.write(out / one.submission, one, title)
+    for entry, one in zip(entries, records, strict=True):
+        html.write(out / entry.submission, one, title)
     found = _look_alikes(records, given)
     for name, anonymous in (("index.html", False), ("index-anonymous.html", True)):
         text = index.page(
@@ -78,6 +80,10 @@ def compared(records: Sequence[Record], old: Path) -> Comparison:
         ValueError: The folder is none of a class run.
     """
     return compare.compare([record(entry) for entry in read_class(old)], records, old.resolve().name)
+
+
+def _names_a_folder(name: str) -> bool:
+    return name not in ("", ".", "..") and Path(name).name == name
 
 
 def _look_alikes(records: Sequence[Record], given: Iterable[str]) -> LookAlikes | None:

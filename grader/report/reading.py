@@ -23,7 +23,7 @@ class Record:
     """An entry, read.
 
     Attributes:
-        submission: Its name, and that of its folder.
+        submission: Its name, which is that of its folder too.
         status: `graded`, or the reason why nothing was.
         result: The result model; None if nothing was graded.
         made: What `extra_data["class"]` says of the run: sha256, grader, seed, ...
@@ -39,14 +39,14 @@ class Record:
 
 def record(entry: Entry) -> Record:
     """Return an entry with its results read; results that cannot be read become a status."""
-    status = harmless(entry.status)
+    name, status = harmless(entry.submission), harmless(entry.status)
     if entry.results is None:
-        return Record(entry.submission, status, source=entry.source)
+        return Record(name, status, source=entry.source)
     try:
         made = entry.results["extra_data"].get("class") or {}
-        return Record(entry.submission, status, result(entry.results, entry.submission), dict(made), entry.source)
+        return Record(name, status, result(entry.results, name), dict(made), entry.source)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
-        return Record(entry.submission, "its results.json has another format", source=entry.source)
+        return Record(name, "its results.json has another format", source=entry.source)
 
 
 def result(data: Mapping[str, Any], submission: str) -> Result:
