@@ -90,6 +90,13 @@ def test_a_worker_that_died_is_explained_once() -> None:
     assert "1 more check of this task missed its points for the same reason." in text
 
 
+def test_what_ended_several_tasks_is_said_once() -> None:
+    text = report(entry("ada", dict.fromkeys(POINTS, "crashed"), "got       SyntaxError in line 3")).text
+    assert "Crashed in 3 tasks, for one reason kl , mode , training got SyntaxError in line 3" in text
+    assert text.count("SyntaxError") == 1
+    assert "These checks count" not in text
+
+
 def test_full_points_leave_nothing_to_look_at() -> None:
     assert "Nothing: every check passed." in report(entry("ada")).text
 

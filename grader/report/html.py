@@ -1,5 +1,6 @@
 """report.html: what one student reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from .explain import parts, shown
 from .files import write_whole
 from .pages import render
 from .reading import Record
-from .statistics import attainment
+from .statistics import BROKEN, attainment
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class ShownTask:
     same: int
 
 
+@dataclass(frozen=True)
+class Everywhere:
+    """One thing that ended several tasks, as an error on import does: said once, above the tasks."""
+
+    status: str
+    parts: tuple[tuple[str, str], ...]
+    tasks: tuple[str, ...]
+
+
 def page(record: Record, title: str) -> str:
     """Return the report of one submission as a page of HTML.
 
@@ -57,12 +67,15 @@ def page(record: Record, title: str) -> str:
         title: What was graded, as the heading's small line says it: course, assignment, term.
     """
     tasks = [_task(task) for task in record.result.tasks] if record.result else []
+    everywhere = _everywhere(tasks)
     return render(
         "report.html",
         title=title,
         record=record,
         result=record.result,
         tasks=tasks,
+        everywhere=everywhere,
+        said={task for one in everywhere for task in one.tasks},
         untouched=[task.id for task in tasks if task.attainment == "not attempted"],
         counts={kind: sum(task.attainment == kind for task in tasks) for kind in ("full", "partial", "zero")},
         environment=_environment(record.result),
@@ -94,6 +107,15 @@ def _task(task: TaskResult) -> ShownTask:
         waiting=tuple(check.title for check in checks.waiting),
         same=checks.same,
     )
+
+
+def _everywhere(tasks: Sequence[ShownTask]) -> list[Everywhere]:
+    """Return what ended more than one task in the very same words."""
+    ended: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
+    for task in tasks:
+        if task.status in BROKEN and len(task.checks) == 1:
+            ended.setdefault((task.status, task.checks[0].parts), []).append(task.id)
+    return [Everywhere(*what, tuple(ids)) for what, ids in ended.items() if len(ids) > 1]
 
 
 def _check(check: CheckResult) -> ShownCheck:
