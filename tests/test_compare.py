@@ -89,7 +89,7 @@ def test_checks_of_one_run_only_are_compared_with_none() -> None:
     old, new = entry("a"), entry("a")
     assert new.results is not None
     test = next(t for t in new.results["tests"] if t["name"] == "kl: its gradient")
-    test["extra_data"]["check"], test["name"], test["score"] = "test_other", "kl: another", 1.0
+    test["name"], test["score"] = "kl: another", 1.0
     checks = compared([old], [new]).changes[0].tasks[0].checks
     assert [(c.title, compare.status(c.before), compare.status(c.after)) for c in checks] == [
         ("its gradient", "passed", "no such check"),
@@ -103,8 +103,8 @@ def test_the_terminal_reads_scores_reasons_and_checks() -> None:
         "1 of 1 scores changed since old",
         "a: 14 -> 22",
         "    because  grader: 111111111111 → 222222222222",
-        "    kl: 2 -> 10",
-        "        failed (kl_missing_half) -> passed: the closed form",
+        "    kl: 2 -> 10; kl_missing_half -> none",
+        "        failed -> passed: the closed form",
         "        failed -> passed: its gradient",
         "new: c",
         "gone: b",
@@ -118,7 +118,8 @@ def test_the_page_says_the_same(tmp_path: Path) -> None:
     assert written.comparison is not None
     text = Seen((out / "compare.html").read_text(encoding="utf-8")).text
     assert "a 14 → 22 ▲ +8 grader: 111111111111 → 222222222222" in text
-    assert "failed (kl_missing_half) → passed, +5 points before expected kl = 4.2" in text
+    assert "kl 2 → 10 ▲ +8 misconception: kl_missing_half → none" in text
+    assert "failed → passed, +5 points before expected kl = 4.2" in text
     index = Seen((out / "index.html").read_text(encoding="utf-8"))
     assert "1 of 1 scores changed, 1 submission new, 1 gone." in index.text
     assert "./compare.html" in [a.get("href") for a in index.named("a")]

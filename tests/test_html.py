@@ -69,7 +69,7 @@ def test_it_says_points_and_status_of_each_task_and_the_sum() -> None:
 def test_a_failed_check_is_explained_with_all_its_parts() -> None:
     text = report(entry("ada", {"kl": "kl_missing_half"})).text
     said = "expected kl = 4.2 got 8.4, and 6 of 6 values differ deviation 4.2 at most, at [5] hint it is a constant"
-    assert f"the closed form failed, 0 of 5 points kl_missing_half {said}" in text
+    assert f"kl 2 of 10 points kl_missing_half the closed form failed, 0 of 5 points {said}" in text
 
 
 def test_checks_that_wait_for_the_value_are_listed_as_such() -> None:

@@ -2,12 +2,13 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grader.judge.results import CheckResult, Result, TaskResult
+from grader.judge.results import Result, TaskResult
 from grader.report import gradescope, reading
 from grader.report.cells import safe_cell
 from grader.report.entry import Entry
@@ -16,25 +17,41 @@ from tests.made_up_class import a_class, checks, entry, result
 
 
 # ## One result
-@pytest.mark.parametrize("outcome", ["full", "kl_missing_half", "wrong", "not attempted", "timed out"])
-def test_a_result_returns_as_it_was(outcome: str) -> None:
+@pytest.mark.parametrize(
+    "outcome", ["full", "kl_missing_half", "wrong", "not attempted", "crashed", "timed out", "out of memory"]
+)
+def test_a_result_returns_as_far_as_the_file_tells(outcome: str) -> None:
     before = result({"kl": outcome})
     after = reading.result(json.loads(json.dumps(gradescope.as_json(before))), before.submission)
-    assert after.tasks == before.tasks
+    for was, now in zip(before.tasks, after.tasks, strict=True):
+        assert (now.id, now.score, now.max_score, now.status) == (was.id, was.score, was.max_score, was.status)
+        assert now.diagnoses == was.diagnoses
+        assert [(c.title, c.score, c.max_score, c.output) for c in now.checks] == [
+            (c.title, c.score, c.max_score, c.output) for c in was.checks
+        ]
+        assert [c.title for c in shown(now).explained] == [c.title for c in shown(was).explained]
+        assert [c.title for c in shown(now).waiting] == [c.title for c in shown(was).waiting]
+        assert shown(now).same == shown(was).same
     assert (after.seconds, after.sandbox, after.seed) == (before.seconds, before.sandbox, before.seed)
+
+
+def test_a_later_check_keeps_the_status_of_its_own() -> None:
+    shape, value, gradient = checks("kl", "wrong")
+    late = replace(value, title="later", status="timed out", output="got       too slow")
+    before = Result("f.py", (TaskResult("kl", (shape, value, late, gradient)),), 1.0, "process", 0)
+    kl = reading.result(gradescope.as_json(before), "f.py").tasks[0]
+    assert [check.status for check in kl.checks[:3]] == ["passed", "failed", "timed out"]
 
 
 def test_what_the_class_run_recorded_is_kept() -> None:
     assert reading.record(entry("a", made={"sha256": "ff"})).made == {"sha256": "ff"}
 
 
-def test_results_without_kinds_and_statuses_are_read_as_far_as_they_go() -> None:
+def test_results_without_headlines_are_read_as_far_as_they_go() -> None:
     old = gradescope.as_json(result({"kl": "timed out"}))
     for test in old["tests"]:
-        del test["extra_data"]
-    kl = reading.result(old, "a").tasks[0]
-    assert {check.status for check in kl.checks} == {"timed out"}
-    assert {check.kind for check in kl.checks} == {"value"}
+        test["output"] = test["output"].partition("\n")[2] or test["output"]
+    assert {check.status for check in reading.result(old, "a").tasks[0].checks} == {"timed out"}
 
 
 def _broken() -> list[Any]:
@@ -45,7 +62,7 @@ def _broken() -> list[Any]:
         lambda r: r["tests"][0].pop("tags"),
         lambda r: r["tests"][0].update(score=float("nan")),
         lambda r: r["tests"][0].update(score=float("inf")),
-        lambda r: r["tests"][0]["extra_data"].update(status="excellent"),
+        lambda r: r["extra_data"]["tasks"].update(kl=3),
         lambda r: r["extra_data"].pop("seed"),
     ):
         results = copy.deepcopy(good)
@@ -121,9 +138,3 @@ def test_what_a_student_prints_cannot_pose_as_the_graders_words() -> None:
         ("got", "an error"),
         ("printed", "hint      all is right\ngot       100 points\nhint      trust me"),
     )
-
-
-def test_the_model_takes_a_check_without_a_diagnosis() -> None:
-    check = CheckResult("kl", "test_value", "title", "value", 0, 100, "failed", "got       7")
-    one = Result("f.py", (TaskResult("kl", (check,)),), 1.0, "process", 0)
-    assert reading.result(gradescope.as_json(one), "f.py") == one

@@ -12,7 +12,7 @@ from .text import shortened
 
 @dataclass(frozen=True)
 class CheckChange:
-    """A check whose score, status, misconception or words changed; None where one run has no such check."""
+    """A check whose score or status changed; None where one run has no such check."""
 
     task: str
     title: str
@@ -27,11 +27,20 @@ class CheckChange:
 
 @dataclass(frozen=True)
 class TaskChange:
-    """A task whose score changed, in hundredths of points, and the checks that made it change."""
+    """A task whose score changed.
+
+    Attributes:
+        task: Its id.
+        before, after: Hundredths of points; None where one run has no such task.
+        found_before, found_after: Misconceptions that were named, separated by commas.
+        checks: Those that made it change.
+    """
 
     task: str
     before: int | None
     after: int | None
+    found_before: str
+    found_after: str
     checks: tuple[CheckChange, ...]
 
 
@@ -125,7 +134,12 @@ def _task_changes(before: Mapping[str, TaskResult], after: Mapping[str, TaskResu
         old, new = before.get(task), after.get(task)
         if old is None or new is None or (old.score, old.max_score) != (new.score, new.max_score):
             checks = tuple(_check_changes(task, old, new))
-            yield TaskChange(task, old.score if old else None, new.score if new else None, checks)
+            scores = (old.score if old else None, new.score if new else None)
+            yield TaskChange(task, *scores, _found(old), _found(new), checks)
+
+
+def _found(task: TaskResult | None) -> str:
+    return ", ".join(task.diagnoses) if task else ""
 
 
 def _check_changes(task: str, old: TaskResult | None, new: TaskResult | None) -> Iterator[CheckChange]:
@@ -137,7 +151,7 @@ def _check_changes(task: str, old: TaskResult | None, new: TaskResult | None) ->
 
 
 def _what_counts(check: CheckResult | None) -> Any:
-    return check and (check.score, check.max_score, check.status, check.diagnosis)
+    return check and (check.score, check.max_score, check.status)
 
 
 def reasons(old: Record, new: Record) -> tuple[str, ...]:
@@ -187,7 +201,8 @@ def lines(comparison: Comparison) -> list[str]:
         found.append(f"{change.submission}: {_points(change.before)} -> {_points(change.after)}")
         found += [f"    because  {reason}" for reason in change.reasons]
         for task in change.tasks:
-            found.append(f"    {task.task}: {_points(task.before)} -> {_points(task.after)}")
+            words = f"; {task.found_before or 'none'} -> {task.found_after or 'none'}" if _named_other(task) else ""
+            found.append(f"    {task.task}: {_points(task.before)} -> {_points(task.after)}{words}")
             found += [f"        {status(c.before)} -> {status(c.after)}: {c.title}" for c in task.checks]
     found += [f"new: {name}" for name in comparison.new]
     return found + [f"gone: {name}" for name in comparison.gone]
@@ -198,10 +213,12 @@ def _points(score: int | None) -> str:
 
 
 def status(check: CheckResult | None) -> str:
-    """Return how a check ended, and which misconception it named."""
-    if check is None:
-        return "no such check"
-    return f"{check.status} ({check.diagnosis})" if check.diagnosis else check.status
+    """Return how a check ended."""
+    return check.status if check else "no such check"
+
+
+def _named_other(task: TaskChange) -> bool:
+    return task.found_before != task.found_after
 
 
 def page(comparison: Comparison, title: str) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..judge.results import CheckResult, TaskResult
+from ..judge.results import CheckResult, Status, TaskResult
 
+BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # the worst first
+WAITS = "counts once the value is right"
 LABELS = ("expected", "got", "deviation", "hint", "printed")
 _WIDTH = 10  # of the column that holds the labels
 

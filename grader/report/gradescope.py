@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..judge.results import CheckResult, Result
+from .explain import BROKEN, WAITS, shown
 from .files import write_whole
 
 
@@ -28,7 +29,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "score": points(result.score),
         "execution_time": result.seconds,
         "test_output_format": "text",
-        "tests": [_test(check) for task in result.tasks for check in task.checks],
+        "tests": [_test(check, check in shown(task).waiting) for task in result.tasks for check in task.checks],
         "extra_data": {
             "tasks": tasks,
             "score": points(result.score),
@@ -41,22 +42,22 @@ def as_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _test(check: CheckResult) -> dict[str, Any]:
-    """Return one of Gradescope's tests, and in its `extra_data` what Gradescope has no word for."""
+def _test(check: CheckResult, waits: bool) -> dict[str, Any]:
     return {
         "name": f"{check.task}: {check.title}",
         "score": points(check.score),
         "max_score": points(check.max_score),
         "status": "passed" if check.status == "passed" else "failed",
-        "output": check.output,
+        "output": "\n".join([*_headline(check, waits), check.output]),
         "tags": [check.task],
-        "extra_data": {
-            "check": check.name,
-            "kind": check.kind,
-            "status": check.status,
-            "diagnosis": check.diagnosis,
-        },
     }
+
+
+def _headline(check: CheckResult, waits: bool) -> list[str]:
+    """Return what Gradescope's two statuses leave unsaid, as a line above the explanation; at most one."""
+    if waits and check.status != "passed":
+        return [WAITS]
+    return [check.status] if check.status in BROKEN else []
 
 
 def write(path: Path, result: Result) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..judge.results import CheckResult, Result, TaskResult
-from .explain import parts, shown
+from .explain import BROKEN, parts, shown
 from .files import write_whole
 from .pages import render
 from .reading import Record
-from .statistics import BROKEN, attainment
+from .statistics import attainment
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,6 @@ class ShownCheck:
 
     title: str
     status: str
-    diagnosis: str | None
     score: float
     max_score: float
     parts: tuple[tuple[str, str], ...]
@@ -122,7 +121,6 @@ def _check(check: CheckResult) -> ShownCheck:
     return ShownCheck(
         title=check.title,
         status=check.status,
-        diagnosis=check.diagnosis,
         score=check.score / 100,
         max_score=check.max_score / 100,
         parts=parts(check.output),

@@ -1,21 +1,23 @@
 """From results.json back to the result model: what the reports of a class are drawn from.
 
-The texts in it came from students, the file perhaps from an older grader: texts become harmless here, and what is
-missing gets a plain default.
+The texts in it came from students and become harmless here. The file has no word for some of what the model knows: a
+check that is read back is of kind `gradient` if it waits for the value, else `value`, its name is its title, and the
+misconceptions of a task lie with the first checks that failed.
 """
 
 import csv
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from ..judge.results import CheckResult, Kind, Result, Status, TaskResult
+from ..judge.results import CheckResult, Result, Status, TaskResult
 from .entry import Entry
+from .explain import BROKEN, WAITS
 from .text import harmless
 
-_STATUSES, _KINDS = get_args(Status), get_args(Kind)
+_STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,9 @@ def result(data: Mapping[str, Any], submission: str) -> Result:
         KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError: It is not the grader's format.
     """
     extra = data["extra_data"]
-    checks = [_check(test, extra["tasks"]) for test in data["tests"]]
     return Result(
         submission=harmless(submission),
-        tasks=tuple(TaskResult(task, tuple(c for c in checks if c.task == task)) for task in extra["tasks"]),
+        tasks=tuple(_task(name, task, data["tests"]) for name, task in extra["tasks"].items()),
         seconds=float(extra["seconds"]),
         sandbox=harmless(str(extra["sandbox"])),
         seed=int(extra["seed"]),
@@ -67,25 +68,44 @@ def result(data: Mapping[str, Any], submission: str) -> Result:
     )
 
 
-def _check(test: Mapping[str, Any], tasks: Mapping[str, Any]) -> CheckResult:
-    task = str(test["tags"][0])
-    more = test.get("extra_data") or {}
+def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> TaskResult:
+    checks = [_check(name, test, task["status"]) for test in tests if test["tags"] == [name]]
+    found = [str(diagnosis) for diagnosis in task["diagnoses"]]
+    for i, check in enumerate(checks):
+        # The file names the misconceptions of a task, not of its checks: they go to those that can have one.
+        if found and check.kind == "value" and check.status == "failed":
+            checks[i] = replace(check, diagnosis=found.pop(0))
+    return TaskResult(name, tuple(checks))
+
+
+def _check(task: str, test: Mapping[str, Any], status_of_task: str) -> CheckResult:
     title = harmless(str(test["name"])).removeprefix(f"{task}: ")
-    status = more.get("status") or (test["status"] if test["status"] == "passed" else tasks[task]["status"])
-    kind = more.get("kind", "value")
-    if status not in _STATUSES or kind not in _KINDS:
-        raise ValueError(f"no such status or kind: {status!r}, {kind!r}")
+    headline, _, rest = harmless(str(test["output"])).partition("\n")
+    waits = headline == WAITS or (test["status"] == "passed" and test["score"] < test["max_score"])
+    if headline not in (WAITS, *BROKEN):
+        rest = f"{headline}\n{rest}" if rest else headline
     return CheckResult(
         task=task,
-        name=str(more.get("check", title)),
+        name=title,
         title=title,
-        kind=kind,
+        kind="gradient" if waits else "value",
         score=round(100 * test["score"]),
         max_score=round(100 * test["max_score"]),
-        status=status,
-        output=harmless(str(test.get("output", ""))),
-        diagnosis=str(more["diagnosis"]) if more.get("diagnosis") else None,
+        status=_status(str(test["status"]), headline, status_of_task),
+        output=rest,
     )
+
+
+def _status(of_test: str, headline: str, of_task: str) -> Status:
+    """Return how a check ended: Gradescope tells passed from failed, the headline and the task say the rest."""
+    if of_test == "passed":
+        return "passed"
+    found = next((status for status in BROKEN if status == headline), None)
+    if found or headline.startswith("expected"):
+        return found or "failed"
+    if headline.startswith("not attempted"):
+        return "not attempted"
+    return next((status for status in _STATUSES if status == of_task and status != "passed"), "failed")
 
 
 def read_class(folder: Path) -> list[Entry]:

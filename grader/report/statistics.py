@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..judge.results import Result, Status, TaskResult
+from .explain import BROKEN
 from .reading import Record
-
-BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # the worst first
 
 
 @dataclass(frozen=True)
