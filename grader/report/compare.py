@@ -7,7 +7,7 @@ from typing import Any
 from ..judge.results import CheckResult, Result, TaskResult
 from .pages import number, render
 from .reading import Record
-from .text import shortened
+from .text import harmless, shortened
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _recorded(record: Record) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = shortened(str(value), lines=1, width=60)
+    text = shortened(harmless(str(value)), lines=1, width=60)
     return text[:12] if len(text) in (40, 64) and all(c in "0123456789abcdef" for c in text) else text
 
 
