@@ -32,7 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     )
     grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
     grade.add_argument("--no-fork", action="store_true", help="start a fresh interpreter per task (slower)")
-    return _grade(parser.parse_args(arguments))
+    doctor = commands.add_parser("doctor", help="show what this machine's sandboxes prevent, by trying it")
+    doctor.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
+    options = parser.parse_args(arguments)
+    return _doctor(options) if options.command == "doctor" else _grade(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from grader.doctor.command import doctor
+
+    return doctor(options.sandbox)
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -29,8 +29,9 @@ class ShortRunner:
         self._splits = (load(data, "train"), load(data, "test"))
         self._outcome: queue.SimpleQueue[ShortRun | BaseException] = queue.SimpleQueue()
         self.printed = ""
+        self._thread = threading.Thread(target=self._run_and_tell, daemon=True)
         if session.sandbox != "in-process":
-            threading.Thread(target=self._run_and_tell, daemon=True).start()
+            self._thread.start()
 
     def outcome(self) -> ShortRun:
         """Return what came of it; raises what the run raised."""
@@ -41,6 +42,11 @@ class ShortRunner:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+    def join(self) -> None:
+        """Wait for the thread, whose workers are gone: an interpreter that ends under it would crash."""
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run_and_tell(self) -> None:
         try:
