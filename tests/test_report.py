@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from grader.judge.results import CheckResult, Result, TaskResult
 from grader.report import gradescope, terminal
 from grader.report.text import harmless, shortened
+from tests.made_up_class import checks
 
 KL = TaskResult(
     "kl",
@@ -74,6 +75,15 @@ def test_each_check_is_one_of_gradescopes_tests() -> None:
     assert {test["status"] for test in tests} <= {"passed", "failed"}, "Gradescope knows no other"
 
 
+def test_a_headline_says_what_gradescopes_two_statuses_cannot() -> None:
+    tasks = tuple(TaskResult("kl", checks("kl", outcome)) for outcome in ("crashed", "wrong"))
+    tests = gradescope.as_json(Result("f.py", tasks, 1.0, "process", 0))["tests"]
+    assert [test["output"].partition("\n")[0] for test in tests] == [
+        *("crashed", "crashed", "counts once the value is right"),
+        *("", "expected  kl = 4.2", "counts once the value is right"),
+    ]  # fmt: skip
+
+
 def test_the_top_level_is_what_gradescope_reads() -> None:
     top = gradescope.as_json(RESULT)
     assert (top["score"], top["execution_time"]) == (7.12, 7.9)
@@ -97,6 +107,15 @@ def test_writing_makes_the_folder_and_leaves_nothing_but_the_file(tmp_path: Path
         gradescope.write(path, RESULT)
         assert json.loads(path.read_text(encoding="utf-8")) == gradescope.as_json(RESULT)
         assert [p.name for p in path.parent.iterdir()] == ["results.json"]
+
+
+def test_no_character_of_the_file_can_harm_a_terminal_that_shows_it(tmp_path: Path) -> None:
+    check = CheckResult("kl", "test_value", "σ", "value", 0, 100, "failed", "got       \u202e数\x9b")
+    path = tmp_path / "results.json"
+    gradescope.write(path, Result("f.py", (TaskResult("kl", (check,)),), 1.0, "process", 0))
+    assert path.read_bytes().isascii()
+    assert re.fullmatch(rb"[\x20-\x7e\n]*", path.read_bytes())
+    assert json.loads(path.read_text(encoding="utf-8"))["tests"][0]["output"] == check.output
 
 
 def test_others_may_read_the_results(tmp_path: Path) -> None:
@@ -143,6 +162,19 @@ def test_each_failure_is_explained_once_below_its_title() -> None:
     assert text.count("too slow") == 1, "a worker that died explains itself once, not once per check"
     assert "encode: " not in text, "what passed needs no words"
     assert "mode: " not in text, "an untouched TODO is no mistake"
+
+
+def test_nothing_that_a_submission_brings_reaches_the_terminal_as_it_is() -> None:
+    evil = CheckResult("kl", "test_value", "title", "value", 0, 100, "crashed", "got       \x1b[2J\x9bhi\u202e")
+    text = terminal.render(Result("\x1b]0;owned\x07\u202eyp.py", (TaskResult("kl", (evil,)),), 1.0, "process", 0))
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+
+
+def test_checks_that_follow_from_a_wrong_value_only_wait_for_it() -> None:
+    wrong = Result("f.py", (TaskResult("kl", checks("kl", "kl_missing_half")),), 1.0, "process", 0)
+    text = terminal.render(wrong)
+    assert "kl: these checks count once the value is right\n    - its gradient\n" in text
+    assert "what follows from the wrong value" not in text
 
 
 def test_a_score_from_in_process_says_that_it_does_not_count() -> None:

@@ -3,6 +3,8 @@
 import textwrap
 
 from ..judge.results import CheckResult, Result, TaskResult
+from .explain import shown
+from .text import harmless
 
 _COLORS = {"passed": "32", "not attempted": "33"}
 _RED = "31"
@@ -16,22 +18,17 @@ def render(result: Result, color: bool = False) -> str:
 
 def _explanations(task: TaskResult, color: bool) -> str:
     """Return what a student reads about the checks of a task that did not pass."""
-    if task.status == "not attempted":
-        return ""
-    short = [check for check in task.checks if check.score < check.max_score]
-    wrong_value = any(check.kind == "value" and check.status != "passed" for check in short)
-    waiting = [check for check in short if wrong_value and check.kind in ("gradient", "statistics")]
-    explained = {check.output: check for check in reversed(short) if check not in waiting}  # each text once
-    shown = [_explanation(check, color) for check in short if explained.get(check.output) is check]
-    if waiting:
-        titles = "".join(f"\n    - {check.title}" for check in waiting)
-        shown.append(f"{task.id}: these checks count once the value is right{titles}\n")
-    return "\n".join(shown)
+    checks = shown(task)
+    blocks = [_explanation(check, color) for check in checks.explained]
+    if checks.waiting:
+        titles = "".join(f"\n    - {check.title}" for check in checks.waiting)
+        blocks.append(f"{task.id}: these checks count once the value is right{titles}\n")
+    return "\n".join(blocks)
 
 
 def _explanation(check: CheckResult, color: bool) -> str:
     head = _paint(f"{check.task}: {check.title}", _COLORS.get(check.status, _RED), color)
-    return f"{head}\n{textwrap.indent(check.output, '    ')}\n"
+    return f"{head}\n{textwrap.indent(harmless(check.output), '    ')}\n"
 
 
 def _table(result: Result, color: bool) -> str:
@@ -41,7 +38,7 @@ def _table(result: Result, color: bool) -> str:
         status = task.status + (f" ({', '.join(task.diagnoses)})" if task.diagnoses else "")
         lines.append(f"{task.id:<16}{amount:>14}   " + _paint(status, _COLORS.get(task.status, _RED), color))
     total = f"{_number(result.score)} / {_number(result.max_score)}"
-    about = f"{result.submission}, seed {result.seed}, sandbox {result.sandbox}, {result.seconds:.1f} s"
+    about = f"{harmless(result.submission)}, seed {result.seed}, sandbox {result.sandbox}, {result.seconds:.1f} s"
     if result.sandbox == "in-process":
         about += "; run in-process: this score does not count"
     return "\n".join([*lines, f"{'score':<16}{total:>14}   {about}"])

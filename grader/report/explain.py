@@ -1,0 +1,70 @@
+"""What a student reads about the checks of a task: which need words, and which only wait for the value."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..judge.results import CheckResult, Status, TaskResult
+
+BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # the worst first
+WAITS = "counts once the value is right"
+LABELS = ("expected", "got", "deviation", "hint", "printed")
+_WIDTH = 10  # of the column that holds the labels
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A misconception in words, for reports of a class: what is wrong, and the hint that students read."""
+
+    wrong: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The checks of one task that missed points.
+
+    Attributes:
+        explained: Those that need words; checks with the same words (a worker died) appear once.
+        waiting: Those that count once the value is right: what they say follows from the wrong value.
+        same: How many more checks failed for the reason of an explained one.
+    """
+
+    explained: tuple[CheckResult, ...]
+    waiting: tuple[CheckResult, ...]
+    same: int = 0
+
+
+def shown(task: TaskResult) -> Shown:
+    """Sort the checks of a task that missed points; a task that was not attempted has nothing to explain."""
+    if task.status == "not attempted":
+        return Shown((), ())
+    short = [check for check in task.checks if check.score < check.max_score]
+    wrong_value = any(check.kind == "value" and check.status != "passed" for check in short)
+    waiting = tuple(check for check in short if wrong_value and check.kind in ("gradient", "statistics"))
+    speaking = [check for check in short if check not in waiting]
+    first = {check.output: check for check in reversed(speaking)}  # each text once, with the first check that has it
+    explained = tuple(check for check in speaking if first[check.output] is check)
+    return Shown(explained, waiting, len(speaking) - len(explained))
+
+
+def parts(output: str) -> tuple[tuple[str, str], ...]:
+    """Return an explanation as (label, text) pairs; text without a label has the label "".
+
+    A label counts once and in the order of LABELS, so that what a student prints can not pose as the grader's words
+    further down.
+    """
+    return tuple((label, "\n".join(lines)) for label, lines in _parts(output))
+
+
+def _parts(output: str) -> Iterator[tuple[str, list[str]]]:
+    label, lines, left = "", list[str](), list(LABELS)
+    for line in output.splitlines():
+        word = line[:_WIDTH].rstrip()
+        if word in left and line[:_WIDTH] == f"{word:<{_WIDTH}}":
+            if lines:
+                yield label, lines
+            label, lines, left = word, [line[_WIDTH:]], left[left.index(word) + 1 :]
+        else:
+            lines.append(line.removeprefix(" " * _WIDTH))
+    if lines:
+        yield label, lines

@@ -1,0 +1,139 @@
+"""From results.json back to the result model: what the reports of a class are drawn from.
+
+The texts in it came from students and become harmless here. The file has no word for some of what the model knows: a
+check that is read back is of kind `gradient` if it waits for the value, else `value`, its name is its title, and the
+misconceptions of a task lie with the first checks that failed.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from ..judge.results import CheckResult, Result, Status, TaskResult
+from .entry import Entry
+from .explain import BROKEN, WAITS
+from .text import harmless
+
+_STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True)
+class Record:
+    """An entry, read.
+
+    Attributes:
+        submission: Its name, which is that of its folder too.
+        status: `graded`, or the reason why nothing was.
+        result: The result model; None if nothing was graded.
+        made: What `extra_data["class"]` says of the run: sha256, grader, seed, ...
+        source: Text of the submitted file.
+    """
+
+    submission: str
+    status: str
+    result: Result | None = None
+    made: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+
+def record(entry: Entry) -> Record:
+    """Return an entry with its results read; results that cannot be read become a status."""
+    name, status = harmless(entry.submission), harmless(entry.status)
+    if entry.results is None:
+        return Record(name, status, source=entry.source)
+    try:
+        made = entry.results["extra_data"].get("class") or {}
+        return Record(name, status, result(entry.results, name), dict(made), entry.source)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+        return Record(name, "its results.json has another format", source=entry.source)
+
+
+def result(data: Mapping[str, Any], submission: str) -> Result:
+    """Return the result that a results.json describes.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError: It is not the grader's format.
+    """
+    extra = data["extra_data"]
+    return Result(
+        submission=harmless(submission),
+        tasks=tuple(_task(name, task, data["tests"]) for name, task in extra["tasks"].items()),
+        seconds=float(extra["seconds"]),
+        sandbox=harmless(str(extra["sandbox"])),
+        seed=int(extra["seed"]),
+        environment={harmless(str(k)): harmless(str(v)) for k, v in extra["environment"].items()},
+    )
+
+
+def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> TaskResult:
+    checks = [_check(name, test, task["status"]) for test in tests if test["tags"] == [name]]
+    found = [str(diagnosis) for diagnosis in task["diagnoses"]]
+    for i, check in enumerate(checks):
+        # The file names the misconceptions of a task, not of its checks: they go to those that can have one.
+        if found and check.kind == "value" and check.status == "failed":
+            checks[i] = replace(check, diagnosis=found.pop(0))
+    return TaskResult(name, tuple(checks))
+
+
+def _check(task: str, test: Mapping[str, Any], status_of_task: str) -> CheckResult:
+    title = harmless(str(test["name"])).removeprefix(f"{task}: ")
+    headline, _, rest = harmless(str(test["output"])).partition("\n")
+    waits = headline == WAITS or (test["status"] == "passed" and test["score"] < test["max_score"])
+    if headline not in (WAITS, *BROKEN):
+        rest = f"{headline}\n{rest}" if rest else headline
+    return CheckResult(
+        task=task,
+        name=title,
+        title=title,
+        kind="gradient" if waits else "value",
+        score=round(100 * test["score"]),
+        max_score=round(100 * test["max_score"]),
+        status=_status(str(test["status"]), headline, status_of_task),
+        output=rest,
+    )
+
+
+def _status(of_test: str, headline: str, of_task: str) -> Status:
+    """Return how a check ended: Gradescope tells passed from failed, the headline and the task say the rest."""
+    if of_test == "passed":
+        return "passed"
+    found = next((status for status in BROKEN if status == headline), None)
+    if found or headline.startswith("expected"):
+        return found or "failed"
+    if headline.startswith("not attempted"):
+        return "not attempted"
+    return next((status for status in _STATUSES if status == of_task and status != "passed"), "failed")
+
+
+def read_class(folder: Path) -> list[Entry]:
+    """Return the entries of an earlier class run: those of its grades.csv, and those that have a results.json.
+
+    Raises:
+        ValueError: The folder is none of a class run.
+    """
+    statuses = _statuses(folder / "grades.csv")
+    graded = {file.parent.name for file in folder.glob("*/results.json")}
+    if not statuses and not graded:
+        raise ValueError(f"{folder} holds no class run: neither grades.csv nor any results.json")
+    names = [*statuses, *sorted(graded - set(statuses))]
+    return [_entry(folder, name, statuses.get(name, "graded")) for name in names]
+
+
+def _statuses(grades: Path) -> dict[str, str]:
+    if not grades.is_file():
+        return {}
+    with grades.open(encoding="utf-8-sig", newline="") as file:
+        return {row["submission"]: row.get("status") or "graded" for row in csv.DictReader(file) if "submission" in row}
+
+
+def _entry(folder: Path, name: str, status: str) -> Entry:
+    try:
+        results = json.loads((folder / name / "results.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Entry(name, status)
+    except (OSError, ValueError):
+        return Entry(name, "its results.json cannot be read")
+    return Entry(name, status, results)

@@ -1,0 +1,78 @@
+"""Submissions of a made-up class, as a class run hands them to the reports: no student's code is run."""
+
+from dataclasses import replace
+from typing import Any
+
+from grader.judge.results import CheckResult, Kind, Result, Status, TaskResult
+from grader.report import gradescope
+from grader.report.entry import Entry
+from grader.report.explain import Explained
+
+POINTS = {"kl": 10, "mode": 2, "training": 10}
+PARTS: tuple[tuple[Kind, str, int], ...] = (
+    ("shape", "one number per row", 20),
+    ("value", "the closed form", 50),
+    ("gradient", "its gradient", 30),
+)
+CATALOGUE = {
+    "kl_missing_half": Explained("factor 1/2 forgotten", "it is a constant factor too large"),
+    "mode_std": Explained("the standard deviation", "where is a normal density highest?"),
+}
+WRONG = "expected  kl = 4.2\ngot       8.4, and 6 of 6 values differ\ndeviation 4.2 at most, at [5]\nhint      {hint}"
+
+
+def checks(task: str, outcome: str, output: str | None = None) -> tuple[CheckResult, ...]:
+    """Return the checks of a task.
+
+    Args:
+        task: One of POINTS.
+        outcome: `full`; a misconception's id or `wrong`: the shape is right, the value wrong; or a status.
+        output: What the failed checks say; by default something plain.
+    """
+    full = tuple(
+        CheckResult(task, f"test_{kind}", title, kind, POINTS[task] * share, POINTS[task] * share, "passed")
+        for kind, title, share in PARTS
+    )
+    if outcome == "full":
+        return full
+    statuses: dict[str, Status] = {s: s for s in ("not attempted", "crashed", "timed out", "out of memory")}
+    if outcome in statuses:
+        said = {"not attempted": "not attempted yet: the TODO is still there"}.get(outcome, f"got       it {outcome}")
+        return tuple(replace(c, score=0, status=statuses[outcome], output=output or said) for c in full)
+    diagnosis = None if outcome == "wrong" else outcome
+    said = output or WRONG.format(hint=CATALOGUE[outcome].hint if diagnosis else "look again")
+    shape, value, gradient = full
+    return (
+        shape,
+        replace(value, score=0, status="failed", output=said, diagnosis=diagnosis),
+        replace(gradient, score=0, status="failed", output="what follows from the wrong value"),
+    )
+
+
+def result(outcomes: dict[str, str], output: str | None = None, **more: Any) -> Result:
+    """Return a result with an outcome per task; tasks that are not named are full."""
+    tasks = tuple(TaskResult(task, checks(task, outcomes.get(task, "full"), output)) for task in POINTS)
+    plain: dict[str, Any] = {"seconds": 3.5, "sandbox": "process", "seed": 7}
+    environment = {"python": "3.11.0", "torch": "2.4.0", "threads": 1}
+    return Result("VAE_Model.py", tasks, environment=environment, **plain | more)
+
+
+def entry(name: str, outcomes: dict[str, str] | None = None, output: str | None = None, **more: Any) -> Entry:
+    """Return a graded entry; see `result`. `made` becomes extra_data["class"], `source` the text of the file."""
+    source, made = more.pop("source", ""), more.pop("made", {"sha256": "a" * 64, "grader": "b" * 40})
+    results = gradescope.as_json(result(outcomes or {}, output, **more))
+    results["extra_data"]["class"] = made
+    return Entry(name, "graded", results, source)
+
+
+def a_class() -> list[Entry]:
+    """Return twelve submissions, of which everything that the reports speak of happened to one."""
+    return [
+        *(entry(f"full-{i}") for i in range(4)),
+        *(entry(f"half-{i}", {"kl": "kl_missing_half", "training": "wrong"}) for i in range(3)),
+        entry("std", {"mode": "mode_std"}),
+        entry("nothing", dict.fromkeys(POINTS, "not attempted")),
+        entry("hangs", {"kl": "timed out"}, seconds=80.0),
+        entry("breaks", {"mode": "crashed", "training": "crashed"}),
+        Entry("unread", "no VAE_Model.py in the archive"),
+    ]

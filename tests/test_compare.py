@@ -1,0 +1,146 @@
+"""Two class runs compared: which scores changed, by which checks, and why."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from grader.report import compare
+from grader.report.class_reports import write_class_reports
+from grader.report.compare import Comparison, Mended
+from grader.report.entry import Entry
+from grader.report.reading import record
+from tests.made_up_class import a_class, entry
+from tests.test_html import Seen
+
+OLD, NEW = {"sha256": "a" * 64, "grader": "1" * 40}, {"sha256": "a" * 64, "grader": "2" * 40}
+
+
+def compared(old: Sequence[Entry], new: Sequence[Entry]) -> Comparison:
+    return compare.compare([record(one) for one in old], [record(one) for one in new], "old")
+
+
+def save(folder: Path, entries: Sequence[Entry]) -> None:
+    for one in entries:
+        if one.results:
+            (folder / one.submission).mkdir(parents=True)
+            (folder / one.submission / "results.json").write_text(json.dumps(one.results))
+
+
+def test_the_same_run_twice_has_no_changes() -> None:
+    found = compared(a_class(), a_class())
+    assert (found.both, found.changes, found.mended, found.new, found.gone) == (12, (), (), (), ())
+    assert compare.lines(found) == ["0 of 12 scores changed since old"]
+
+
+def test_a_mended_check_is_found_behind_the_scores() -> None:
+    old = [entry(name, {"kl": "wrong"}, made=OLD) for name in "abc"] + [entry("d", made=OLD)]
+    new = [entry(name, made=NEW) for name in "abcd"]
+    found = compared(old, new)
+    assert [change.submission for change in found.changes] == ["a", "b", "c"]
+    assert found.mended == (Mended("kl", "its gradient", 3, 0), Mended("kl", "the closed form", 3, 0))
+    (change, *_) = found.changes
+    assert (change.before, change.after, change.reasons) == (1400, 2200, (f"grader: {'1' * 12} → {'2' * 12}",))
+    assert [(task.task, task.before, task.after) for task in change.tasks] == [("kl", 200, 1000)]
+    assert [(c.title, c.points) for c in change.tasks[0].checks] == [("the closed form", 500), ("its gradient", 300)]
+
+
+def test_equal_sums_of_other_tasks_are_a_change() -> None:
+    found = compared([entry("a", {"kl": "not attempted"})], [entry("a", {"training": "not attempted"})])
+    assert [task.task for task in found.changes[0].tasks] == ["kl", "training"]
+
+
+def test_the_greatest_change_comes_first() -> None:
+    old = [entry("little", {"mode": "wrong"}), entry("much", {"kl": "crashed"})]
+    assert [c.submission for c in compared(old, [entry("little"), entry("much")]).changes] == ["much", "little"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (entry("a", {"kl": "wrong"}, made={"sha256": "x"}), entry("a", made={"sha256": "y"}), "the file is another"),
+        (entry("a", {"kl": "wrong"}, seed=1), entry("a", seed=2), "seed: 1 → 2"),
+        (entry("a", {"kl": "wrong"}, sandbox="user"), entry("a"), "sandbox: user → process"),
+        (entry("a", {"kl": "wrong"}), entry("a"), "nothing recorded differs: chance, time or the machine"),
+        (Entry("a", "no Python"), entry("a"), "not graded before: no Python"),
+        (entry("a"), Entry("a", "too large"), "not graded now: too large"),
+    ],
+)
+def test_a_change_has_its_reason(old: Entry, new: Entry, reason: str) -> None:
+    assert compared([old], [new]).changes[0].reasons == (reason,)
+
+
+def test_points_that_an_offering_changed_are_a_reason() -> None:
+    new = entry("a")
+    assert new.results is not None
+    for test in new.results["tests"]:
+        if test["tags"] == ["mode"]:
+            test["score"], test["max_score"] = 2 * test["score"], 2 * test["max_score"]
+    assert compared([entry("a")], [new]).changes[0].reasons == ("points of mode: 2 → 4",)
+
+
+def test_new_and_gone_submissions_are_listed() -> None:
+    found = compared([entry("both"), entry("gone")], [entry("both"), entry("new")])
+    assert (found.both, found.new, found.gone) == (1, ("new",), ("gone",))
+
+
+def test_checks_of_one_run_only_are_compared_with_none() -> None:
+    old, new = entry("a"), entry("a")
+    assert new.results is not None
+    test = next(t for t in new.results["tests"] if t["name"] == "kl: its gradient")
+    test["name"], test["score"] = "kl: another", 1.0
+    checks = compared([old], [new]).changes[0].tasks[0].checks
+    assert [(c.title, compare.status(c.before), compare.status(c.after)) for c in checks] == [
+        ("its gradient", "passed", "no such check"),
+        ("another", "no such check", "passed"),
+    ]
+
+
+def test_the_terminal_reads_scores_reasons_and_checks() -> None:
+    found = compared([entry("a", {"kl": "kl_missing_half"}, made=OLD), entry("b")], [entry("a", made=NEW), entry("c")])
+    assert compare.lines(found) == [
+        "1 of 1 scores changed since old",
+        "a: 14 -> 22",
+        "    because  grader: 111111111111 → 222222222222",
+        "    kl: 2 -> 10; kl_missing_half -> none",
+        "        failed -> passed: the closed form",
+        "        failed -> passed: its gradient",
+        "new: c",
+        "gone: b",
+    ]
+
+
+def test_the_page_says_the_same(tmp_path: Path) -> None:
+    save(tmp_path / "old", [entry("a", {"kl": "kl_missing_half"}, made=OLD), entry("gone")])
+    new, out = [entry("a", made=NEW), entry("new")], tmp_path / "out"
+    written = write_class_reports(out, new, title="VAE", catalogue={}, given=[], compare_with=tmp_path / "old")
+    assert written.comparison is not None
+    text = Seen((out / "compare.html").read_text(encoding="utf-8")).text
+    assert "a 14 → 22 ▲ +8 grader: 111111111111 → 222222222222" in text
+    assert "kl 2 → 10 ▲ +8 misconception: kl_missing_half → none" in text
+    assert "failed → passed, +5 points before expected kl = 4.2" in text
+    index = Seen((out / "index.html").read_text(encoding="utf-8"))
+    assert "1 of 1 scores changed, 1 submission new, 1 gone." in index.text
+    assert "./compare.html" in [a.get("href") for a in index.named("a")]
+    assert "compare.html" not in (out / "index-anonymous.html").read_text(encoding="utf-8")
+
+
+def test_a_run_is_not_compared_with_itself_nor_with_any_folder(tmp_path: Path) -> None:
+    save(tmp_path / "out", [entry("a")])
+    for folder, complaint in (("out", "this very run"), (".", "holds no class run")):
+        with pytest.raises(ValueError, match=complaint):
+            write_class_reports(
+                tmp_path / "out", [entry("a")], title="VAE", catalogue={}, given=[], compare_with=tmp_path / folder
+            )
+
+
+def test_hostile_text_stays_text_on_the_page_and_in_the_terminal() -> None:
+    evil = "<script>{{7*7}}\u202e\x1b[31m"
+    found = compared([entry(evil, {"kl": "wrong"}, evil), entry(f"gone {evil}")], [entry(evil), entry(f"new {evil}")])
+    page = compare.page(found, "VAE")
+    assert "<script" not in page
+    assert "49" not in Seen(page).text
+    for text in (page, "\n".join(compare.lines(found))):
+        assert "\u202e" not in text
+        assert "\x1b" not in text

@@ -1,0 +1,307 @@
+"""report.html and index.html: what they say, and that no text of a student's becomes anything but text."""
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from grader.report import html, index
+from grader.report.class_reports import write_class_reports
+from grader.report.entry import Entry
+from grader.report.pages import number, percent
+from grader.report.reading import Record, record
+from tests.made_up_class import CATALOGUE, POINTS, a_class, entry
+
+TITLE = "VAE, spring"
+
+
+class Seen(HTMLParser):
+    """What a browser would see of a page: its elements, its text, the text of each cell and heading."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._silent = 0
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._silent += tag in ("style", "script")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in ("style", "script")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def report(one: Entry) -> Seen:
+    return Seen(html.page(record(one), TITLE))
+
+
+def class_page(entries: list[Entry], anonymous: bool = False) -> str:
+    records = [record(one) for one in entries]
+    return index.page(records, title=TITLE, catalogue=CATALOGUE, look_alikes=None, anonymous=anonymous)
+
+
+# ## The report of one submission
+def test_it_says_points_and_status_of_each_task_and_the_sum() -> None:
+    text = report(entry("ada", {"kl": "kl_missing_half", "mode": "not attempted"})).text
+    assert "ada 12 of 22 points" in text
+    assert "kl 2 / 10 failed kl_missing_half" in text
+    assert "mode 0 / 2 not attempted" in text
+    assert "training 10 / 10 passed" in text
+
+
+def test_a_failed_check_is_explained_with_all_its_parts() -> None:
+    text = report(entry("ada", {"kl": "kl_missing_half"})).text
+    said = "expected kl = 4.2 got 8.4, and 6 of 6 values differ deviation 4.2 at most, at [5] hint it is a constant"
+    assert f"kl 2 of 10 points kl_missing_half the closed form failed, 0 of 5 points {said}" in text
+
+
+def test_checks_that_wait_for_the_value_are_listed_as_such() -> None:
+    text = report(entry("ada", {"kl": "kl_missing_half"})).text
+    assert "These checks count once the value is right its gradient" in text
+    assert "what follows from the wrong value" not in text
+
+
+def test_not_attempted_is_not_called_wrong() -> None:
+    text = report(entry("ada", {"kl": "not attempted", "mode": "not attempted"})).text
+    assert "Not attempted yet: kl , mode . Nothing is wrong there" in text
+    assert "failed" not in text
+
+
+def test_a_worker_that_died_is_explained_once() -> None:
+    text = report(entry("ada", {"kl": "out of memory"})).text
+    assert text.count("it out of memory") == 1
+    assert "1 more check of this task missed its points for the same reason." in text
+
+
+def test_what_ended_several_tasks_is_said_once() -> None:
+    text = report(entry("ada", dict.fromkeys(POINTS, "crashed"), "got       SyntaxError in line 3")).text
+    assert "Crashed in 3 tasks, for one reason kl , mode , training got SyntaxError in line 3" in text
+    assert text.count("SyntaxError") == 1
+    assert "These checks count" not in text
+
+
+def test_full_points_leave_nothing_to_look_at() -> None:
+    assert "Nothing: every check passed." in report(entry("ada")).text
+
+
+def test_what_was_not_graded_says_why() -> None:
+    assert "ada Not graded: no Python" in report(Entry("ada", "no Python")).text
+
+
+def test_a_score_from_in_process_says_that_it_does_not_count() -> None:
+    assert "does not count" in report(entry("ada", sandbox="in-process")).text
+    assert "does not count" not in report(entry("ada")).text
+
+
+def test_the_answer_is_not_given_away() -> None:
+    """The catalogue's words for instructors stay in the report of the class."""
+    assert CATALOGUE["kl_missing_half"].wrong not in report(entry("ada", {"kl": "kl_missing_half"})).text
+    assert CATALOGUE["kl_missing_half"].wrong in Seen(class_page(a_class())).text
+
+
+# ## The class
+def test_the_index_names_the_class_its_tasks_and_everyone_in_it() -> None:
+    page = Seen(class_page(a_class()))
+    assert "12 submissions, 1 not graded" in page.text
+    links = {a.get("href") for a in page.named("a")}
+    assert {f"./{one.submission}/report.html" for one in a_class()} <= links
+    for task in POINTS:
+        assert task in page.text
+
+
+def test_the_index_tells_the_misconceptions_by_frequency() -> None:
+    text = Seen(class_page(a_class())).text
+    first, second = "3 factor 1/2 forgotten in kl , 27 % of the class", "1 the standard deviation in mode , 9 %"
+    assert text.index(first) < text.index(second)
+
+
+def test_a_misconception_without_words_is_shown_by_its_id() -> None:
+    page = index.page([record(entry("a", {"kl": "kl_missing_half"}))], title=TITLE, catalogue={}, look_alikes=None)
+    assert "kl_missing_half in kl" in Seen(page).text
+
+
+def test_the_index_lists_trouble_and_what_was_not_graded() -> None:
+    text = Seen(class_page(a_class())).text
+    assert "hangs No. 6 timed out kl it timed out" in text
+    assert "unread No. 12 no VAE_Model.py in the archive" in text
+
+
+@pytest.mark.parametrize("entries", [[], [Entry("a", "no Python")], [entry("a")]], ids=["none", "ungraded", "one"])
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_the_smallest_classes_have_a_page_too(entries: list[Entry], anonymous: bool) -> None:
+    assert Seen(class_page(entries, anonymous)).named("h1")
+
+
+def test_tasks_that_a_submission_was_not_graded_on_stay_empty() -> None:
+    part = entry("part")
+    assert part.results is not None
+    part.results["extra_data"]["tasks"].pop("kl")
+    part.results["tests"] = [test for test in part.results["tests"] if test["tags"] != ["kl"]]
+    assert Seen(class_page([entry("whole"), part])).text
+
+
+# ## Names left out
+NAMES = ["Ada Lovelace", "b0b", "Zoë", "O'Neill <x@y>"]
+
+
+def named_class() -> list[Entry]:
+    outcomes = [{"kl": "kl_missing_half"}, {"kl": "crashed"}, {"mode": "timed out"}, {}]
+    graded = [entry(name, one, f"got       {name} wrote this") for name, one in zip(NAMES, outcomes, strict=True)]
+    return [*graded, Entry("carol", "carol's file is no text")]
+
+
+def test_the_anonymous_page_has_no_name_anywhere_in_the_file() -> None:
+    page = class_page(named_class(), anonymous=True)
+    for name in ("Ada", "Lovelace", "b0b", "Zo", "Neill", "carol", "wrote this", "report.html"):
+        assert name not in page
+    assert "No. 1" in page
+    assert "5 submissions, 1 not graded" in Seen(page).text
+
+
+def test_numbers_tell_no_names() -> None:
+    """Equal scores are numbered by chance, not by the alphabet, and the same chance at every run."""
+    records = [record(entry(f"student-{i:02}")) for i in range(30)]
+    who = index.numbered(records)
+    assert sorted(one.number for one in who.values()) == list(range(1, 31))
+    assert [who[name].number for name in sorted(who)] != list(range(1, 31))
+    assert index.numbered(records[::-1]) == who
+
+
+def test_better_scores_have_smaller_numbers_and_the_ungraded_the_last() -> None:
+    who = index.numbered([record(one) for one in a_class()])
+    assert {who[f"full-{i}"].number for i in range(4)} == {1, 2, 3, 4}
+    assert (who["nothing"].number, who["unread"].number) == (11, 12)
+
+
+# ## Text from strangers
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style><style>body{display:none}",
+    "</title></head><base href=http://example.org>",
+    "' onmouseover='alert(1)",
+    "{{7*7}} {% raw %} {# #}",
+    "&lt;b&gt; &amp;",
+    "javascript:alert(1)",
+    "../../etc",
+    "\x1b[31mred\x1b[0m\u202eevil\x00",
+    "שלום مرحبا",
+    "x" * 3000,
+]
+ALLOWED = """
+    html head meta link title style script body main header footer nav section article div span p a i b strong small
+    sup code pre bdi h1 h2 h3 h4 table thead tbody tr th td ol ul li dl dt dd br figure figcaption details summary
+    label input
+"""
+
+
+def hostile_class(text: str) -> list[Entry]:
+    lines = f"expected  {text}\ngot       {text}\nprinted   {text}\n          {text}"
+    more = [entry(f"{text} {i}", {"kl": kind}, lines) for i, kind in enumerate(("wrong", "crashed", "timed out"))]
+    return [*more, Entry(f"{text} 3", text), entry("plain")]
+
+
+def without_names_and_texts(page: Seen) -> list[tuple[str, list[str]]]:
+    return [(tag, sorted(attributes)) for tag, attributes in page.tags]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:16] for text in HOSTILE])
+@pytest.mark.parametrize("kind", ["report", "index", "anonymous"])
+def test_hostile_text_stays_text(text: str, kind: str) -> None:
+    """The page has the very elements and attributes that it has with friendly text."""
+
+    def page(words: str) -> Seen:
+        entries = hostile_class(words)
+        return report(entries[0]) if kind == "report" else Seen(class_page(entries, kind == "anonymous"))
+
+    hostile, friendly = page(text), page("word")
+    assert without_names_and_texts(hostile) == without_names_and_texts(friendly)
+    assert {tag for tag, _ in hostile.tags} <= set(ALLOWED.split())
+    assert not any(attribute.startswith("on") for _, attributes in hostile.tags for attribute in attributes)
+    assert all((a.get("href") or "").startswith(("./", "#", "data:,")) for _, a in hostile.tags if "href" in a)
+    assert "49" not in hostile.text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", hostile.text)
+
+
+def test_links_lead_to_the_folder_whatever_it_is_called() -> None:
+    for name in ["a b", "50%", "#1?x=y", "ünïcode", 'quote"d', "semi;colon", "&amp;"]:
+        links = [a["href"] or "" for a in Seen(class_page([entry(name)])).named("a")]
+        assert f"./{name}/report.html" in [unquote(link) for link in links]
+
+
+# ## Self-contained
+@pytest.mark.parametrize("page", [html.page(record(entry("a")), TITLE), class_page(a_class())], ids=["report", "index"])
+def test_a_page_needs_and_allows_nothing_from_elsewhere(page: str) -> None:
+    seen = Seen(page)
+    policy = next(m["content"] for m in seen.named("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:; ")
+    assert "unsafe" not in policy.replace("style-src 'unsafe-inline'", "")
+    assert not any("src" in attributes for _, attributes in seen.tags)
+    assert not re.search(r"https?://|@import|url\(", page)
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in seen.named("meta")
+
+
+def test_tables_and_headings_can_be_read_aloud() -> None:
+    for page in (report(entry("a", {"kl": "wrong"})), Seen(class_page(a_class()))):
+        levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(b - a <= 1 for a, b in pairwise(levels)), "no level is left out"
+        assert all(th.get("scope") in ("col", "row") for th in page.named("th"))
+        ids = [a["id"] for _, a in page.tags if "id" in a]
+        assert len(ids) == len(set(ids))
+        for _, attributes in page.tags:
+            assert attributes.get("aria-labelledby", ids[0]) in ids
+        assert page.named("html") == [{"lang": "en"}]
+
+
+def test_numbers_are_short_and_shares_honest() -> None:
+    assert [number(x) for x in (10.0, 0.4, 12.345, -0.5, 0.0)] == ["10", "0.4", "12.35", "\N{MINUS SIGN}0.5", "0"]
+    assert [percent(x).replace("\N{NO-BREAK SPACE}", "") for x in (0, 0.0001, 0.5, 0.9999, 1)] == [
+        *("0%", "1%", "50%", "99%", "100%")
+    ]  # fmt: skip
+
+
+# ## Files
+def test_a_class_run_writes_every_page(tmp_path: Path) -> None:
+    write_class_reports(tmp_path, a_class(), title=TITLE, catalogue=CATALOGUE, given=[])
+    pages = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    reports = {f"{one.submission}/report.html" for one in a_class()}
+    assert pages == {"index.html", "index-anonymous.html", *reports}
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "/root", "..", ".", ""])
+def test_no_page_is_written_outside_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="no name of a folder"):
+        write_class_reports(tmp_path / "out", [Entry(name, "x")], title=TITLE, catalogue={}, given=[])
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "report.html").write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        html.write(tmp_path, Record("a", "x"), TITLE)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("report.html", "old")]

@@ -1,0 +1,140 @@
+"""Reading results.json back: the result model returns as it was, whatever else the file holds does no harm."""
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.judge.results import Result, TaskResult
+from grader.report import gradescope, reading
+from grader.report.cells import safe_cell
+from grader.report.entry import Entry
+from grader.report.explain import parts, shown
+from tests.made_up_class import a_class, checks, entry, result
+
+
+# ## One result
+@pytest.mark.parametrize(
+    "outcome", ["full", "kl_missing_half", "wrong", "not attempted", "crashed", "timed out", "out of memory"]
+)
+def test_a_result_returns_as_far_as_the_file_tells(outcome: str) -> None:
+    before = result({"kl": outcome})
+    after = reading.result(json.loads(json.dumps(gradescope.as_json(before))), before.submission)
+    for was, now in zip(before.tasks, after.tasks, strict=True):
+        assert (now.id, now.score, now.max_score, now.status) == (was.id, was.score, was.max_score, was.status)
+        assert now.diagnoses == was.diagnoses
+        assert [(c.title, c.score, c.max_score, c.output) for c in now.checks] == [
+            (c.title, c.score, c.max_score, c.output) for c in was.checks
+        ]
+        assert [c.title for c in shown(now).explained] == [c.title for c in shown(was).explained]
+        assert [c.title for c in shown(now).waiting] == [c.title for c in shown(was).waiting]
+        assert shown(now).same == shown(was).same
+    assert (after.seconds, after.sandbox, after.seed) == (before.seconds, before.sandbox, before.seed)
+
+
+def test_a_later_check_keeps_the_status_of_its_own() -> None:
+    shape, value, gradient = checks("kl", "wrong")
+    late = replace(value, title="later", status="timed out", output="got       too slow")
+    before = Result("f.py", (TaskResult("kl", (shape, value, late, gradient)),), 1.0, "process", 0)
+    kl = reading.result(gradescope.as_json(before), "f.py").tasks[0]
+    assert [check.status for check in kl.checks[:3]] == ["passed", "failed", "timed out"]
+
+
+def test_what_the_class_run_recorded_is_kept() -> None:
+    assert reading.record(entry("a", made={"sha256": "ff"})).made == {"sha256": "ff"}
+
+
+def test_results_without_headlines_are_read_as_far_as_they_go() -> None:
+    old = gradescope.as_json(result({"kl": "timed out"}))
+    for test in old["tests"]:
+        test["output"] = test["output"].partition("\n")[2] or test["output"]
+    assert {check.status for check in reading.result(old, "a").tasks[0].checks} == {"timed out"}
+
+
+def _broken() -> list[Any]:
+    good = entry("a").results
+    assert good is not None
+    damaged: list[Any] = [{}, [], "text", 3, {"extra_data": None}, {"extra_data": {"tasks": {}}, "tests": 3}]
+    for change in (
+        lambda r: r["tests"][0].pop("tags"),
+        lambda r: r["tests"][0].update(score=float("nan")),
+        lambda r: r["tests"][0].update(score=float("inf")),
+        lambda r: r["extra_data"]["tasks"].update(kl=3),
+        lambda r: r["extra_data"].pop("seed"),
+    ):
+        results = copy.deepcopy(good)
+        change(results)
+        damaged.append(results)
+    return damaged
+
+
+@pytest.mark.parametrize("results", _broken(), ids=range(len(_broken())))
+def test_what_is_no_results_json_becomes_a_status(results: Any) -> None:
+    record = reading.record(Entry("a", "graded", results))
+    assert (record.result, record.status) == (None, "its results.json has another format")
+
+
+def test_texts_become_harmless() -> None:
+    record = reading.record(entry("na\u202eme", {"kl": "wrong"}, output="got       \x1b[31mred\x1b[0m\u202e\x00"))
+    assert record.result is not None
+    assert record.submission == "na\N{REPLACEMENT CHARACTER}me"
+    assert record.result.tasks[0].checks[1].output == "got       red\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
+
+
+# ## A whole class run
+def test_a_class_run_is_read_from_its_folder(tmp_path: Path) -> None:
+    for one in a_class():
+        if one.results:
+            (tmp_path / one.submission).mkdir()
+            (tmp_path / one.submission / "results.json").write_text(json.dumps(one.results))
+    rows = [f"{one.submission},0,22,{safe_cell(one.status)},1" for one in a_class()]
+    (tmp_path / "grades.csv").write_text("\n".join(["submission,score,max_score,status,seconds", *rows]))
+    assert reading.read_class(tmp_path) == a_class()
+
+
+def test_without_grades_csv_the_folders_are_the_class(tmp_path: Path) -> None:
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "results.json").write_text("{")
+    (tmp_path / "no entry").mkdir()
+    assert reading.read_class(tmp_path) == [Entry("damaged", "its results.json cannot be read")]
+
+
+def test_another_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no class run"):
+        reading.read_class(tmp_path)
+
+
+# ## What needs words
+def test_a_worker_that_died_is_explained_once() -> None:
+    found = shown(TaskResult("kl", checks("kl", "timed out")))
+    assert [check.kind for check in found.explained] == ["shape"]
+    assert found.same == 1, "the value check ended with it"
+    assert [check.kind for check in found.waiting] == ["gradient"]
+
+
+def test_checks_that_follow_from_a_wrong_value_wait_for_it() -> None:
+    found = shown(TaskResult("kl", checks("kl", "kl_missing_half")))
+    assert [check.kind for check in found.explained] == ["value"]
+    assert [check.title for check in found.waiting] == ["its gradient"]
+
+
+def test_what_was_not_attempted_needs_no_words() -> None:
+    assert shown(TaskResult("kl", checks("kl", "not attempted"))).explained == ()
+
+
+def test_an_explanation_falls_into_its_parts() -> None:
+    text = "expected  a\n          more\ngot       b\nhint      c\nprinted   d\n          e"
+    assert parts(text) == (("expected", "a\nmore"), ("got", "b"), ("hint", "c"), ("printed", "d\ne"))
+    assert parts("not attempted yet") == (("", "not attempted yet"),)
+    assert parts("") == ()
+
+
+def test_what_a_student_prints_cannot_pose_as_the_graders_words() -> None:
+    text = "got       an error\nprinted   hint      all is right\n          got       100 points\nhint      trust me"
+    assert parts(text) == (
+        ("got", "an error"),
+        ("printed", "hint      all is right\ngot       100 points\nhint      trust me"),
+    )
