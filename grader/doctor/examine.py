@@ -119,10 +119,19 @@ class _Surroundings:
             return True
         if any(self._token in " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])):
             return True
-        with contextlib.suppress(BlockingIOError):
-            self._server.accept()[0].close()
-            return True
-        return False
+        return self._was_called()
+
+    def _was_called(self) -> bool:
+        """Whether someone connected to the server and said the token; others may know the port from before."""
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except BlockingIOError:
+                return False
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(1.0)
+                if connection.recv(100).decode(errors="replace") == self._token:
+                    return True
 
     def _new_decoy(self) -> "subprocess.Popen[bytes]":
         environment = {**os.environ, "VAE_GRADER_DOCTOR": self._token}

@@ -1,23 +1,11 @@
 """A process and all that descends from it: how large the family is, and how to end it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import time
 
 import psutil
 
-
-@dataclass(frozen=True)
-class Size:
-    """What a family of processes uses.
-
-    Attributes:
-        threads: Processes and their threads.
-        memory_bytes: Resident memory; what processes share is counted once where that makes a difference to the limit.
-    """
-
-    threads: int
-    memory_bytes: int
+_PATIENCE_S = 10.0
 
 
 def family(root: int) -> list[psutil.Process]:
@@ -29,33 +17,52 @@ def family(root: int) -> list[psutil.Process]:
         return []
 
 
-def size(root: int, memory_limit: int, enough: int) -> Size:
-    """Return the size of a family.
+def threads(members: list[psutil.Process], enough: int) -> int:
+    """Return how many threads processes have together; counting ends when there are more than `enough`."""
+    total = len(members)
+    for process in members:
+        if total > enough:
+            break
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile, or is a zombie
+            total += process.num_threads() - 1
+    return total
 
-    Resident sizes are quick to read, but count shared pages once for each process. Only when their sum exceeds
-    `memory_limit` are the proportional sizes read, which take the kernel milliseconds each. Of more than `enough`
-    processes nothing is read: there are too many.
+
+def memory(members: list[psutil.Process], enough: int) -> int:
+    """Return how many bytes of memory processes hold together; counting ends when there are more than `enough`.
+
+    Resident sizes are quick to read, but count shared pages once for each process. Only when their sum is more than
+    `enough` are the proportional sizes read, which take the kernel milliseconds each.
     """
-    members = family(root)
-    if len(members) > enough:
-        return Size(len(members), 0)
-    threads = sum(_each(members, lambda p: p.num_threads()))
-    resident = sum(_each(members, lambda p: p.memory_info().rss))
-    if resident <= memory_limit:
-        return Size(threads, resident)
-    return Size(threads, sum(_each(members, _proportional)))
+    total = 0
+    for process in members:
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_info().rss
+    if total <= enough:
+        return total
+    total = 0
+    for process in members:
+        if total > enough:
+            break
+        with contextlib.suppress(psutil.Error):
+            info = process.memory_full_info()
+            total += int(getattr(info, "pss", info.uss))
+    return total
 
 
 def end(root: int, itself: bool) -> None:
     """Kill all that descends from `root`, and `itself` if asked for.
 
     All are stopped first, again and again until nobody new appears: what is stopped can start nothing, so that not
-    even those who fork faster than we kill can escape.
+    even those who fork faster than we kill can escape. A process that was told to stop may still finish a fork: so
+    nobody new counts only once all have stopped.
     """
     stopped: dict[int, psutil.Process] = {}
-    for _ in range(200):
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        at_rest = all(_is_at_rest(process) for process in stopped.values())
         new = [p for p in family(root) if p.pid not in stopped and (itself or p.pid != root)]
-        if not new:
+        if at_rest and not new:
             break
         for process in new:
             stopped[process.pid] = process
@@ -66,12 +73,8 @@ def end(root: int, itself: bool) -> None:
             process.kill()
 
 
-def _proportional(process: psutil.Process) -> int:
-    info = process.memory_full_info()
-    return int(getattr(info, "pss", info.uss))
-
-
-def _each(processes: list[psutil.Process], read: Callable[[psutil.Process], int]) -> Iterator[int]:
-    for process in processes:
-        with contextlib.suppress(psutil.Error):  # it ended meanwhile, or is a zombie
-            yield read(process)
+def _is_at_rest(process: psutil.Process) -> bool:
+    try:
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.Error:  # it is gone
+        return True

@@ -11,7 +11,7 @@ from . import tree
 from .failure import Failure
 from .limits import Ceilings
 
-_EVERY_S = 0.1
+_EVERY_S, _LONGEST_S = 0.1, 0.5
 _SHARE = 0.02  # of a processor that watching may take
 
 
@@ -46,21 +46,19 @@ class Watchdog:
             if self.breach:
                 self._end()
                 return
-            pause = max(_EVERY_S, (time.thread_time() - started) / _SHARE)
+            pause = min(max(_EVERY_S, (time.thread_time() - started) / _SHARE), _LONGEST_S)
 
     def _look(self) -> Failure | None:
-        size = tree.size(self._root, self._ceilings.memory_bytes, enough=self._ceilings.threads)
-        if size.memory_bytes > self._ceilings.memory_bytes:
-            limit = self._ceilings.memory_bytes >> 20
-            return Failure(
-                "out of memory", f"your code and what it started used more than {limit} MiB together", fatal=True
-            )
-        if size.threads > self._ceilings.threads:
-            limit = self._ceilings.threads
-            return Failure("crashed", f"your code started more than {limit} processes and threads", fatal=True)
-        if self._folders and _content_bytes(self._folders, self._ceilings.folder_bytes) > self._ceilings.folder_bytes:
-            limit = self._ceilings.folder_bytes >> 20
-            return Failure("crashed", f"your code wrote more than {limit} MiB of files", fatal=True)
+        limits, members = self._ceilings, tree.family(self._root)
+        if tree.threads(members, limits.threads) > limits.threads:  # first: of a storm the memory takes long to read
+            what = f"your code started more than {limits.threads} processes and threads"
+            return Failure("crashed", what, fatal=True)
+        if tree.memory(members, limits.memory_bytes) > limits.memory_bytes:
+            what = f"your code and what it started used more than {limits.memory_bytes >> 20} MiB together"
+            return Failure("out of memory", what, fatal=True)
+        if self._folders and _content_bytes(self._folders, limits.folder_bytes) > limits.folder_bytes:
+            what = f"your code wrote more than {limits.folder_bytes >> 20} MiB of files"
+            return Failure("crashed", what, fatal=True)
         return None
 
 
