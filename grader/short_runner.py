@@ -1,5 +1,6 @@
 """Runs the short training run of a submission beside its other checks, on the machine's other core."""
 
+import functools
 import queue
 import threading
 from collections.abc import Mapping
@@ -7,10 +8,25 @@ from typing import Any
 
 from torch import Tensor
 
-from data import load
+from data import HouseNumbers, load
 from grader.judge import short_run
-from grader.judge.short_run import ShortRun
+from grader.judge.short_run import Images, ShortRun
 from grader.session import Session, probe_seed
+
+
+@functools.lru_cache(maxsize=1)
+def _splits(data: str) -> tuple[HouseNumbers, HouseNumbers]:
+    return load(data, "train"), load(data, "test")
+
+
+@functools.lru_cache(maxsize=1)
+def images(data: str) -> Images:
+    """Return what every short run on these data shares: a judge of many submissions prepares it once.
+
+    Raises:
+        DataError: There are no such images.
+    """
+    return short_run.prepare(*_splits(data))
 
 
 class ShortRunner:
@@ -26,7 +42,8 @@ class ShortRunner:
 
     def __init__(self, session: Session, data: str):
         self._session = session
-        self._splits = (load(data, "train"), load(data, "test"))
+        _splits(data)
+        self._data = data
         self._outcome: queue.SimpleQueue[ShortRun | BaseException] = queue.SimpleQueue()
         self.printed = ""
         if session.sandbox != "in-process":
@@ -49,7 +66,7 @@ class ShortRunner:
             self._outcome.put(error)
 
     def _run(self) -> ShortRun:
-        return short_run.run(self._ask, short_run.prepare(*self._splits), self._session.seed)
+        return short_run.run(self._ask, images(self._data), self._session.seed)
 
     def _ask(
         self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]

@@ -1,0 +1,205 @@
+"""The warm judge: a process that has imported the grader once, and forks a child per submission that grades it.
+
+    python -m grader.classrun.warm DATA    a job per line of standard input, its outcome on standard output
+
+The child is `pytest grader/` in all but its start: pytest.main with the same arguments and the same tests. Its zygote
+is a program of its own, started by the ordinary code and never forked from here, so that what a submission meets is the
+same as at home. Nothing of the submission comes near this process: it reads a results.json that the grader wrote.
+Whatever a grading leaves behind is ended with it, and all of it ends when whoever asked goes away.
+"""
+
+import contextlib
+import gc
+import io
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+from grader import arguments
+from grader.report.text import harmless, shortened
+
+from . import processes
+from .job import Job, Outcome
+
+_LOG_KEPT = 4 << 10
+
+
+class AskerGone(Exception):  # noqa: N818
+    """Whoever asked is gone, so nobody waits for the outcome."""
+
+
+def warm_up(data: str) -> None:
+    """Import all that a grading imports, and prepare what is the same for all; nothing may run in another thread.
+
+    Args:
+        data: Images of the training task.
+
+    Raises:
+        RuntimeError: The checks cannot be collected.
+        DataError: There are no such images.
+    """
+    import pytest
+    import torch
+    from hypothesis import strategies
+
+    from grader.judge.examples import examples
+    from grader.short_runner import images
+
+    torch.set_num_threads(1)  # a fork after more threads have run hangs the child
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        status = pytest.main([*arguments.checks(), "--collect-only", "-q"])
+    if status != 0:
+        raise RuntimeError(f"the checks cannot be collected: {printed.getvalue()[-_LOG_KEPT:]}")
+    images(data)
+    examples(strategies.integers(0, 9), 3, seed=0)
+    gc.collect()
+    gc.freeze()  # a collection in a child would touch, and so copy, every page of ours
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Grade one job after the other until there are no more, or nobody is there to ask.
+
+    Raises:
+        AskerGone: In the midst of a grading, which has been ended.
+    """
+    processes.adopt_orphans()
+    while line := requests.readline():
+        try:
+            outcome = grade(Job.from_json(line), requests.fileno())
+        except OSError as error:  # no space for its folder, no process to be had: the next one may fare better
+            outcome = Outcome(None, f"the grader could not start: {error}", again=True)
+        answers.write(outcome.to_json())
+        answers.flush()
+
+
+def grade(job: Job, asker: int) -> Outcome:
+    """Grade one submission in a child.
+
+    Args:
+        job: The submission.
+        asker: Descriptor that becomes readable when whoever asked goes away.
+
+    Raises:
+        AskerGone: It went away; the child is ended.
+        OSError: There is no room for a folder, or no process to be had.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="vae-class-"))
+    try:
+        folder.chmod(0o711)  # a sandbox may run as another user, who must get through to its own folder
+        for name in ("submission", "tmp"):
+            (folder / name).mkdir()
+            (folder / name).chmod(0o711)
+        (folder / "submission" / "VAE_Model.py").write_bytes(job.content)
+        child = os.fork()
+        if child == 0:
+            _become_grader(job, folder)
+        return _outcome(job, folder, *_wait(child, job.limit_s, asker))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _become_grader(job: Job, folder: Path) -> None:
+    """Run pytest on the submission, and never return into the judge's loop."""
+    status = 3
+    try:
+        os.setsid()
+        processes.die_with_parent()
+        processes.offer_to_the_oom_killer()
+        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        # The judge's conversation is none of a grading's business.
+        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(os.dup(n), mode) for n, mode in ((0, "r"), (1, "w"), (2, "w")))
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+        import pytest
+
+        file, results = folder / "submission" / "VAE_Model.py", folder / "results.json"
+        options = arguments.grading(
+            file, seed=job.seed, data=job.data, sandbox=job.sandbox, results=results, tasks=job.tasks
+        )
+        status = int(pytest.main(options))
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        (folder / "sandbox_cpu_s").write_text(str(used.ru_utime + used.ru_stime))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
+    """Wait for a child, then end all that is left of it; returns its exit status, None if it took too long, and CPU."""
+    deadline = time.monotonic() + limit_s
+    in_time = True
+    descriptor = os.pidfd_open(child)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.register(asker, select.POLLIN | select.POLLHUP)
+        events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        ready = [event[0] for event in events]
+        in_time = descriptor in ready
+        if not in_time:
+            os.kill(child, signal.SIGKILL)
+        _, status, usage = os.wait4(child, 0)
+        processes.end_descendants()
+        if not in_time and asker in ready:
+            raise AskerGone
+    finally:
+        os.close(descriptor)
+    return os.waitstatus_to_exitcode(status) if in_time else None, usage.ru_utime + usage.ru_stime
+
+
+def _outcome(job: Job, folder: Path, exit_status: int | None, cpu_s: float) -> Outcome:
+    """Return what a grading left behind."""
+    if exit_status is None:
+        return Outcome(None, f"the grader took more than {job.limit_s:.0f} s", cpu_s=cpu_s)
+    sandbox_cpu_s = 0.0
+    with contextlib.suppress(OSError, ValueError):
+        sandbox_cpu_s = float((folder / "sandbox_cpu_s").read_text())
+    if exit_status in (0, 1):
+        with contextlib.suppress(OSError, ValueError):
+            results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+            return Outcome(results, cpu_s=cpu_s, sandbox_cpu_s=sandbox_cpu_s)
+    how = f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
+    said = _last_words(folder / "log")
+    return Outcome(None, f"the grader ended with {how}{said}", again=exit_status not in (4, 5), cpu_s=cpu_s)
+
+
+def _last_words(log: Path) -> str:
+    """Return the last line of a log that says what is wrong, or else the last one."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _LOG_KEPT))
+            text = harmless(stream.read().decode("utf-8", errors="replace"))
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip(" =")]
+    telling = [line for line in lines if "Error" in line or line.startswith("ERROR")] or lines
+    return f": {shortened(telling[-1])}" if telling else ""
+
+
+def main() -> None:
+    """Serve on standard input and output; whatever else is printed goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of whoever asks
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    warm_up(sys.argv[1])
+    with contextlib.suppress(AskerGone, BrokenPipeError):
+        serve(requests, answers)
+
+
+if __name__ == "__main__":
+    main()
+    sys.stderr.flush()
+    os._exit(0)  # nothing to tidy up, and the asker may be waiting
