@@ -1,10 +1,11 @@
-"""Grade one file: `python -m grader grade FILE` runs the very tests of `pytest grader/` on it."""
+"""`python -m grader grade FILE` runs the very tests of `pytest grader/` on one file, `class` on a folder of them."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from grader import arguments
+from grader.classrun import command as class_command
 from grader.sandbox.names import SANDBOXES
 
 _EXAMPLES = """examples:
@@ -31,7 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
     grade.add_argument("--no-fork", action="store_true", help="start a fresh interpreter per task (slower)")
-    return _grade(parser.parse_args(argv))
+    class_command.add_to(commands)
+    options = parser.parse_args(argv)
+    return {"grade": _grade, "class": class_command.main}[options.command](options)
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 FILE_NAME = "VAE_Model.py"
 MOST_MEMBERS = 20_000
@@ -47,10 +47,10 @@ def from_zip(stream: IO[bytes], most: int) -> bytes:
                 raise Refused("the archive is compressed in an unusual way; use a plain zip")
             with archive.open(member) as content:
                 return small(content, member.file_size, most)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise Refused(f"no readable zip archive ({error})") from None
-    except Exception as error:  # zlib.error, struct.error and whatever a broken archive meets
-        raise Refused(f"no readable zip archive ({type(error).__name__})") from None
+    except Refused:
+        raise
+    except Exception as error:  # BadZipFile, zlib.error, struct.error and whatever else a broken archive meets
+        raise Refused(f"no readable zip archive ({type(error).__name__}: {error})") from None
 
 
 def from_tar(stream: IO[bytes], most: int) -> bytes:
@@ -61,7 +61,7 @@ def from_tar(stream: IO[bytes], most: int) -> bytes:
     """
     found: list[tuple[str, bytes]] = []
     try:
-        unpacked = _Bounded(gzip.GzipFile(fileobj=stream), _MOST_UNPACKED, total=True)
+        unpacked = _Bounded(cast(IO[bytes], gzip.GzipFile(fileobj=stream)), _MOST_UNPACKED, total=True)
         with tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for number, member in enumerate(archive):
                 _check_paths([member.name], number)

@@ -37,15 +37,8 @@ def listing(folder: Path, out: Path) -> list[Path]:
     Raises:
         OSError: The folder cannot be read.
     """
-    own = out.resolve()
-    return sorted(
-        entry
-        for entry in folder.iterdir()
-        if not is_clutter(entry.name)
-        and entry.name != exports.GRADESCOPE
-        and (entry.is_symlink() or entry != own)
-        and entry.absolute() != out.absolute()
-    )
+    beside = [e for e in folder.iterdir() if not is_clutter(e.name) and e.name != exports.GRADESCOPE]
+    return sorted(e for e in beside if e.is_symlink() or e.resolve() != out.resolve())
 
 
 def collect(

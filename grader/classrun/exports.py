@@ -59,8 +59,8 @@ def read_gradescope(folder: Path) -> dict[str, list[str]]:
         return {}
     import yaml
 
-    class Loader(yaml.SafeLoader):  # pure Python, so that a class of it can be made
-        """Reads what it does not know as nothing: the file is written by Ruby."""
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """Reads what it does not know as nothing: the file is written by Ruby. In C it is ten times as fast."""
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
     try:

@@ -10,7 +10,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  #
 
 
 def stem(name: str) -> str:
-    """Return a file's name without its extension: `.py`, `.zip`, `.tar.gz`, `.tgz`, or whatever follows the last dot."""
+    """Return a file's name without its extension: `.py`, `.zip`, `.tar.gz`, `.tgz`, or what follows the last dot."""
     for ending in _ENDINGS:
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[: -len(ending)]

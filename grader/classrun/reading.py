@@ -1,4 +1,4 @@
-"""Reads one entry of a folder of submissions (a file, a folder or an archive), or says why there is nothing to grade."""
+"""Reads one entry of a folder of submissions, a file, a folder or an archive, or says why there is nothing to grade."""
 
 import os
 import stat

@@ -19,7 +19,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import IO
 
@@ -73,10 +72,10 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     processes.adopt_orphans()
     while line := requests.readline():
         try:
-            outcome = grade(Job.from_json(line), requests.fileno())
+            answer = grade(Job.from_json(line), requests.fileno())
         except OSError as error:  # no space for its folder, no process to be had: the next one may fare better
-            outcome = Outcome(None, f"the grader could not start: {error}", again=True)
-        answers.write(outcome.to_json())
+            answer = Outcome(None, f"the grader could not start: {error}", again=True)
+        answers.write(answer.to_json())
         answers.flush()
 
 
@@ -101,7 +100,7 @@ def grade(job: Job, asker: int) -> Outcome:
         child = os.fork()
         if child == 0:
             _become_grader(job, folder)
-        return _outcome(job, folder, *_wait(child, job.limit_s, asker))
+        return outcome(job, folder, *_wait(child, job.limit_s, asker))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -110,6 +109,8 @@ def _become_grader(job: Job, folder: Path) -> None:
     """Run pytest on the submission, and never return into the judge's loop."""
     status = 3
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.setsid()
         processes.die_with_parent()
         processes.offer_to_the_oom_killer()
@@ -124,10 +125,7 @@ def _become_grader(job: Job, folder: Path) -> None:
         import pytest
 
         file, results = folder / "submission" / "VAE_Model.py", folder / "results.json"
-        options = arguments.grading(
-            file, seed=job.seed, data=job.data, sandbox=job.sandbox, results=results, tasks=job.tasks
-        )
-        status = int(pytest.main(options))
+        status = int(pytest.main(options(job, file, results)))
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         (folder / "sandbox_cpu_s").write_text(str(used.ru_utime + used.ru_stime))
     finally:
@@ -137,30 +135,44 @@ def _become_grader(job: Job, folder: Path) -> None:
 
 
 def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
-    """Wait for a child, then end all that is left of it; returns its exit status, None if it took too long, and CPU."""
-    deadline = time.monotonic() + limit_s
-    in_time = True
+    """Wait for a child, then end all that is left of it.
+
+    Returns:
+        Its exit status, None if it took too long, and the CPU seconds of it and of all that it waited for.
+
+    Raises:
+        AskerGone: Nobody is there to ask.
+    """
     descriptor = os.pidfd_open(child)
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         poll.register(asker, select.POLLIN | select.POLLHUP)
-        events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
-        ready = [event[0] for event in events]
-        in_time = descriptor in ready
-        if not in_time:
-            os.kill(child, signal.SIGKILL)
-        _, status, usage = os.wait4(child, 0)
-        processes.end_descendants()
-        if not in_time and asker in ready:
+        ready = [number for number, _ in poll.poll(limit_s * 1000)]
+        if ready == [asker]:
             raise AskerGone
     finally:
         os.close(descriptor)
-    return os.waitstatus_to_exitcode(status) if in_time else None, usage.ru_utime + usage.ru_stime
+        os.kill(child, signal.SIGKILL)  # in time it is a zombie by now, and feels nothing
+        _, status, usage = os.wait4(child, 0)
+        processes.end_descendants()
+    return os.waitstatus_to_exitcode(status) if ready else None, usage.ru_utime + usage.ru_stime
 
 
-def _outcome(job: Job, folder: Path, exit_status: int | None, cpu_s: float) -> Outcome:
-    """Return what a grading left behind."""
+def options(job: Job, file: Path, results: Path) -> list[str]:
+    """Return pytest's arguments for a job."""
+    return arguments.grading(file, seed=job.seed, data=job.data, sandbox=job.sandbox, results=results, tasks=job.tasks)
+
+
+def outcome(job: Job, folder: Path, exit_status: int | None, cpu_s: float) -> Outcome:
+    """Return what a grading left behind.
+
+    Args:
+        job: The submission.
+        folder: Where its results.json and its log lie.
+        exit_status: Of pytest; None if it took too long.
+        cpu_s: What it used.
+    """
     if exit_status is None:
         return Outcome(None, f"the grader took more than {job.limit_s:.0f} s", cpu_s=cpu_s)
     sandbox_cpu_s = 0.0
@@ -195,8 +207,13 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     warm_up(sys.argv[1])
+    signal.signal(signal.SIGTERM, _stop)
     with contextlib.suppress(AskerGone, BrokenPipeError):
         serve(requests, answers)
+
+
+def _stop(*_: object) -> None:
+    raise AskerGone
 
 
 if __name__ == "__main__":

@@ -49,4 +49,4 @@ def _nothing_from_loaded_modules() -> contextlib.AbstractContextManager[object]:
     if not hasattr(providers, "_get_local_constants"):  # older ones look at no module
         return contextlib.nullcontext()
     none = providers.Constants()
-    return mock.patch.object(providers, "_get_local_constants", lambda: none)
+    return mock.patch.object(providers, "_get_local_constants", return_value=none)
