@@ -117,5 +117,5 @@ def read_roster(path: Path) -> dict[str, str]:
                 lines[column, cell] = reader.line_num
             found[cells["submission"]] = cells["id"]
     except csv.Error as error:
-        raise ExportError(f"{path}, line {reader.line_num}: {error}") from None
+        raise ExportError(f"{path}, line {reader.reader.line_num}: {error}") from None
     return found

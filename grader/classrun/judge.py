@@ -83,6 +83,9 @@ class WarmJudge:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            with contextlib.suppress(OSError, ValueError):  # what was still to be written has no reader
+                stream.close()  # type: ignore[union-attr]
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError, ValueError):
