@@ -148,7 +148,7 @@ class LastingJudge:
         problem = ""
         for _ in range(2):
             if self._closed:
-                break
+                return Outcome(None, "its dask worker was ended", again=True)
             self._judge = self._judge or self._start(job.data)
             try:
                 outcome = self._judge.grade(job)
@@ -159,7 +159,7 @@ class LastingJudge:
             if not outcome.again:
                 return outcome
             problem = outcome.problem
-        return Outcome(None, f"{problem or 'the judge was ended'} (tried twice)", again=True)
+        return Outcome(None, f"{problem} (tried twice)")
 
     def close(self) -> None:
         """End the judge for good, also from another thread and in the midst of a grading."""
