@@ -66,6 +66,11 @@ def client(dummies: None) -> Iterator[Client]:
     assert Dummy.open == 0, "judges end with their workers"
 
 
+def cluster_of(client: Client) -> LocalCluster:
+    assert isinstance(client.cluster, LocalCluster)
+    return client.cluster
+
+
 def jobs(*contents: str) -> dict[str, Job]:
     return {f"job {i}": Job(content.encode(), i, "process") for i, content in enumerate(contents)}
 
@@ -113,7 +118,7 @@ def test_what_failed_is_tried_again_and_never_stops_the_rest(
 def test_a_submission_that_ends_its_workers_does_not_take_the_others_along(client: Client) -> None:
     def replace_workers() -> None:
         while not stop.wait(0.1):
-            client.cluster.scale(2)
+            cluster_of(client).scale(2)
 
     stop = threading.Event()
     replacing = threading.Thread(target=replace_workers)
@@ -158,7 +163,7 @@ def test_a_worker_that_joins_later_and_is_unfit_takes_no_part(client: Client, mo
     coming = outcomes(client, jobs(*(f"submission {i}" for i in range(40))))
     next(coming)
     monkeypatch.setattr(fleet, "describe", lambda _: {"version": "old", "sandbox": "process", "problem": ""})
-    client.cluster.scale(3)
+    cluster_of(client).scale(3)
     found = dict(coming)
     assert len(found) == 39 and all(outcome.results for outcome in found.values())
     assert Dummy.most <= 2
@@ -167,6 +172,6 @@ def test_a_worker_that_joins_later_and_is_unfit_takes_no_part(client: Client, mo
 def test_a_scheduler_that_goes_away_ends_the_run(client: Client) -> None:
     coming = outcomes(client, jobs(*(f"submission {i}" for i in range(200))))
     next(coming)
-    client.cluster.close()
+    cluster_of(client).close()
     with pytest.raises(ClusterLost):
         list(coming)

@@ -62,7 +62,8 @@ def test_results_are_found_by_their_stamp_in_whatever_folder(tmp_path: Path) -> 
 def test_whatever_changes_in_a_stamp_makes_a_result_invalid(tmp_path: Path, field: str) -> None:
     put(tmp_path, "a", stamped(results(), STAMP, {}))
     value = getattr(STAMP, field)
-    changed = replace(STAMP, **{field: value + 1 if isinstance(value, int) else f"{value}x"})
+    other: Any = value + 1 if isinstance(value, int) else f"{value}x"
+    changed = replace(STAMP, **{field: other})
     assert changed not in kept(tmp_path)
 
 

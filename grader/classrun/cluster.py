@@ -15,9 +15,14 @@ from .fleet import ClusterLost
 
 _MEMORY_OF_A_JOB = 2 << 30  # judge, zygote and the largest worker of a usual submission take about half of that
 
-_QUIET = {
-    "distributed.worker.profile.enabled": False,  # it samples all threads a hundred times a second
+_QUIET = {  # what looks after clusters of a thousand workers takes a core's twentieth here
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "60s",
     "distributed.admin.system-monitor.interval": "5s",
+    "distributed.client.scheduler-info-interval": "30s",
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.worker.memory.monitor-interval": "5s",
     "distributed.scheduler.allowed-failures": 1,  # the class run tries again itself
     "distributed.comm.timeouts.connect": "10s",
 }
