@@ -294,15 +294,15 @@ def test_a_killed_worker_of_our_own_cluster_is_replaced(
 def test_a_full_disk_never_stops_the_rest(whole: tuple[Path, Ended], folder: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=40k", "none", str(disk)]):
+    if os.geteuid() or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=20k", "none", str(disk)]):
         pytest.skip("needs to mount a small disk")
     try:
         out = disk / "out"
         ended = run(folder, out, "--jobs=2")
-        full = [row for row in ended.rows if "No space left on device" in row["status"]]
-        assert ended.exit == 1 and full and "Traceback" not in ended.text
-        assert sum(row["status"] == "graded" for row in ended.rows) >= 1
-        assert {row["score"] for row in full} == {"0"}
+        assert ended.exit in (1, 3), ended.text
+        assert "its results cannot be written: No space left on device" in ended.text
+        assert "Traceback" not in ended.text
+        assert list(out.glob("*/results.json"))
         subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
         assert run(folder, out, "--jobs=2").verdicts == whole[1].verdicts
     finally:

@@ -83,6 +83,8 @@ def main(options: argparse.Namespace) -> int:
             return _tell(run.grade_class(_settings(options)), options.out)
     except (run.Unusable, ExportError, ClusterLost, seeds.SecretError, offering.OfferingError) as error:
         return _refuse(str(error))
+    except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
+        return _refuse(f"{error}; the same command goes on from here")
 
 
 def selected(expression: str | None) -> tuple[str, ...]:

@@ -107,8 +107,8 @@ def grade_class(settings: Settings) -> Summary:
         stopped = str(error)
     ledger.try_again()
     entries = ledger.entries()
-    write_reports(settings, entries)
-    return Summary(entries, stopped, resume.strangers(settings.out, {s.name for s in submissions}))
+    unwritten = write_reports(settings, entries)
+    return Summary(entries, stopped or unwritten, resume.strangers(settings.out, {s.name for s in submissions}))
 
 
 def read(settings: Settings) -> list[Submission]:
@@ -128,13 +128,14 @@ def read(settings: Settings) -> list[Submission]:
     return collect(entries, settings.roster, metadata, RESERVED)
 
 
-def write_reports(settings: Settings, entries: Sequence[Entry]) -> None:
-    """Write all that is drawn from the rows; a full disk leaves the last version and is told."""
+def write_reports(settings: Settings, entries: Sequence[Entry]) -> str:
+    """Write all that is drawn from the rows; returns why that failed, as on a full disk, or nothing."""
     text = gradebook.text(entries, settings.tasks, settings.offering.points)
     try:
         write_whole(settings.out / gradebook.FILE_NAME, text)
     except OSError as error:
-        tqdm.write(f"{settings.out / gradebook.FILE_NAME} cannot be written: {error.strerror}", file=sys.stderr)
+        return f"{settings.out / gradebook.FILE_NAME} cannot be written: {error.strerror}"
+    return ""
 
 
 def _grade(settings: Settings, submissions: Sequence[Submission], ledger: Ledger) -> None:
