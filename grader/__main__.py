@@ -33,8 +33,16 @@ def main(argv: list[str] | None = None) -> int:
     grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
     grade.add_argument("--no-fork", action="store_true", help="start a fresh interpreter per task (slower)")
     class_command.add_to(commands)
+    doctor = commands.add_parser("doctor", help="show what this machine's sandboxes prevent, by trying it")
+    doctor.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
     options = parser.parse_args(argv)
-    return {"grade": _grade, "class": class_command.main}[options.command](options)
+    return {"grade": _grade, "class": class_command.main, "doctor": _doctor}[options.command](options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from grader.doctor.command import doctor
+
+    return doctor(options.sandbox)
 
 
 def _grade(options: argparse.Namespace) -> int:

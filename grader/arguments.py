@@ -21,6 +21,7 @@ def grading(
     sandbox: str,
     results: Path | str | None = None,
     tasks: str | None = None,
+    offering: Path | str | None = None,
 ) -> list[str]:
     """Return the arguments that grade one file.
 
@@ -31,6 +32,7 @@ def grading(
         sandbox: How the submission is kept apart.
         results: Where results.json goes.
         tasks: Only these, as in pytest's -m.
+        offering: Points and limits; None for the grader's own.
     """
     return [
         *checks(),
@@ -40,4 +42,5 @@ def grading(
         f"--sandbox={sandbox}",
         *([f"--results={results}"] if results else []),
         *(["-m", tasks] if tasks else []),
+        *([f"--offering={offering}"] if offering else []),
     ]

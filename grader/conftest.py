@@ -1,12 +1,15 @@
 """Fixtures of the checks, and the hooks that turn pytest's outcomes into verdicts, points and reports."""
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from grader.grading import Grading, Probe
 from grader.judge.draw import Draw
 from grader.judge.offering import OfferingError, load
+from grader.judge.tasks import TASKS
 from grader.plugin import DEFAULT_SUBMISSION
 from grader.sandbox.submission import NoSubmission
+from grader.sandbox.zygote import SandboxError
 from grader.session import Session
 
 _GRADING = pytest.StashKey[Grading]()
@@ -20,14 +23,26 @@ def pytest_configure(config: pytest.Config) -> None:
     given = config.getoption("submission")
     submission = config.invocation_params.dir / given if given else config.rootpath / DEFAULT_SUBMISSION
     try:
-        offering = load()
+        chosen = config.getoption("offering")
+        offering = load(config.invocation_params.dir / chosen) if chosen else load()
         fork = not config.getoption("no_fork")
-        session = Session(submission, offering, config.getoption("seed"), config.getoption("sandbox"), fork)
-    except (NoSubmission, OfferingError) as error:
+        lanes = config.getoption("lanes")
+        session = Session(submission, offering, config.getoption("seed"), config.getoption("sandbox"), fork, lanes)
+        for task in TASKS:
+            if _may_be_selected(config, task.id):
+                session.prepare(task.id)
+    except (NoSubmission, OfferingError, SandboxError) as error:
         raise pytest.UsageError(str(error)) from None
     grading = Grading(config, session, shown=given or DEFAULT_SUBMISSION)
     config.stash[_GRADING] = grading
     config.pluginmanager.register(grading, "vae-grading")
+
+
+def _may_be_selected(config: pytest.Config, task: str) -> bool:
+    """Whether -m leaves a task in; what else selects checks is not known before they are collected."""
+    return not config.option.markexpr or Expression.compile(config.option.markexpr).evaluate(
+        lambda name, /, **_: name in (task, "check")
+    )
 
 
 @pytest.fixture(scope="session")

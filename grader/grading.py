@@ -104,14 +104,16 @@ class Grading:
         order = {task.id: i for i, task in enumerate(TASKS)}
         items.sort(key=lambda item: order[_task(item)])
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note what was selected; start the longest task at once, beside the others."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Note what was selected, and start the longest task at once, beside the others; pytest then goes on."""
         self._selected = list(session.items)
         if any(_task(item) == "training" for item in self._selected):
             try:
                 self._training = ShortRunner(self.session, self._data)
             except DataError as error:
                 raise pytest.UsageError(str(error)) from None
+        self._begun = bool(self._selected)
 
     def short_run(self) -> ShortRun:
         """Return the outcome of the short training run, once it is there.
@@ -121,10 +123,6 @@ class Grading:
         """
         assert self._training is not None, "only the training task asks for it, and it is selected then"
         return self._training.outcome()
-
-    def pytest_runtestloop(self) -> None:
-        """Note that judging begins; pytest goes on to its own loop."""
-        self._begun = bool(self._selected)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -156,6 +154,8 @@ class Grading:
                 gradescope.write(self._base / Path(self._results_file), self._result)
         finally:
             self.session.close()
+            if self._training:
+                self._training.join()
         yield
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help=f"the file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]",
     )
+    group.addoption("--offering", metavar="FILE", default=None, help="points and limits [grader/offering.toml]")
     group.addoption("--results", metavar="FILE", default=None, help="write Gradescope's results.json here")
     group.addoption("--seed", type=int, default=0, metavar="N", help="what all inputs are drawn from [0]")
     group.addoption("--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]")
@@ -30,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_const",
         const="in-process",
         help="run the submission in pytest's own process, for --pdb; the score does not count",
+    )
+    group.addoption(
+        "--lanes",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="sandboxes at work at the same time: with 2, training runs beside the other tasks [2]",
     )
     group.addoption(
         "--no-fork", action="store_true", help="start a fresh interpreter per task, as on Windows and macOS (slower)"

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import platform
-import shutil
 import tempfile
 import threading
 import time
@@ -14,10 +13,10 @@ from typing import Any, Protocol
 
 from grader.judge.offering import Offering
 from grader.judge.tasks import BY_ID
+from grader.sandbox import folders
+from grader.sandbox.choose import chosen, open_sandbox
 from grader.sandbox.failure import Failure, WorkerFailed
-from grader.sandbox.in_process import InProcess
-from grader.sandbox.limits import Limits
-from grader.sandbox.process import FreshInterpreters, Zygote, can_fork
+from grader.sandbox.limits import Ceilings, Limits
 from grader.sandbox.submission import take
 
 _STANDINS = Path(__file__).resolve().parent / "worker" / "standins"
@@ -52,33 +51,57 @@ class Session:
         submission: The file.
         offering: Points and limits.
         seed: What all inputs are drawn from.
-        sandbox: `auto`, `process` or `in-process`.
+        sandbox: A name of `grader.sandbox.names.SANDBOXES`.
         fork: Whether a zygote may fork workers; else each is a fresh interpreter.
+        lanes: How many sandboxes work at the same time: with 2, `training` has one of its own.
 
     Raises:
         NoSubmission: There is no regular file to grade.
+        SandboxError: The sandbox asked for does not work here.
     """
 
-    def __init__(self, submission: Path, offering: Offering, seed: int, sandbox: str = "auto", fork: bool = True):
+    def __init__(
+        self,
+        submission: Path,
+        offering: Offering,
+        seed: int,
+        sandbox: str = "auto",
+        fork: bool = True,
+        lanes: int = 2,
+    ):
+        self.offering, self.seed, self.sandbox = offering, seed, chosen(sandbox)
+        self._fork, self._lanes = fork, lanes
         self._folder = Path(tempfile.mkdtemp(prefix="vae-grader-"))
         try:
             (self._folder / "submission").mkdir()
-            (self._folder / "work").mkdir()
             self.file = take(submission, self._folder / "submission")
-            self._sandbox = _sandbox(sandbox, fork)(self.file, self._folder / "work")
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            folders.remove(self._folder)
             raise
-        self.offering, self.seed = offering, seed
+        self._sandboxes: dict[str, Any] = {}
         self._tasks: dict[str, _TaskState] = {}
         self._lock = threading.Lock()
         self._import_failures = 0
         self.started = time.monotonic()
 
     @property
-    def sandbox(self) -> str:
-        """Name of the sandbox in use."""
-        return self._sandbox.name
+    def trains_beside(self) -> bool:
+        """Whether the training run has a sandbox of its own, so that it may go on beside the other tasks."""
+        return self._lanes > 1 and self.sandbox != "in-process"
+
+    def prepare(self, task: str) -> None:
+        """Start the sandbox in which a task will be judged: importing torch takes it a second."""
+        self._sandbox_of(task)
+
+    def _sandbox_of(self, task: str) -> Any:
+        lane = "training" if task == "training" and self._lanes > 1 else "checks"
+        with self._lock:
+            if lane not in self._sandboxes:
+                home = self._folder / lane
+                home.mkdir()
+                ceilings = self._ceilings()
+                self._sandboxes[lane] = open_sandbox(self.sandbox, self.file, home, ceilings, self._fork)
+            return self._sandboxes[lane]
 
     def ask(self, task: str, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int) -> Any:
         """Run a probe in the worker of a task, which is started at the first call.
@@ -112,7 +135,7 @@ class Session:
                 raise WorkerFailed(self._dead_on_import)
         standins = {name: (_STANDINS / f"{name}.py").read_text(encoding="utf-8") for name in BY_ID[task].leans_on}
         try:
-            return self._sandbox.start(limits, standins, seed=self.seed)
+            return self._sandbox_of(task).start(limits, standins, seed=self.seed)
         except WorkerFailed as error:
             raise WorkerFailed(self._note_import_failure(error.failure)) from None
 
@@ -133,8 +156,9 @@ class Session:
         for task in list(self._tasks):
             with contextlib.suppress(Exception):
                 self.finish_task(task)
-        self._sandbox.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for sandbox in self._sandboxes.values():
+            sandbox.close()
+        folders.remove(self._folder)
 
     def environment(self) -> dict[str, Any]:
         """Return what a result states about where it was made."""
@@ -167,11 +191,13 @@ class Session:
             file_bytes=int(limits["file_mib"]) * _MIB,
         )
 
-
-def _sandbox(name: str, fork: bool) -> Any:
-    if name == "in-process":
-        return InProcess
-    return Zygote if fork and can_fork() else FreshInterpreters
+    def _ceilings(self) -> Ceilings:
+        limits = self.offering.limits
+        return Ceilings(
+            memory_bytes=int(limits["sandbox_memory_mib"]) * _MIB,
+            threads=int(limits["sandbox_threads"]),
+            folder_bytes=int(limits["sandbox_files_mib"]) * _MIB,
+        )
 
 
 def probe_seed(seed: int, check: str, call: int) -> int:

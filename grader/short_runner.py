@@ -30,7 +30,7 @@ def images(data: str) -> Images:
 
 
 class ShortRunner:
-    """Starts the run at once, in a thread that mostly waits for workers; in-process it runs when it is asked for.
+    """Starts the run at once, in a thread that mostly waits for workers; without a sandbox of its own, when asked for.
 
     Args:
         session: The submission's.
@@ -46,18 +46,26 @@ class ShortRunner:
         self._data = data
         self._outcome: queue.SimpleQueue[ShortRun | BaseException] = queue.SimpleQueue()
         self.printed = ""
-        if session.sandbox != "in-process":
-            threading.Thread(target=self._run_and_tell, daemon=True).start()
+        self._thread = threading.Thread(target=self._run_and_tell, daemon=True)
+        if session.trains_beside:
+            self._thread.start()
 
     def outcome(self) -> ShortRun:
         """Return what came of it; raises what the run raised."""
         if self._session.sandbox == "in-process":
             return self._run()
+        if not self._session.trains_beside and self._outcome.empty():
+            self._run_and_tell()
         outcome = self._outcome.get()
         self._outcome.put(outcome)
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+    def join(self) -> None:
+        """Wait for the thread, whose workers are gone: an interpreter that ends under it would crash."""
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run_and_tell(self) -> None:
         try:

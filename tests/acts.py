@@ -15,9 +15,13 @@ from typing import Any
 import pytest
 import torch
 
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import Failure, WorkerFailed
-from grader.sandbox.limits import Limits
+from grader.sandbox.interpreter import can_fork
+from grader.sandbox.limits import Ceilings, Limits
+from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import SubmittedFile, take
+from grader.sandbox.user import UnprivilegedUser
 from grader.sandbox.worker import Worker
 
 SMALL = Limits(cpu_s=5, wall_s=30, memory_bytes=2 << 30, file_bytes=1 << 20)
@@ -37,14 +41,15 @@ ACTS = {
     "big array": "import numpy\nnumpy.ones(2 << 30)",
     "big bytes": "bytearray(8 << 30)",
     "big file": "open('big', 'wb').write(bytes(2 << 20))",
-    "print": "print('hello', 'σ²', '\\udce9')\nprint('and errors', file=sys.stderr)\nos.system('echo and programs')",
+    "print": "print('hello', 'σ²', '\\udce9')\nprint('and errors', file=sys.stderr)",
+    "program": "import subprocess\nsubprocess.run([sys.executable, '-ISc', 'print(\"and programs\")'])",
     "flood": "for _ in range(64): print('x' * 65536)",
     "todo": "raise NotImplementedError('TODO: kl')",
     "missing module": "import no_such_module_anywhere",
     "missing helper": "import my_helper",
     "missing package": "import my_package.part",
     "pid": "said = str(os.getpid())",
-    "child": "import subprocess\nsaid = str(subprocess.Popen(['sleep', '300']).pid)",
+    "child": "import subprocess as s\nsaid = str(s.Popen([sys.executable, '-ISc', 'input()'], stdin=s.PIPE).pid)",
     "seed": "import random, numpy\nsaid = str([torch.rand(1).item(), random.random(), numpy.random.rand()])",
     "environment": "said = repr(dict(os.environ))",
     "stdin": "said = repr(sys.stdin.read())",
@@ -152,9 +157,21 @@ def is_gone(pid: int, seconds: float = 5.0) -> bool:
 
 
 @contextmanager
-def opened(kind: Any, folder: Path) -> Iterator[Any]:
-    """Open a sandbox of some kind for the file, and close it."""
+def opened(kind: Any, folder: Path, ceilings: Ceilings = Ceilings()) -> Iterator[Any]:  # noqa: B008 - frozen
+    """Open a sandbox of some kind for the file, and close it; skip the test where it does not work."""
+    if reason := why_not(kind):
+        pytest.skip(f"no sandbox `{kind.name}` here: {reason}")
     (folder / "work").mkdir()
-    made = kind(submission(folder), folder / "work")
+    made = kind(submission(folder), folder / "work", ceilings)
     yield made
     made.close()
+
+
+def why_not(kind: Any) -> str:
+    """Return why a kind of sandbox does not work here, or an empty text."""
+    if kind is FreshInterpreters:
+        return ""
+    return kind.why_not() if can_fork() else "a zygote needs a safe fork"
+
+
+KINDS = (Bubblewrap, UnprivilegedUser, PlainProcess, FreshInterpreters)

@@ -119,7 +119,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "doejane_LATE_1001_77_VAE_Model.py").write_text(reference, encoding="utf-8")  # the same as alice's
     (folder / "=cmd.py").write_text("This is no Python.\n")
     (folder / "exits.py").write_text("import os; os._exit(0)\n")
-    (folder / "kl.py").write_text(wrong_kl(tmp_path_factory.mktemp("counter")), encoding="utf-8")
+    (folder / "kl.py").write_text(wrong_kl(), encoding="utf-8")
     (folder / "Zoë").mkdir()
     (folder / "Zoë" / "VAE_Model.py").write_text(f"{reference}# Zoë\n", encoding="utf-8")
     (folder / "empty").mkdir()

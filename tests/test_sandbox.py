@@ -1,41 +1,55 @@
 """Workers: what a submission does to itself stays with it, and each end has its status and its words."""
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import WorkerFailed
+from grader.sandbox.interpreter import can_fork
 from grader.sandbox.limits import Limits
-from grader.sandbox.process import FreshInterpreters, Zygote, can_fork
+from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import MAX_BYTES, NoSubmission, take
 from grader.sandbox.worker import Worker
-from tests.acts import ask, failure, in_use, is_gone, opened, start, submission
+from tests.acts import KINDS, ask, failure, in_use, is_gone, opened, start, submission
 
 needs_fork = pytest.mark.skipif(not can_fork(), reason="a zygote needs a safe fork")
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and process groups")
 
 
-@pytest.fixture(scope="module", params=[pytest.param(Zygote, marks=needs_fork), FreshInterpreters])
-def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Each way to run workers."""
-    with opened(request.param, tmp_path_factory.mktemp("sandbox")) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    """The usual way to run workers, which takes milliseconds each."""
-    if not can_fork():
-        pytest.skip("a zygote needs a safe fork")
-    with opened(Zygote, tmp_path_factory.mktemp("zygote")) as made:
+def base() -> Iterator[Path]:
+    """A folder that other users can pass through, as pytest's own is not."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.__name__)
+def sandbox(request: pytest.FixtureRequest, base: Path) -> Iterator[Any]:
+    """Each way to run workers that works here."""
+    folder = base / request.param.__name__
+    folder.mkdir(mode=0o711)
+    with opened(request.param, folder) as made:
         yield made
 
 
-# ## Both ways to run workers
+@pytest.fixture(scope="module", params=KINDS[:-1], ids=lambda kind: kind.__name__)
+def zygote(request: pytest.FixtureRequest, base: Path) -> Iterator[Any]:
+    """Each way that forks workers, in milliseconds each."""
+    folder = base / f"forks-{request.param.__name__}"
+    folder.mkdir(mode=0o711)
+    with opened(request.param, folder) as made:
+        yield made
+
+
+# ## All ways to run workers
 def test_an_answer_comes_and_then_another(sandbox: Any) -> None:
     worker = start(sandbox)
     try:
@@ -48,6 +62,7 @@ def test_an_answer_comes_and_then_another(sandbox: Any) -> None:
         assert [line["function"] for line in told.traceback][:1] == ["kl"]
         assert ask(worker, "import project") == "", "nothing of the project can be imported"
         assert "hello σ² \\udce9" in (ask(worker, "print") or worker.printed())
+        ask(worker, "program")
         assert {"and errors", "and programs"} <= set(worker.printed().splitlines())
         assert ask(worker, "nothing") == "", "and it still answers"
     finally:
@@ -56,7 +71,7 @@ def test_an_answer_comes_and_then_another(sandbox: Any) -> None:
 
 @posix
 def test_an_endless_loop_ends_at_its_cpu_seconds(sandbox: Any) -> None:
-    cpu_s = 1 if isinstance(sandbox, Zygote) else 6  # a fresh interpreter has imported torch before
+    cpu_s = 1 if not isinstance(sandbox, FreshInterpreters) else 6  # a fresh interpreter has imported torch before
     told = in_use(sandbox, "loop", Limits(cpu_s=cpu_s, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
     assert told.message == f"your code used more than {cpu_s} CPU seconds in this task"
@@ -79,24 +94,27 @@ def test_what_ends_its_process_has_crashed(sandbox: Any) -> None:
 
 
 def test_closing_leaves_no_process_and_no_folder(sandbox: Any) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
     worker = start(sandbox)
-    pids = [int(ask(worker, act)) for act in ("pid", "child")]
+    assert ask(worker, "child").isdigit()
+    began = {process.pid for process in psutil.Process().children(recursive=True)} - before
+    assert len(began) == 2, "the worker, and what it started"
     folder = Path(ask(worker, "folder").split("|")[0])
-    assert folder.is_dir()
+    assert folder.is_dir() or isinstance(sandbox, Bubblewrap), "whose folders exist inside only"
     worker.close()
-    assert all(is_gone(pid) for pid in pids)
+    assert all(is_gone(pid) for pid in began)
     assert not folder.exists()
     worker.close()  # twice is no harm
 
 
 # ## How a task can fail
-def test_exiting_is_no_way_out(zygote: Zygote) -> None:
+def test_exiting_is_no_way_out(zygote: Any) -> None:
     told = in_use(zygote, "exit")
     assert (told.status, told.message) == ("crashed", "sys.exit() was called in your code")
     assert [line["function"] for line in told.traceback] == ["kl", "act"], "the student's own lines, and no others"
 
 
-def test_an_untouched_todo_is_not_attempted(zygote: Zygote) -> None:
+def test_an_untouched_todo_is_not_attempted(zygote: Any) -> None:
     told = in_use(zygote, "todo")
     assert (told.status, told.fatal) == ("not attempted", False)
 
@@ -110,7 +128,7 @@ def test_an_untouched_todo_is_not_attempted(zygote: Zygote) -> None:
         ("garbage", "crashed", "your code disturbed the grader's channel"),
     ],
 )
-def test_a_worker_that_is_lost_is_explained(zygote: Zygote, act: str, status: str, words: str) -> None:
+def test_a_worker_that_is_lost_is_explained(zygote: Any, act: str, status: str, words: str) -> None:
     told = in_use(zygote, act)
     assert (told.status, told.fatal) == (status, True)
     assert words in told.message
@@ -119,13 +137,13 @@ def test_a_worker_that_is_lost_is_explained(zygote: Zygote, act: str, status: st
     worker.close()
 
 
-def test_code_that_shrugs_off_the_signal_ends_a_second_later(zygote: Zygote) -> None:
+def test_code_that_shrugs_off_the_signal_ends_a_second_later(zygote: Any) -> None:
     told = in_use(zygote, "loop on", Limits(cpu_s=1, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
 
 
 @pytest.mark.parametrize("act", ["big tensor", "big array", "big bytes"])
-def test_a_memory_blow_up_is_called_so_and_costs_one_check(zygote: Zygote, act: str) -> None:
+def test_a_memory_blow_up_is_called_so_and_costs_one_check(zygote: Any, act: str) -> None:
     worker = start(zygote)
     told = failure(lambda: ask(worker, act))
     assert (told.status, told.fatal) == ("out of memory", False)
@@ -133,11 +151,11 @@ def test_a_memory_blow_up_is_called_so_and_costs_one_check(zygote: Zygote, act: 
     worker.close()
 
 
-def test_large_files_cannot_be_written(zygote: Zygote) -> None:
+def test_large_files_cannot_be_written(zygote: Any) -> None:
     assert "File too large" in in_use(zygote, "big file").message
 
 
-def test_a_flood_of_prints_is_cut_and_harms_nobody(zygote: Zygote) -> None:
+def test_a_flood_of_prints_is_cut_and_harms_nobody(zygote: Any) -> None:
     worker = start(zygote)
     with_flood = failure(lambda: ask(worker, "flood")) if _is_refused(worker, "flood") else None
     assert 1000 < len(worker.printed()) <= 64 << 10
@@ -167,13 +185,13 @@ def _is_refused(worker: Worker, act: str) -> bool:
         ("forge", "crashed", "channel"),
     ],
 )
-def test_a_file_that_fails_on_import_says_why(zygote: Zygote, act: str, status: str, words: str) -> None:
+def test_a_file_that_fails_on_import_says_why(zygote: Any, act: str, status: str, words: str) -> None:
     told = failure(lambda: start(zygote, act))
     assert (told.status, told.fatal) == (status, True)
     assert words in told.message
 
 
-def test_an_import_that_never_ends_is_timed_out(zygote: Zygote) -> None:
+def test_an_import_that_never_ends_is_timed_out(zygote: Any) -> None:
     told = failure(lambda: start(zygote, "loop", Limits(cpu_s=1, wall_s=60)))
     assert (told.status, told.message) == (
         "timed out",
@@ -183,12 +201,12 @@ def test_an_import_that_never_ends_is_timed_out(zygote: Zygote) -> None:
     assert (told.status, told.message) == ("timed out", "your code took more than 1 s while your file was imported")
 
 
-def test_helpers_beside_the_file_are_named_but_not_other_modules(zygote: Zygote) -> None:
+def test_helpers_beside_the_file_are_named_but_not_other_modules(zygote: Any) -> None:
     assert "not `my_helper`" in failure(lambda: start(zygote, "missing helper")).message
     assert "handed in" not in failure(lambda: start(zygote, "missing module")).message
 
 
-def test_a_printing_import_is_no_failure(zygote: Zygote) -> None:
+def test_a_printing_import_is_no_failure(zygote: Any) -> None:
     worker = start(zygote, "print")
     assert "hello" in worker.printed()
     worker.close()
@@ -204,7 +222,7 @@ BROKEN = {
 
 @needs_fork
 def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
-    with opened(Zygote, tmp_path) as made:
+    with opened(PlainProcess, tmp_path) as made:
         for source, words in BROKEN.items():
             (tmp_path / "copy" / "VAE_Model.py").write_text(source, encoding="utf-8")
             told = failure(lambda: start(made))
@@ -218,7 +236,10 @@ def test_what_is_no_regular_file_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "large.py").write_bytes(b"#" * (MAX_BYTES + 1))
     (tmp_path / "full.py").write_bytes(b"#" * MAX_BYTES)
+    (tmp_path / "link.py").symlink_to(tmp_path / "full.py")
+    os.mkfifo(tmp_path / "pipe.py")
     refused = {"absent.py": "No such file", "copy": "no regular file", "large.py": "at most 1,048,576"}
+    refused |= {"link.py": "symbolic link", "pipe.py": "no regular file"}
     for name, words in refused.items():
         with pytest.raises(NoSubmission, match=words) as refusal:
             take(tmp_path / name, tmp_path / "copy")

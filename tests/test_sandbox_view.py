@@ -4,40 +4,42 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.limits import Limits
-from grader.sandbox.process import FreshInterpreters, Zygote, can_fork
-from tests.acts import ask, failure, is_gone, opened, start, submission
+from grader.sandbox.process import FreshInterpreters
+from tests.acts import KINDS, ask, failure, is_gone, opened, start, submission, why_not
 
 ROOT = Path(__file__).parents[1]
-needs_fork = pytest.mark.skipif(not can_fork(), reason="a zygote needs a safe fork")
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and process groups")
 
 
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    """The usual way to run workers, which takes milliseconds each."""
-    if not can_fork():
-        pytest.skip("a zygote needs a safe fork")
-    os.environ["A_SECRET_OF_THE_USER"] = "hunter2"
-    with opened(Zygote, tmp_path_factory.mktemp("zygote")) as made:
-        del os.environ["A_SECRET_OF_THE_USER"]
-        yield made
+@pytest.fixture(scope="module", params=KINDS[:-1], ids=lambda kind: kind.__name__)
+def zygote(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Each way that forks workers, in milliseconds each."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as folder, pytest.MonkeyPatch.context() as patched:
+        Path(folder).chmod(0o711)  # other users must pass through, as they may not through pytest's own
+        patched.setenv("A_SECRET_OF_THE_USER", "hunter2")
+        with opened(request.param, Path(folder)) as made:
+            patched.undo()
+            yield made
 
 
 # ## What a worker sees
-def test_a_worker_sees_no_environment_no_input_and_no_gpu(zygote: Zygote) -> None:
+def test_a_worker_sees_no_environment_no_input_and_no_gpu(zygote: Any) -> None:
     worker = start(zygote)
     seen = ask(worker, "environment")
     assert "hunter2" not in seen
     variables = eval(seen)
     assert set(variables) - {"PATH", "LC_ALL", "LC_CTYPE"} <= {
         *(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL")),
-        *("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR", "MPLBACKEND", "CUDA_VISIBLE_DEVICES"),
+        *("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR", "MPLBACKEND", "CUDA_VISIBLE_DEVICES", "USER", "PWD"),
         *(name for name in variables if name.startswith(("TORCH", "KMP", "PYTORCH"))),  # what torch sets itself
     }
     assert variables["CUDA_VISIBLE_DEVICES"] == ""
@@ -46,7 +48,7 @@ def test_a_worker_sees_no_environment_no_input_and_no_gpu(zygote: Zygote) -> Non
     worker.close()
 
 
-def test_nothing_of_the_project_is_in_reach_of_an_import(zygote: Zygote) -> None:
+def test_nothing_of_the_project_is_in_reach_of_an_import(zygote: Any) -> None:
     worker = start(zygote)
     on_path = [Path(entry) for entry in eval(ask(worker, "path"))]
     rooms = {ROOT / name for name in ("", "grader", "data", "solution", "assignment", "tests")}
@@ -57,17 +59,18 @@ def test_nothing_of_the_project_is_in_reach_of_an_import(zygote: Zygote) -> None
     worker.close()
 
 
-def test_each_worker_has_an_empty_folder_of_its_own(zygote: Zygote) -> None:
-    workers = [start(zygote) for _ in range(2)]
-    seen = [ask(worker, "folder").split("|") for worker in workers]
+def test_each_worker_has_an_empty_folder_of_its_own(zygote: Any) -> None:
+    seen = []
+    for _ in range(2):
+        worker = start(zygote)
+        seen.append(ask(worker, "folder").split("|"))
+        assert ask(worker, "folder").endswith("['mine']"), "it can write there"
+        worker.close()
     assert [content for _, content in seen] == ["[]", "[]"]
     assert seen[0][0] != seen[1][0]
-    assert ask(workers[0], "folder").endswith("['mine']"), "it can write there"
-    for worker in workers:
-        worker.close()
 
 
-def test_a_frame_forged_in_advance_does_not_count(zygote: Zygote) -> None:
+def test_a_frame_forged_in_advance_does_not_count(zygote: Any) -> None:
     worker = start(zygote)
     told = failure(lambda: ask(worker, "forge"))
     assert (told.status, told.message) == ("crashed", "your code disturbed the grader's channel in this task")
@@ -79,35 +82,41 @@ JUDGE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from grader.sandbox.process import Zygote
-from tests.acts import ask, start, submission
+import psutil
+from tests.acts import KINDS, ask, start, submission
 folder = Path(sys.argv[2])
-(folder / "work").mkdir()
-zygote = Zygote(submission(folder), folder / "work")
-workers = [start(zygote), start(zygote)]
-print(zygote._process.pid, ask(workers[0], "pid"), ask(workers[1], "pid"), ask(workers[1], "child"), flush=True)
+(folder / "work").mkdir(mode=0o711)
+kind = next(kind for kind in KINDS if kind.__name__ == sys.argv[4])
+sandbox = kind(submission(folder), folder / "work")
+worker = start(sandbox)
+ask(worker, "child")
+print(*(process.pid for process in psutil.Process().children(recursive=True)), flush=True)
 if sys.argv[3] == "close":
-    zygote.close()
+    sandbox.close()
     sys.stdin.read()
-ask(workers[0], "sleep")
+ask(worker, "sleep")
 """
 
 
-@needs_fork
 @pytest.mark.parametrize("end", ["close", "kill"])
-def test_when_the_sandbox_is_closed_or_the_judge_killed_all_workers_die(tmp_path: Path, end: str) -> None:
-    pipe = subprocess.PIPE
-    judge = subprocess.Popen([sys.executable, "-c", JUDGE, str(ROOT), str(tmp_path), end], stdin=pipe, stdout=pipe)
-    assert judge.stdin is not None and judge.stdout is not None
-    pids = [int(pid) for pid in judge.stdout.readline().split()]
-    assert len(pids) == 4
-    if end == "kill":
-        judge.send_signal(signal.SIGKILL)
-    assert all(is_gone(pid) for pid in pids)
-    judge.kill()
-    judge.wait()
-    judge.stdin.close()
-    judge.stdout.close()
+@pytest.mark.parametrize("kind", KINDS[:-1], ids=lambda kind: kind.__name__)
+def test_when_the_sandbox_is_closed_or_the_judge_killed_all_workers_die(kind: Any, end: str) -> None:
+    if reason := why_not(kind):
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+        Path(folder).chmod(0o711)
+        pipe, command = subprocess.PIPE, [sys.executable, "-c", JUDGE, str(ROOT), folder, end, kind.__name__]
+        judge = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+        assert judge.stdin is not None and judge.stdout is not None
+        pids = [int(pid) for pid in judge.stdout.readline().split()]
+        assert len(pids) == (4 if kind is Bubblewrap else 3), "(bubblewrap,) zygote, worker, and what that started"
+        if end == "kill":
+            judge.send_signal(signal.SIGKILL)
+        assert all(is_gone(pid) for pid in pids)
+        judge.kill()
+        judge.wait()
+        judge.stdin.close()
+        judge.stdout.close()
 
 
 # ## Poorer systems: no resource module, no fork, a console that is not UTF-8

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from grader import seeds
 from grader.judge import offering
 from grader.judge.tasks import TASKS
+from grader.sandbox.names import SANDBOXES
 
 if TYPE_CHECKING:
     from .run import Settings, Summary
 
-_SANDBOXES = ("auto", "bubblewrap", "user", "process")
+_SANDBOXES = tuple(name for name in SANDBOXES if name != "in-process")  # whose scores do not count
 _EXAMPLES = """examples:
   python -m grader class submissions/ --out class-results/
   python -m grader class canvas-export/ --out class-results/ --roster roster.csv --jobs 8
@@ -58,6 +59,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument("--scheduler", metavar="ADDRESS", help="use this dask cluster instead of one of its own")
     parser.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll`")
     parser.add_argument("--roster", type=Path, metavar="FILE", help="CSV file with the columns submission and id")
+    parser.add_argument("--offering", type=Path, metavar="FILE", help="points and limits [grader/offering.toml]")
     parser.add_argument("--secret-file", type=Path, metavar="FILE", help="holds the secret of the offering")
     parser.add_argument(
         "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
@@ -137,7 +139,8 @@ def _settings(options: argparse.Namespace) -> "Settings":
         folder=options.folder,
         out=options.out,
         secret=secret,
-        offering=offering.load(),
+        offering=offering.load(options.offering or offering.OFFERING),
+        offering_text=options.offering.read_text(encoding="utf-8") if options.offering else "",
         tasks=tasks,
         expression=options.tasks,
         jobs=options.jobs or usable_cores(),

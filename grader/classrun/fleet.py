@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 
 from distributed import Client, Future, Reschedule, Worker, WorkerPlugin, as_completed, get_worker
 
-from grader.sandbox.choose import chosen
-
 from .job import Job, Outcome
 from .judge import LastingJudge
+from .sandbox import chosen
 from .version import grader_version
 
 TRIES = 2
@@ -32,12 +31,13 @@ class Judges(WorkerPlugin):
     Args:
         version: Of the grader; a worker of another one takes no part.
         sandbox: The sandbox by name; a worker where it does not work takes no part.
+        apart: Whether workers may run on another machine or from another copy of the project.
     """
 
     name = _PLUGIN
 
-    def __init__(self, version: str, sandbox: str):
-        self.version, self.sandbox = version, sandbox
+    def __init__(self, version: str, sandbox: str, apart: bool):
+        self.version, self.sandbox, self.apart = version, sandbox, apart
 
     def setup(self, worker: Worker) -> None:
         """Look whether this worker is fit; one that is not leaves, and its tasks go to others.
@@ -47,8 +47,7 @@ class Judges(WorkerPlugin):
         """
         self._all: list[LastingJudge] = []
         self._idle: queue.SimpleQueue[LastingJudge] = queue.SimpleQueue()
-        fitness = describe(self.sandbox)
-        self.unfit = fitness["problem"] or _other_version(fitness["version"], self.version)
+        self.unfit = _unfit(describe(self.sandbox), self.version) if self.apart else ""
         if self.unfit:
             worker.loop.add_callback(worker.close, reason="vae-unfit")
             raise RuntimeError(self.unfit)
@@ -81,8 +80,10 @@ def describe(sandbox: str) -> dict[str, str]:
         return {"version": "", "sandbox": "", "problem": str(error)}
 
 
-def _other_version(version: str, wanted: str) -> str:
-    return "" if version == wanted else f"another grader, {version} instead of {wanted}: update its copy of the project"
+def _unfit(worker: Mapping[str, str], version: str) -> str:
+    if worker["problem"] or worker["version"] == version:
+        return worker["problem"]
+    return f"another grader, {worker['version']} instead of {version}: update its copy of the project"
 
 
 def agree(client: Client, sandbox: str) -> str:
@@ -96,7 +97,7 @@ def agree(client: Client, sandbox: str) -> str:
     except Exception as error:  # whatever was raised there, most likely by an import
         raise ClusterLost(f"a worker cannot grade ({error}): start it in the folder of this project") from None
     for address, fitness in found.items():
-        if problem := fitness["problem"] or _other_version(fitness["version"], grader_version()):
+        if problem := _unfit(fitness, grader_version()):
             raise ClusterLost(f"the worker {address} cannot grade: {problem}")
     names = {fitness["sandbox"] for fitness in found.values()}
     if len(names) != 1:
@@ -104,17 +105,18 @@ def agree(client: Client, sandbox: str) -> str:
     return names.pop()
 
 
-def outcomes(client: Client, jobs: Mapping[str, Job]) -> Iterator[tuple[str, Outcome]]:
+def outcomes(client: Client, jobs: Mapping[str, Job], apart: bool = True) -> Iterator[tuple[str, Outcome]]:
     """Yield the outcome of each job as it comes; two jobs for each thread of the cluster are on their way at a time.
 
     Args:
         client: Of the cluster; workers may come and go.
         jobs: By a name; all with the same sandbox.
+        apart: Whether workers may run on another machine or from another copy of the project.
 
     Raises:
         ClusterLost: The scheduler is gone.
     """
-    client.register_plugin(Judges(grader_version(), next(iter(jobs.values())).sandbox))
+    client.register_plugin(Judges(grader_version(), next(iter(jobs.values())).sandbox, apart))
     run = uuid.uuid4().hex[:8]
     waiting, tries = deque(jobs), Counter[str]()
     active: dict[str, str] = {}

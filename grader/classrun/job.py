@@ -16,6 +16,7 @@ class Job:
         sandbox: The sandbox by name, never `auto`.
         data: Images of the training task.
         tasks: Only these, as in pytest's -m; None for all.
+        offering: Points and limits as text; empty for the grader's own.
         limit_s: Seconds that the grader may take in all; it has limits of its own, which are shorter.
     """
 
@@ -24,6 +25,7 @@ class Job:
     sandbox: str
     data: str = "sample"
     tasks: str | None = None
+    offering: str = ""
     limit_s: float = 600.0
 
     def to_json(self) -> bytes:

@@ -105,10 +105,7 @@ class FreshJudge:
         """Grade one submission."""
         with tempfile.TemporaryDirectory(prefix="vae-class-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            (folder / "submission").mkdir()
-            file, results = folder / "submission" / "VAE_Model.py", folder / "results.json"
-            file.write_bytes(job.content)
-            options = warm.options(job, file, results)
+            options = warm.prepare(job, folder)
             with (folder / "log").open("wb") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "pytest", *options],

@@ -26,6 +26,7 @@ class Stamp:
         sandbox: By name.
         data: Images of the training task.
         tasks: Those selected, as in pytest's -m; empty for all.
+        offering: Text of another offering than the grader's own, which is part of its version.
     """
 
     sha256: str
@@ -35,6 +36,7 @@ class Stamp:
     sandbox: str
     data: str
     tasks: str
+    offering: str = ""
 
 
 def stamped(results: Mapping[str, Any], stamp: Stamp, facts: Mapping[str, Any]) -> dict[str, Any]:

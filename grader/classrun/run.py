@@ -16,7 +16,6 @@ from grader import seeds
 from grader.judge.offering import Offering
 from grader.report.entry import Entry
 from grader.report.files import write_whole
-from grader.sandbox.choose import chosen
 
 from . import cluster, exports, fleet, gradebook, resume
 from .entries import Submission, collect, listing
@@ -25,6 +24,7 @@ from .gradebook import GRADED
 from .job import Job
 from .ledger import Ledger
 from .resume import Stamp
+from .sandbox import NoSuchSandbox, chosen
 from .version import THREADS, grader_version
 
 RESERVED = (gradebook.FILE_NAME, "index.html", seeds.FILE_NAME)
@@ -49,6 +49,7 @@ class Settings:
         out: Where everything goes.
         secret: Of the offering.
         offering: Points and limits.
+        offering_text: What they were read from; empty for the grader's own.
         tasks: Ids of those selected, in the order of the handout.
         expression: The same as in pytest's -m; None for all.
         jobs: Submissions at the same time, on this machine.
@@ -62,6 +63,7 @@ class Settings:
     out: Path
     secret: bytes
     offering: Offering
+    offering_text: str
     tasks: tuple[str, ...]
     expression: str | None
     jobs: int
@@ -157,7 +159,7 @@ def _grade(settings: Settings, submissions: Sequence[Submission], ledger: Ledger
 def _chosen(sandbox: str) -> str:
     try:
         return chosen(sandbox)
-    except Exception as error:  # the one asked for does not work here
+    except NoSuchSandbox as error:
         raise Unusable(str(error)) from None
 
 
@@ -170,7 +172,16 @@ def _without_kept(
         if submission.content is None:
             continue
         seed = seeds.official_seed(settings.secret, submission.content)
-        stamp = Stamp(submission.sha256, version, seed, THREADS, sandbox, settings.data, settings.expression or "")
+        stamp = Stamp(
+            sha256=submission.sha256,
+            version=version,
+            seed=seed,
+            threads=THREADS,
+            sandbox=sandbox,
+            data=settings.data,
+            tasks=settings.expression or "",
+            offering=settings.offering_text,
+        )
         if results := kept.get(stamp):
             ledger.keep(submission.name, results)
         else:
@@ -189,11 +200,19 @@ def _enter_outcomes(
     by_name = {stamp.sha256: stamp for stamp in waiting}
     limit_s = settings.offering.limits["submission_wall_s"] + _MARGIN_S
     jobs = {
-        name: Job(waiting[stamp][0].content or b"", stamp.seed, stamp.sandbox, stamp.data, settings.expression, limit_s)
+        name: Job(
+            content=waiting[stamp][0].content or b"",
+            seed=stamp.seed,
+            sandbox=stamp.sandbox,
+            data=stamp.data,
+            tasks=settings.expression,
+            offering=settings.offering_text,
+            limit_s=limit_s,
+        )
         for name, stamp in by_name.items()
     }
     saved = time.monotonic()
-    for name, outcome in fleet.outcomes(client, jobs):
+    for name, outcome in fleet.outcomes(client, jobs, apart=settings.scheduler is not None):
         stamp = by_name[name]
         for submission in waiting[stamp]:
             if outcome.results is None:

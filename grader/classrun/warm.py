@@ -92,20 +92,16 @@ def grade(job: Job, asker: int) -> Outcome:
     """
     folder = Path(tempfile.mkdtemp(prefix="vae-class-"))
     try:
-        folder.chmod(0o711)  # a sandbox may run as another user, who must get through to its own folder
-        for name in ("submission", "tmp"):
-            (folder / name).mkdir()
-            (folder / name).chmod(0o711)
-        (folder / "submission" / "VAE_Model.py").write_bytes(job.content)
+        options = prepare(job, folder)
         child = os.fork()
         if child == 0:
-            _become_grader(job, folder)
+            _become_grader(options, folder)
         return outcome(job, folder, *_wait(child, job.limit_s, asker))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _become_grader(job: Job, folder: Path) -> None:
+def _become_grader(options: list[str], folder: Path) -> None:
     """Run pytest on the submission, and never return into the judge's loop."""
     status = 3
     try:
@@ -124,8 +120,7 @@ def _become_grader(job: Job, folder: Path) -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
         import pytest
 
-        file, results = folder / "submission" / "VAE_Model.py", folder / "results.json"
-        status = int(pytest.main(options(job, file, results)))
+        status = int(pytest.main(options))
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         (folder / "sandbox_cpu_s").write_text(str(used.ru_utime + used.ru_stime))
     finally:
@@ -159,9 +154,26 @@ def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
     return os.waitstatus_to_exitcode(status) if ready else None, usage.ru_utime + usage.ru_stime
 
 
-def options(job: Job, file: Path, results: Path) -> list[str]:
-    """Return pytest's arguments for a job."""
-    return arguments.grading(file, seed=job.seed, data=job.data, sandbox=job.sandbox, results=results, tasks=job.tasks)
+def prepare(job: Job, folder: Path) -> list[str]:
+    """Put what pytest needs for a job into an empty folder; returns its arguments."""
+    for name in ("submission", "tmp"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o711)  # a sandbox may run as another user, who must get through to its own folder
+    folder.chmod(0o711)
+    file, offering = folder / "submission" / "VAE_Model.py", folder / "offering.toml"
+    file.write_bytes(job.content)
+    if job.offering:
+        offering.write_text(job.offering, encoding="utf-8")
+    given = arguments.grading(
+        file,
+        seed=job.seed,
+        data=job.data,
+        sandbox=job.sandbox,
+        results=folder / "results.json",
+        tasks=job.tasks,
+        offering=offering if job.offering else None,
+    )
+    return [*given, "--lanes=1"]  # a core for each submission: two lanes would share it, and import torch twice
 
 
 def outcome(job: Job, folder: Path, exit_status: int | None, cpu_s: float) -> Outcome:

@@ -185,4 +185,4 @@ def expect_varies(actual: Tensor, what: str) -> None:
         CheckFailed: All rows are the same.
     """
     if len(actual) > 1 and bool((actual == actual[:1]).all()):
-        fail(f"{what} that depends on the input", "the same result for every input")
+        fail(f"{what} of its own for every input", "the same result for every input")

@@ -18,6 +18,9 @@ _LIMITS = (
     "submission_wall_s",
     "memory_mib",
     "file_mib",
+    "sandbox_memory_mib",
+    "sandbox_threads",
+    "sandbox_files_mib",
 )
 
 

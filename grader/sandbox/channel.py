@@ -1,5 +1,6 @@
 """Requests to a worker and its answers, with a deadline; and the log of what a submission prints."""
 
+import contextlib
 import queue
 import secrets
 import threading
@@ -11,6 +12,7 @@ from ..worker import wire
 from ..worker.wire import Message
 
 OUTPUT_KEPT = 64 << 10
+_WORTH_WAITING_S = 0.2
 
 
 class Channel:
@@ -27,11 +29,16 @@ class Channel:
     def __init__(self, reader: IO[bytes], writer: IO[bytes], hang_up: Callable[[], None]):
         self._reader, self._writer, self._hang_up = reader, writer, hang_up
 
-    def exchange(self, message: Message, seconds: float) -> Message:
+    def exchange(self, message: Message, seconds: float, more: Callable[[], float] = lambda: 0.0) -> Message:
         """Send a request and return its answer.
 
+        Args:
+            message: The request.
+            seconds: How long to wait.
+            more: Asked when they are over; returns by how many seconds to go on waiting.
+
         Raises:
-            TimeoutError: No answer within `seconds`; the channel is of no use any more.
+            TimeoutError: No answer in time; the channel is of no use any more.
             EOFError, OSError: The worker is gone.
             WireError: What came was no answer to this request.
         """
@@ -39,16 +46,23 @@ class Channel:
         answers: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
         request = Message({**message.header, "id": number}, message.tensors)
         threading.Thread(target=self._exchange, args=(request, answers), daemon=True).start()
-        try:
-            answer = answers.get(timeout=max(0.0, seconds))
-        except queue.Empty:
-            self._hang_up()
-            raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+        answer = self._wait(answers, seconds, more)
         if isinstance(answer, BaseException):
             raise answer
         if answer.header.get("id") != number:
             raise wire.WireError("a frame that answers no request")
         return answer
+
+    def _wait(
+        self, answers: "queue.SimpleQueue[Message | BaseException]", seconds: float, more: Callable[[], float]
+    ) -> Message | BaseException:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return answers.get(timeout=max(0.0, seconds))
+            seconds = more()
+            if seconds < _WORTH_WAITING_S:
+                self._hang_up()
+                raise TimeoutError("no answer in time")
 
     def _exchange(self, request: Message, answers: "queue.SimpleQueue[Message | BaseException]") -> None:
         try:

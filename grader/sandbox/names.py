@@ -1,3 +1,3 @@
 """The sandboxes that `--sandbox` can force; `auto` takes the best there is."""
 
-SANDBOXES = ("auto", "process", "in-process")
+SANDBOXES = ("auto", "bubblewrap", "user", "process", "in-process")

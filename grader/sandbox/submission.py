@@ -1,6 +1,7 @@
 """The one file of a submission: checked, copied into a folder of its own, and searched for well-known imports."""
 
 import hashlib
+import os
 import re
 import stat
 from dataclasses import dataclass
@@ -45,17 +46,37 @@ def take(file: Path, folder: Path) -> SubmittedFile:
     Raises:
         NoSubmission: It is missing, no regular file, too large or cannot be read.
     """
-    try:
-        info = file.stat()
-        if not stat.S_ISREG(info.st_mode):
-            raise NoSubmission(f"{file} is no regular file: give the path of a VAE_Model.py")
-        if info.st_size > MAX_BYTES:
-            raise NoSubmission(f"{file} has {info.st_size:,} bytes; a submission has at most {MAX_BYTES:,}")
-        content = file.read_bytes()
-    except OSError as error:
-        raise NoSubmission(f"cannot read {file}: {error.strerror}; give the path of a VAE_Model.py") from None
+    content = read(file)
     copy = folder / FILE_NAME
     copy.write_bytes(content)
     beside = file.resolve().parent
     names = {p.stem for p in beside.glob("*.py")} | {p.parent.name for p in beside.glob("*/__init__.py")}
     return SubmittedFile(copy, hashlib.sha256(content).hexdigest(), frozenset(names - {file.stem}))
+
+
+def read(file: Path) -> bytes:
+    """Return the content of a regular file that is small enough.
+
+    A symbolic link is refused: whoever hands it in does not hand in what it points to, but what we can read there.
+
+    Raises:
+        NoSubmission: It is missing, no regular file, too large or cannot be read.
+    """
+    try:
+        if file.is_symlink():
+            raise NoSubmission(f"{file} is a symbolic link: give the path of the file itself")
+        # Without O_NONBLOCK a pipe would make us wait for its writer, and a link may have come since we looked.
+        flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+        with os.fdopen(os.open(file, os.O_RDONLY | flags), "rb") as opened:
+            info = os.fstat(opened.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise NoSubmission(f"{file} is no regular file: give the path of a VAE_Model.py")
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        if file.is_dir():  # Windows refuses to open a folder at all
+            raise NoSubmission(f"{file} is no regular file: give the path of a VAE_Model.py") from None
+        raise NoSubmission(f"cannot read {file}: {error.strerror}; give the path of a VAE_Model.py") from None
+    if len(content) > MAX_BYTES:
+        size = f"{info.st_size:,} bytes"
+        raise NoSubmission(f"{file} has {size}; a submission has at most {MAX_BYTES:,}")
+    return content

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -23,11 +23,13 @@ class Ending:
         exit: Exit status, or minus the number of the signal; None when unknown.
         cpu_s: CPU seconds it used.
         by_judge: Whether it had to be killed.
+        breach: The ceiling of the whole sandbox for which it was ended, if that was so.
     """
 
     exit: int | None
     cpu_s: float | None
     by_judge: bool
+    breach: Failure | None = None
 
 
 class Worker:
@@ -39,6 +41,7 @@ class Worker:
         limits: Its limits.
         neighbours: Module names beside the original file, for the message of a failed import.
         end: Ends the process, with a grace in seconds, and tells how it ended; called once.
+        waited_s: Tells how long it waited for a processor so far: a loaded machine must not fail anyone.
     """
 
     def __init__(
@@ -48,10 +51,11 @@ class Worker:
         limits: Limits,
         neighbours: frozenset[str],
         end: Callable[[float], Ending],
+        waited_s: Callable[[], float] = lambda: 0.0,
     ):
         self._channel, self._output, self._limits, self._neighbours = channel, output, limits, neighbours
-        self._end = end
-        self._wall_left = limits.wall_s
+        self._end, self._waited_s = end, waited_s
+        self._wall_left, self._credited = limits.wall_s, 0.0
         self._ended = False
 
     def open(self, header: dict[str, Any]) -> None:
@@ -86,17 +90,24 @@ class Worker:
             self._end(0.0)
 
     def _exchange(self, message: Message, importing: bool) -> Message:
-        started, allowed = time.monotonic(), self._wall_left
+        started = time.monotonic()
         try:
-            answer = self._channel.exchange(message, allowed)
+            answer = self._channel.exchange(message, self._wall_left, self._credit)
         except (TimeoutError, EOFError, OSError, WireError) as error:
-            self._wall_left = allowed - (time.monotonic() - started)
+            self._wall_left -= time.monotonic() - started
             raise WorkerFailed(self._autopsy(error, importing)) from None
-        self._wall_left = allowed - (time.monotonic() - started)
+        self._wall_left -= time.monotonic() - started
         described = answer.header.get("error")
         if isinstance(described, dict):
             raise WorkerFailed(from_error(described, self._neighbours, importing))
         return answer
+
+    def _credit(self) -> float:
+        """Return for how long the worker waited for a processor since it was last credited for that."""
+        more = self._waited_s() - self._credited
+        self._credited += more
+        self._wall_left += more
+        return more
 
     def _autopsy(self, error: Exception, importing: bool) -> Failure:
         """Return why no answer came, from how the process ended."""
@@ -104,6 +115,8 @@ class Worker:
         timed_out = isinstance(error, TimeoutError)
         ending = self._end(0.0 if timed_out else 1.0)
         where = "while your file was imported" if importing else "in this task"
+        if ending.breach:
+            return replace(ending.breach, message=f"{ending.breach.message} {where}")
         cpu_limit = self._limits.cpu_s
         if timed_out:
             return Failure("timed out", f"your code took more than {self._limits.wall_s:.0f} s {where}", fatal=True)
@@ -123,3 +136,17 @@ class Worker:
         status = ending.exit or 0
         how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
         return Failure("crashed", f"your code ended its process {where}, {how}", fatal=True)
+
+
+def opened(worker: Worker, header: dict[str, Any]) -> Worker:
+    """Let a worker import the file, and return it.
+
+    Raises:
+        WorkerFailed: The file cannot be imported; the worker is ended.
+    """
+    try:
+        worker.open(header)
+    except WorkerFailed:
+        worker.close()
+        raise
+    return worker

@@ -1,4 +1,4 @@
-"""Start as a zygote that forks workers (`zygote FD`), or as a single worker on standard input and output (`once`).
+"""Start as a zygote that forks workers (`zygote FD SETTINGS`), or as one worker on the standard streams (`once`).
 
 Run by path under `python -I`: no part of the project is on the import path, so the package is made known by hand.
 """
@@ -40,7 +40,7 @@ def main() -> None:
     if sys.argv[1] == "zygote":
         from worker.zygote import run  # type: ignore[import-not-found]
 
-        run(int(sys.argv[2]), sys.argv[3:])
+        run(int(sys.argv[2]), sys.argv[3])
     else:
         _once()
 

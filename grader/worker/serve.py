@@ -1,6 +1,5 @@
 """One worker: load the submission once, then answer one probe after the other until the judge hangs up."""
 
-import os
 import random
 import sys
 import warnings
@@ -10,8 +9,10 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from . import limits, wire
+from . import wire
+from .confine import confine
 from .errors import WrongType, describe
+from .probes import PROBES
 from .submission import Submission, load, module_from_source
 from .wire import Message
 
@@ -19,13 +20,13 @@ from .wire import Message
 def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
     """Answer the judge's requests.
 
-    The first request describes the worker: `path` of the submission, `folder` to work in, `limits`, `standins`
-    (sources by task id). Each later one names a `probe`, a `seed` and its arguments; tensors ride along by name.
+    The first request describes the worker: `path` of the submission, `folder` to work in, `limits`, `readable` and
+    `writable` (see confine.py), `standins` (sources by task id). Each later one names a `probe`, a `seed` and its
+    arguments; tensors ride along by name.
     """
     start = wire.read(reader)
     path = Path(start.header["path"])
-    os.chdir(start.header["folder"])
-    limits.apply(start.header["limits"])
+    confine(Path(start.header["folder"]), *(start.header[key] for key in ("limits", "readable", "writable")))
     try:
         seed_everything(start.header["seed"])
         submission = open_submission(path, start.header["standins"])
@@ -43,8 +44,6 @@ def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
 
 def answer(submission: Submission, path: Path, request: Message) -> Message:
     """Run one probe and return its tensors, or the error it met."""
-    from .probes import PROBES  # here, so that the zygote has them and a worker pays nothing
-
     number = request.header["id"]
     try:
         seed_everything(request.header["seed"])

@@ -1,8 +1,14 @@
 """The zygote: a process that has imported torch, and nothing of the student's, and forks a worker per task.
 
-It obeys the judge on one socket. `fork` comes with two descriptors, the worker's end of its channel and of its
-output pipe, and is answered with the worker's pid; `end` kills and reaps a worker and is answered with how it ended.
-When the judge goes away, so does every worker.
+It obeys the judge on one socket, one command at a time, and has one worker at a time:
+
+* `fork` comes with two descriptors, the worker's end of its channel and of its output pipe, and is answered with the
+  worker's pid. Its folder is made new.
+* `usage` is answered with the seconds that the worker computed and that it waited for a processor.
+* `end` kills the worker and is answered with how it ended.
+* `clean` ends every process that the worker left and removes every file, and is answered with whether that succeeded.
+
+When the judge goes away, so does everything else.
 """
 
 import contextlib
@@ -12,40 +18,140 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from . import kernel, remains
 
 _MAX_COMMAND = 4096
 
 
-def run(control_fd: int, preload: list[str]) -> None:
+@dataclass(frozen=True)
+class Settings:
+    """How this zygote keeps its workers apart.
+
+    Attributes:
+        guard: `namespace`: we are process 1 of one; `user`: each worker gets a user of its own; `group`: neither.
+        preload: Well-known packages that the file's text imports; a worker would pay seconds for them.
+        writable: Folders besides a worker's own that it can write, and that are emptied after each.
+        first_user: The user of the first worker, for `user`.
+        processes: Most processes and threads of such a user.
+    """
+
+    guard: str
+    preload: list[str]
+    writable: list[str]
+    first_user: int = 0
+    processes: int = 0
+
+
+def run(control_fd: int, described: str) -> None:
     """Import what workers share, then obey until the judge hangs up.
 
     Args:
         control_fd: The zygote's end of a socket of message boundaries (SOCK_SEQPACKET).
-        preload: Well-known packages that the file's text imports; a worker would pay seconds for them.
+        described: The settings, as JSON.
     """
-    _warm_up(preload)
+    settings = Settings(**json.loads(described))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 is deaf to signals from within only without a handler
+    if kernel.is_linux():
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # no worker may look into us
+        if settings.guard != "namespace":
+            kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)  # what a worker leaves is left to us
+    _warm_up(settings.preload)
     control = socket.socket(fileno=control_fd)
-    alive: set[int] = set()
+    control.send(json.dumps({"ready": True}).encode())
+    zygote = _Zygote(settings, control)
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, _MAX_COMMAND, 2)
         if not data:
             break
         command = json.loads(data)
+        answer = zygote.obey(command, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        control.send(json.dumps(answer).encode())
+    zygote.obey({"do": "end", "grace_s": 0.0}, [])
+    zygote.obey({"do": "clean"}, [])
+    os._exit(0)  # tearing an interpreter down that has imported torch takes half a second
+
+
+class _Zygote:
+    """The one worker of the moment, and what is done with it."""
+
+    def __init__(self, settings: Settings, control: socket.socket):
+        self._settings, self._control = settings, control
+        self._worker = 0
+        self._folder = Path()
+        self._user = settings.first_user
+
+    def obey(self, command: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         if command["do"] == "fork":
-            pid = os.fork()
-            if pid == 0:
-                control.close()
-                _become_worker(*descriptors)
-            alive.add(pid)
-            for descriptor in descriptors:
-                os.close(descriptor)
-            control.send(json.dumps({"pid": pid}).encode())
+            return {"pid": self._fork(Path(command["folder"]), descriptors)}
+        if command["do"] == "usage":
+            return _usage(self._worker)
+        if command["do"] == "clean":
+            return {"clean": self._clean()}
+        return self._end(command["grace_s"])
+
+    def _fork(self, folder: Path, descriptors: list[int]) -> int:
+        folder.mkdir(mode=0o700)
+        if self._settings.guard == "user":
+            os.chown(folder, self._user, self._user)
+        pid = os.fork()
+        if pid == 0:
+            self._control.close()
+            _become_worker(*descriptors, drop_privileges=self._drop_to_user)
+        self._worker, self._folder = pid, folder
+        return pid
+
+    def _drop_to_user(self) -> None:
+        if self._settings.guard == "user":
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_NPROC, (self._settings.processes,) * 2)
+            remains.become(self._user)
+
+    def _end(self, grace_s: float) -> dict[str, Any]:
+        """Kill the worker; return how it ended and what it used.
+
+        Args:
+            grace_s: How long it may take to end by itself: a dying process closes its channel before it can be reaped.
+        """
+        if not self._worker:
+            return {"exit": None, "ended_by_judge": True, "cpu_s": None}
+        patience = time.monotonic() + grace_s
+        ended, status, usage = os.wait4(self._worker, os.WNOHANG)
+        while not ended and time.monotonic() < patience:
+            time.sleep(0.005)
+            ended, status, usage = os.wait4(self._worker, os.WNOHANG)
+        killed = ended == 0
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._worker, signal.SIGKILL)
+        if killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._worker, signal.SIGKILL)  # it may not have made its own group yet
+            _, status, usage = os.wait4(self._worker, 0)
+        self._worker = 0
+        return {
+            "exit": os.waitstatus_to_exitcode(status),
+            "ended_by_judge": killed,
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+        }
+
+    def _clean(self) -> bool:
+        """End every process that the worker left, remove every file; return whether that succeeded."""
+        if self._settings.guard == "namespace":
+            gone = remains.end_all_as_init()
+        elif self._settings.guard == "user":
+            gone = remains.end_all_of_user(self._user)
+            self._user += 1
         else:
-            alive.discard(command["pid"])
-            control.send(json.dumps(_end(command["pid"], command["grace_s"])).encode())
-    for pid in alive:
-        _end(pid, grace_s=0.0)
+            gone = remains.reap_all()  # the judge has ended what it could find
+        remains.remove(self._folder)
+        return remains.make_empty(self._settings.writable) and gone and not self._folder.exists()
 
 
 def _warm_up(preload: list[str]) -> None:
@@ -55,14 +161,13 @@ def _warm_up(preload: list[str]) -> None:
 
     torch.set_num_threads(1)  # a fork after more threads have run hangs the child
     from . import serve  # noqa: F401
-    from .probes import PROBES  # noqa: F401
 
     for name in preload:
         with contextlib.suppress(Exception):  # the student's own import will tell
             importlib.import_module(name)
 
 
-def _become_worker(channel_fd: int, output_fd: int) -> None:
+def _become_worker(channel_fd: int, output_fd: int, *, drop_privileges: Callable[[], None]) -> None:
     """Serve one task, and never return into the zygote's loop."""
     from . import streams
     from .serve import serve
@@ -73,6 +178,10 @@ def _become_worker(channel_fd: int, output_fd: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's business
         streams.redirect(output_fd)
         os.close(output_fd)
+        drop_privileges()
+        if kernel.is_linux():
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which would clear it
+            kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # its own /proc/self is its own
         with os.fdopen(os.dup(channel_fd), "rb") as reader, os.fdopen(channel_fd, "wb") as writer:
             serve(reader, writer)
         status = 0
@@ -80,28 +189,10 @@ def _become_worker(channel_fd: int, output_fd: int) -> None:
         os._exit(status)
 
 
-def _end(pid: int, grace_s: float) -> dict[str, Any]:
-    """Kill a worker and its process group; return how it ended and what it used.
-
-    Args:
-        pid: The worker.
-        grace_s: How long it may take to end by itself: a dying process closes its channel before it can be reaped.
-    """
-    patience = time.monotonic() + grace_s
-    ended, status, usage = os.wait4(pid, os.WNOHANG)
-    while not ended and time.monotonic() < patience:
-        time.sleep(0.005)
-        ended, status, usage = os.wait4(pid, os.WNOHANG)
-    killed = ended == 0
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-    if killed:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)  # the worker may not have made its own group yet
-        _, status, usage = os.wait4(pid, 0)
-    return {
-        "exit": os.waitstatus_to_exitcode(status),
-        "ended_by_judge": killed,
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-        "peak_bytes": usage.ru_maxrss * 1024,
-    }
+def _usage(pid: int) -> dict[str, Any]:
+    """Return how long a process computed, and how long it waited for a processor that others used, in seconds."""
+    try:
+        computed, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    except (OSError, ValueError):  # gone, or a kernel without such statistics
+        return {"cpu_s": None, "waited_s": 0.0}
+    return {"cpu_s": int(computed) / 1e9, "waited_s": int(waited) / 1e9}

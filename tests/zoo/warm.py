@@ -26,13 +26,13 @@ class ForkedZygote:
     """What subprocess.Popen is for the grader's Zygote, but forked from this warm process."""
 
     def __init__(self, command: list[str], *, env: dict[str, str], pass_fds: list[int], **_: Any):
-        control, preload = int(command[4]), command[5:]
+        control, described = int(command[4]), command[5]
         assert command[3] == "zygote"
         assert pass_fds == [control]
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                _become_zygote(control, preload, env)
+                _become_zygote(control, described, env)
             finally:
                 os._exit(0)
 
@@ -41,7 +41,7 @@ class ForkedZygote:
         return os.waitpid(self.pid, 0)[1]
 
 
-def _become_zygote(control: int, preload: list[str], env: dict[str, str]) -> None:
+def _become_zygote(control: int, described: str, env: dict[str, str]) -> None:
     os.setsid()
     # A copy of the judge's end of the socket would keep the zygote waiting for ever.
     os.closerange(3, control)
@@ -52,7 +52,7 @@ def _become_zygote(control: int, preload: list[str], env: dict[str, str]) -> Non
     os.environ.clear()
     os.environ.update(env)
     sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != ROOT]
-    importlib.import_module("grader.worker.zygote").run(control, preload)
+    importlib.import_module("grader.worker.zygote").run(control, described)
 
 
 def warm_up() -> None:
@@ -67,13 +67,13 @@ def warm_up() -> None:
         importlib.import_module(module)
     for module in ("data", "grader.conftest", "grader.report.terminal", "grader.worker.serve", "grader.worker.probes"):
         importlib.import_module(module)
-    vars(importlib.import_module("grader.sandbox.process"))["subprocess"] = _Subprocess
+    vars(importlib.import_module("grader.sandbox.zygote"))["subprocess"] = _Subprocess
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page of the parent's
 
 
 class _Subprocess:
-    """Stands for the module `subprocess` in grader.sandbox.process."""
+    """Stands for the module `subprocess` in grader.sandbox.zygote."""
 
     import subprocess as _real
 

@@ -10,9 +10,15 @@ from ..errors import MissingName
 from ..submission import Submission
 from .found import Found, changed, gradients, need_tensor, snapshot
 
+_INITIALISATIONS = 4
+
 
 def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found:
     """Run `model.encoder` or `model.decoder` of a freshly built model.
+
+    By chance all units of a narrow layer may be dead when they are initialised: then every output is the same and no
+    gradient flows, with nothing wrong in the code. So up to four models are built until one is alive; of those that
+    never are the first is reported.
 
     Args:
         submission: The submission.
@@ -23,11 +29,26 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
     Returns:
         `batch`: outputs for the whole of x in eval mode, `again`: the same once more, `alone`: row by row, `train`: in
         train mode (B > 1); facts `changed` (whether x was),
-        `head_width` (how many features the head `mean` takes),
-        `parameters` (name -> "ok", "zero", "cut" or
-        "frozen": how the gradient of the eval output reaches it), `unregistered` (how many tensors learn that
+        `head_width` (how many features the head `mean` takes), `parameters` (name -> "ok", "zero", "cut" or "frozen":
+        how the gradient of the eval output reaches it), `unregistered` (how many tensors learn that
         `parameters()` does not know), `transposed` (whether a transposed convolution ran).
     """
+    attempts = []
+    for _ in range(_INITIALISATIONS):
+        attempts.append(_examined(submission, part, sizes, x))
+        if _is_alive(attempts[-1]):
+            return attempts[-1]
+    return attempts[0]
+
+
+def _is_alive(found: Found) -> bool:
+    """Whether outputs differ from row to row, and a gradient reaches every parameter."""
+    batch = found.tensors["batch"]
+    constant = len(batch) > 1 and bool((batch == batch[:1]).all())
+    return not constant and all(how == "ok" for how in found.facts["parameters"].values())
+
+
+def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor) -> Found:
     model = build(submission, sizes)
     module = getattr(model, part, None)
     if not isinstance(module, nn.Module):

@@ -1,0 +1,45 @@
+"""The command: a table of trials, a column for each sandbox."""
+
+from grader.sandbox.choose import BEST_FIRST, chosen
+from grader.sandbox.zygote import SandboxError
+
+from .examine import Finding, examine
+from .trials import TRIALS
+
+
+def doctor(sandbox: str = "auto") -> int:
+    """Examine the sandboxes that work here, or one, and print what they enforce.
+
+    Args:
+        sandbox: `auto` for all that work here.
+
+    Returns:
+        0 if the sandbox that `--sandbox=NAME` stands for prevents everything, 1 if something succeeded in it, 2 if it
+        does not work here.
+    """
+    try:
+        best = chosen(sandbox)
+    except SandboxError as error:
+        print(error)
+        return 2
+    reasons = {kind.name: kind.why_not() for kind in BEST_FIRST}
+    for name, reason in reasons.items():
+        note = " (the one that is used)" if name == best else ""
+        print(f"{name:<12}{'works here' + note if not reason else 'no: ' + reason}")
+    names = [name for name, reason in reasons.items() if not reason and sandbox in ("auto", name)]
+    print(f"\n{'a submission tries to ...':<46}" + "".join(f"{name:<14}" for name in names))
+    findings = {name: examine(name) for name in names}
+    held = True
+    for trial in TRIALS:
+        row = {name: next(found) for name, found in findings.items()}
+        print(f"{trial.title:<46}" + "".join(f"{_cell(finding):<14}" for finding in row.values()), flush=True)
+        held &= row[best].enforced
+    for found in findings.values():
+        found.close()
+    if not held:
+        print(f"\nSomething succeeded in `{best}`: grade files of strangers only where you would run them yourself.")
+    return 0 if held else 1
+
+
+def _cell(finding: Finding) -> str:
+    return "prevented" if finding.enforced else "SUCCEEDED"

@@ -1,0 +1,151 @@
+"""Make the trials in one sandbox and watch, from outside, what comes of them."""
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from grader.sandbox.choose import open_sandbox
+from grader.sandbox.failure import Failure, WorkerFailed
+from grader.sandbox.folders import remove
+from grader.sandbox.submission import take
+
+from .hostile_file import FIND_REMAINS, hostile_file
+from .trials import CEILINGS, LIMITS, TRIALS, Outcome, Trial
+
+_PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a sandbox prevents what a trial tries, and what was seen."""
+
+    trial: Trial
+    enforced: bool
+    outcome: Outcome
+
+
+def examine(sandbox: str, only: str = "") -> Generator[Finding, None, None]:
+    """Yield a finding for each trial, made in a sandbox of that name.
+
+    Args:
+        sandbox: `bubblewrap`, `user` or `process`, one that works here.
+        only: Id of the one trial to make; empty: all.
+    """
+    with _surroundings() as around:
+        known = around.known()
+        (around.folder / "given.py").write_text(hostile_file(known), encoding="utf-8")
+        file = take(around.folder / "given.py", around.folder / "copy")
+        opened = open_sandbox(sandbox, file, around.folder / "home", CEILINGS)
+        try:
+            for number, trial in enumerate(TRIALS):
+                if only in ("", trial.id):
+                    outcome = _make(opened, number, around)
+                    yield Finding(trial, trial.enforced(outcome), outcome)
+        finally:
+            opened.close()
+
+
+def _make(opened: Any, number: int, around: "_Surroundings") -> Outcome:
+    around.refresh()
+    said, failure = _ask(opened, number)
+    zygote = opened.process_id
+    afterwards, _ = _ask(opened, FIND_REMAINS)
+    return Outcome(said, failure, afterwards, around.token_seen(), opened.process_id != zygote)
+
+
+def _ask(opened: Any, number: int) -> tuple[str, Failure | None]:
+    """Let the file do one thing, in a worker of its own."""
+    try:
+        worker = opened.start(LIMITS, {}, seed=0)
+    except WorkerFailed as error:
+        return "", error.failure
+    try:
+        mean = torch.full((1, 1), float(number))
+        tensors, _ = worker.ask("distribution", {"name": "kl"}, {"mean": mean}, seed=0)
+        return bytes(tensors["value_0"].tolist()).decode(errors="replace"), None
+    except WorkerFailed as error:
+        return "", error.failure
+    finally:
+        worker.close()
+
+
+class _Surroundings:
+    """What lies around a sandbox for a trial to reach: a file, a folder, a server, a process, all with one token."""
+
+    def __init__(self, folder: Path, server: socket.socket):
+        self.folder, self._server = folder, server
+        self._token = secrets.token_hex(16)
+        self._canary, self._outside = folder / "canary", folder / "outside"
+        self._canary.write_text(self._token)
+        self._outside.mkdir()
+        self._outside.chmod(0o1777)
+        for name in ("copy", "home"):
+            (folder / name).mkdir()
+        self._decoy = self._new_decoy()
+
+    def known(self) -> dict[str, str | int]:
+        """Return what the trials are told."""
+        return {
+            "TOKEN": self._token,
+            "CANARY": str(self._canary),
+            "OUTSIDE": str(self._outside),
+            "PROJECT": str(_PROJECT),
+            "PORT": self._server.getsockname()[1],
+            "DECOY": self._decoy.pid,
+        }
+
+    def refresh(self) -> None:
+        """Put away what an earlier trial left outside."""
+        for path in self._outside.iterdir():
+            path.unlink()
+
+    def token_seen(self) -> bool:
+        """Whether something outside shows that a trial reached it; a moment after its task has ended."""
+        time.sleep(0.2)
+        if any(self._outside.iterdir()) or self._decoy.poll() is not None:
+            return True
+        if any(self._token in " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])):
+            return True
+        with contextlib.suppress(BlockingIOError):
+            self._server.accept()[0].close()
+            return True
+        return False
+
+    def _new_decoy(self) -> "subprocess.Popen[bytes]":
+        environment = {**os.environ, "VAE_GRADER_DOCTOR": self._token}
+        command = [sys.executable, "-ISc", "import time; time.sleep(600)"]
+        return subprocess.Popen(command, env=environment)
+
+    def end(self) -> None:
+        """End the decoy."""
+        self._decoy.kill()
+        self._decoy.wait()
+
+
+@contextmanager
+def _surroundings() -> Iterator[_Surroundings]:
+    folder = Path(tempfile.mkdtemp(prefix="vae-doctor-"))
+    folder.chmod(0o711)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.setblocking(False)
+            around = _Surroundings(folder, server)
+            try:
+                yield around
+            finally:
+                around.end()
+    finally:
+        remove(folder)

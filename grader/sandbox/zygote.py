@@ -1,0 +1,230 @@
+"""The judge's side of a zygote: start it, let it fork one worker after the other, and replace it when it is lost."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import folders, tree
+from .channel import Channel, OutputLog
+from .failure import Failure
+from .interpreter import environment
+from .limits import Ceilings, Limits
+from .submission import SubmittedFile
+from .view import View
+from .watchdog import Watchdog
+from .worker import Ending, Worker, opened
+
+_ANSWER_S = 60.0  # importing torch on a busy machine included
+
+
+class SandboxError(Exception):
+    """The sandbox cannot be started here; the message says why."""
+
+
+class _ZygoteGone(Exception):  # noqa: N818
+    """The zygote died or does not answer."""
+
+
+class Zygote:
+    """A process that has imported torch, and forks workers in milliseconds each; a class for each sandbox.
+
+    It has one worker at a time: what one leaves, processes and files, is gone before the next begins. If it is lost
+    with a worker, a new one takes its place.
+
+    Args:
+        file: The submission; a zygote serves one, never two.
+        home: A folder of its own on the judge's side.
+        ceilings: Limits of all its processes together.
+    """
+
+    name: str
+    guard: str
+
+    def __init__(self, file: SubmittedFile, home: Path, ceilings: Ceilings = Ceilings()):  # noqa: B008 - frozen
+        self._file, self._home, self._ceilings = file, home, ceilings
+        self._lock = threading.Lock()
+        self._worker: Worker | None = None
+        self._number = 0
+        self._spawn()
+
+    # What a sandbox is made of.
+    def _view(self) -> View:
+        """Return where things lie for a worker."""
+        raise NotImplementedError
+
+    def _command_line(self, program: Sequence[str]) -> list[str]:
+        """Return the command that runs a program inside."""
+        return list(program)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return settings of the zygote beside `guard`, `preload` and `writable`."""
+        return {}
+
+    def _watched_folders(self) -> list[Path]:
+        """Return the folders whose size the watchdog must mind."""
+        return [self._home]
+
+    def start(self, limits: Limits, standins: dict[str, str], seed: int) -> Worker:
+        """Fork a worker and let it import the file; the one before it is ended.
+
+        Raises:
+            WorkerFailed: The file cannot be imported.
+            SandboxError: A lost zygote cannot be replaced.
+        """
+        if self._worker is not None:
+            self._worker.close()
+        view = self._view()
+        self._number += 1
+        folder = f"{view.folder}/{self._number}"
+        ours, theirs = socket.socketpair()
+        output_read, output_write = os.pipe()
+        try:
+            self._fork(folder, [theirs.fileno(), output_write])
+        finally:
+            theirs.close()
+            os.close(output_write)
+        streams = (ours.makefile("rb"), ours.makefile("wb"))
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                ours.shutdown(socket.SHUT_RDWR)
+
+        def end(grace_s: float) -> Ending:
+            ending = self._end(grace_s)
+            hang_up()
+            for stream in (*streams, ours):
+                with contextlib.suppress(OSError):  # a writer flushes into a channel that may be gone
+                    stream.close()
+            return ending
+
+        self._worker = Worker(
+            channel=Channel(*streams, hang_up),
+            output=OutputLog(os.fdopen(output_read, "rb")),
+            limits=limits,
+            neighbours=self._file.neighbours,
+            end=end,
+            waited_s=self._waited_s,
+        )
+        return opened(
+            self._worker, view.header(folder) | {"limits": limits.header(), "standins": standins, "seed": seed}
+        )
+
+    @property
+    def process_id(self) -> int:
+        """The process outside; another one once a lost zygote was replaced."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the zygote and all that came of it."""
+        if self._worker is not None:
+            self._worker.close()
+        self._discard()
+
+    def _spawn(self) -> None:
+        view = self._view()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        described: dict[str, Any] = {"guard": self.guard, "preload": self._file.preload(), "writable": view.writable}
+        program = [sys.executable, "-I", view.program, "zygote", str(theirs.fileno())]
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        self._process = subprocess.Popen(
+            self._command_line([*program, json.dumps(described | self._settings())]),
+            env=environment(view.folder),
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._complaints,
+            start_new_session=True,
+        )
+        theirs.close()
+        self._control = ours
+        self._control.settimeout(_ANSWER_S)
+        self._lost, self._greeted = False, False
+        self._watchdog = Watchdog(self._process.pid, self._ceilings, self._watched_folders(), self._kill)
+
+    def _fork(self, folder: str, descriptors: list[int]) -> None:
+        for attempt in (1, 2):
+            if self._lost:
+                self._discard()
+                self._spawn()
+            try:
+                self._command({"do": "fork", "folder": folder}, descriptors)
+                return
+            except _ZygoteGone:
+                if attempt == 2:
+                    raise SandboxError(f"the sandbox `{self.name}` does not start: {self._complaint()}") from None
+
+    def _end(self, grace_s: float) -> Ending:
+        """End the worker and whatever it left; a zygote that cannot make sure of that is given up."""
+        self._worker = None
+        try:
+            told = self._command({"do": "end", "grace_s": grace_s})
+            self._end_strays()
+            self._lost |= not self._command({"do": "clean"})["clean"]
+        except _ZygoteGone:
+            self._kill()
+            return Ending(None, None, by_judge=False, breach=self._watchdog.breach or _LOST)
+        if self._lost:
+            self._kill()
+        return Ending(told["exit"], told["cpu_s"], told["ended_by_judge"])
+
+    def _end_strays(self) -> None:
+        """End what a worker started and left; a zygote that is process 1 of a namespace does it itself."""
+
+    def _waited_s(self) -> float:
+        """Return how long the worker waited for a processor so far."""
+        try:
+            return float(self._command({"do": "usage"})["waited_s"])
+        except _ZygoteGone:
+            return 0.0
+
+    def _command(self, command: dict[str, Any], descriptors: list[int] | None = None) -> dict[str, Any]:
+        try:
+            with self._lock:
+                if not self._greeted:
+                    self._receive()
+                    self._greeted = True
+                socket.send_fds(self._control, [json.dumps(command).encode()], descriptors or [])
+                return self._receive()
+        except (OSError, ValueError):
+            self._lost = True
+            raise _ZygoteGone from None
+
+    def _receive(self) -> dict[str, Any]:
+        data = self._control.recv(4096)
+        if not data:
+            raise OSError("the zygote hung up")
+        return json.loads(data)
+
+    def _kill(self) -> None:
+        """Kill every process of the sandbox."""
+        self._lost = True
+        tree.end(self._process.pid, itself=True)
+
+    def _discard(self) -> None:
+        """Close the control socket, upon which a zygote goes by itself, and make sure that it does."""
+        self._watchdog.stop()
+        self._control.close()
+        try:
+            self._process.wait(timeout=0.0 if self._lost else 5.0)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            self._process.wait()
+        self._complaints.close()
+        for left in self._home.iterdir():  # by a worker that was lost with its zygote
+            folders.remove(left)
+
+    def _complaint(self) -> str:
+        self._complaints.seek(0)
+        text = self._complaints.read().decode(errors="replace").strip()
+        return text.splitlines()[-1][:300] if text else "it ended without a word"
+
+
+_LOST = Failure("crashed", "your code ended the process that had started it", fatal=True)
