@@ -124,7 +124,7 @@ def test_what_takes_too_long_is_ended(judge: WarmJudge) -> None:
     outcome = judge.grade(job("import time; time.sleep(600)", limit_s=4.0))
     assert (outcome.results, outcome.again) == (None, False)
     assert outcome.problem == "the grader took more than 4 s"
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 90
     assert descendants(judge) == []
 
 
@@ -196,7 +196,7 @@ def test_a_killed_judge_is_replaced_and_its_grading_ends_with_it() -> None:
     outcome = judge.grade(job(REFERENCE.read_bytes()))
     killer.join()
     assert score(outcome) == 2
-    gone, alive = psutil.wait_procs(killed, timeout=10)
+    gone, alive = psutil.wait_procs(killed, timeout=90)
     assert gone and not alive
     judge.close()
 
@@ -222,9 +222,9 @@ def test_a_judge_that_is_not_needed_any_more_ends_what_it_is_at(how: str) -> Non
     else:  # as when the dask worker that asked is killed
         assert judge._process.stdin is not None
         judge._process.stdin.close()
-    asking.join(timeout=20)
+    asking.join(timeout=90)
     assert isinstance(answers[0], JudgeDied)
-    assert not psutil.wait_procs(grading, timeout=10)[1]
+    assert not psutil.wait_procs(grading, timeout=90)[1]
     judge.close()
 
 

@@ -24,7 +24,7 @@ _QUIET = {  # what looks after clusters of a thousand workers takes a core's twe
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.worker.memory.monitor-interval": "5s",
     "distributed.scheduler.allowed-failures": 1,  # the class run tries again itself
-    "distributed.comm.timeouts.connect": "10s",
+    "distributed.comm.timeouts.connect": "60s",
 }
 
 
@@ -73,7 +73,7 @@ def at(address: str) -> Iterator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(_QUIET):
         try:
-            client = Client(address, timeout="10s")
+            client = Client(address, timeout="15s")
         except (OSError, ValueError) as error:
             raise ClusterLost(f"no scheduler at {address} ({error}); start one with `dask scheduler`") from None
         with client:

@@ -36,7 +36,7 @@ def _row(entry: Entry, tasks: Sequence[str], points: dict[str, int]) -> list[str
         safe_cell(entry.submission),
         number(extra.get("score", 0.0)),
         number(extra.get("max_score", total)),
-        safe_cell(entry.status),
+        safe_cell(entry.status.replace(";", ",")),  # where it separates cells, what follows could begin one
         f"{extra.get('seconds', 0.0):.1f}",
         *(number(scores[task]) if task in scores else "" for task in points),
     ]

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from grader import arguments
 
-from . import warm
+from .folder import outcome, prepare
 from .job import Job, Outcome
 
 _MARGIN_S = 60.0  # a judge ends a grading that takes too long itself, unless it hangs too
@@ -105,7 +105,7 @@ class FreshJudge:
         """Grade one submission."""
         with tempfile.TemporaryDirectory(prefix="vae-class-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            options = warm.prepare(job, folder)
+            options = prepare(job, folder)
             with (folder / "log").open("wb") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "pytest", *options],
@@ -119,7 +119,7 @@ class FreshJudge:
                 except subprocess.TimeoutExpired:
                     self.close()
                     status = None
-            return warm.outcome(job, folder, status, 0.0)
+            return outcome(job, folder, status, 0.0)
 
     def close(self) -> None:
         """End the grading that is under way."""

@@ -14,7 +14,7 @@ from .entries import Submission
 from .gradebook import GRADED
 from .resume import RESULTS
 
-WAITING = "not graded yet: run the same command again"
+WAITING = "not graded yet"
 _MADE = (RESULTS, "report.html")
 
 

@@ -11,7 +11,6 @@ Whatever a grading leaves behind is ended with it, and all of it ends when whoev
 import contextlib
 import gc
 import io
-import json
 import os
 import resource
 import select
@@ -23,12 +22,10 @@ from pathlib import Path
 from typing import IO
 
 from grader import arguments
-from grader.report.text import harmless, shortened
 
 from . import processes
+from .folder import SANDBOX_CPU, outcome, prepare
 from .job import Job, Outcome
-
-_LOG_KEPT = 4 << 10
 
 
 class AskerGone(Exception):  # noqa: N818
@@ -56,7 +53,7 @@ def warm_up(data: str) -> None:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         status = pytest.main([*arguments.checks(), "--collect-only", "-q"])
     if status != 0:
-        raise RuntimeError(f"the checks cannot be collected: {printed.getvalue()[-_LOG_KEPT:]}")
+        raise RuntimeError(f"the checks cannot be collected: {printed.getvalue()[-2000:]}")
     images(data)
     examples(strategies.integers(0, 9), 3, seed=0)
     gc.collect()
@@ -93,36 +90,36 @@ def grade(job: Job, asker: int) -> Outcome:
     folder = Path(tempfile.mkdtemp(prefix="vae-class-"))
     try:
         options = prepare(job, folder)
-        child = os.fork()
+        judge, child = os.getpid(), os.fork()
         if child == 0:
-            _become_grader(options, folder)
+            _become_grader(options, folder, judge)
         return outcome(job, folder, *_wait(child, job.limit_s, asker))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _become_grader(options: list[str], folder: Path) -> None:
+def _become_grader(options: list[str], folder: Path, judge: int) -> None:
     """Run pytest on the submission, and never return into the judge's loop."""
     status = 3
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.setsid()
-        processes.die_with_parent()
+        processes.die_with_parent(judge)
         processes.offer_to_the_oom_killer()
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
         # The judge's conversation is none of a grading's business.
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        os.closerange(3, 1 << 20)
         sys.stdin, sys.stdout, sys.stderr = (os.fdopen(os.dup(n), mode) for n, mode in ((0, "r"), (1, "w"), (2, "w")))
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
         import pytest
 
         status = int(pytest.main(options))
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        (folder / "sandbox_cpu_s").write_text(str(used.ru_utime + used.ru_stime))
+        (folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -152,64 +149,6 @@ def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
         _, status, usage = os.wait4(child, 0)
         processes.end_descendants()
     return os.waitstatus_to_exitcode(status) if ready else None, usage.ru_utime + usage.ru_stime
-
-
-def prepare(job: Job, folder: Path) -> list[str]:
-    """Put what pytest needs for a job into an empty folder; returns its arguments."""
-    for name in ("submission", "tmp"):
-        (folder / name).mkdir()
-        (folder / name).chmod(0o711)  # a sandbox may run as another user, who must get through to its own folder
-    folder.chmod(0o711)
-    file, offering = folder / "submission" / "VAE_Model.py", folder / "offering.toml"
-    file.write_bytes(job.content)
-    if job.offering:
-        offering.write_text(job.offering, encoding="utf-8")
-    given = arguments.grading(
-        file,
-        seed=job.seed,
-        data=job.data,
-        sandbox=job.sandbox,
-        results=folder / "results.json",
-        tasks=job.tasks,
-        offering=offering if job.offering else None,
-    )
-    return [*given, "--lanes=1"]  # a core for each submission: two lanes would share it, and import torch twice
-
-
-def outcome(job: Job, folder: Path, exit_status: int | None, cpu_s: float) -> Outcome:
-    """Return what a grading left behind.
-
-    Args:
-        job: The submission.
-        folder: Where its results.json and its log lie.
-        exit_status: Of pytest; None if it took too long.
-        cpu_s: What it used.
-    """
-    if exit_status is None:
-        return Outcome(None, f"the grader took more than {job.limit_s:.0f} s", cpu_s=cpu_s)
-    sandbox_cpu_s = 0.0
-    with contextlib.suppress(OSError, ValueError):
-        sandbox_cpu_s = float((folder / "sandbox_cpu_s").read_text())
-    if exit_status in (0, 1):
-        with contextlib.suppress(OSError, ValueError):
-            results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-            return Outcome(results, cpu_s=cpu_s, sandbox_cpu_s=sandbox_cpu_s)
-    how = f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
-    said = _last_words(folder / "log")
-    return Outcome(None, f"the grader ended with {how}{said}", again=exit_status not in (4, 5), cpu_s=cpu_s)
-
-
-def _last_words(log: Path) -> str:
-    """Return the last line of a log that says what is wrong, or else the last one."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - _LOG_KEPT))
-            text = harmless(stream.read().decode("utf-8", errors="replace"))
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip(" =")]
-    telling = [line for line in lines if "Error" in line or line.startswith("ERROR")] or lines
-    return f": {shortened(telling[-1])}" if telling else ""
 
 
 def main() -> None:
