@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from grader.classrun.job import Job, Outcome
 from grader.classrun.judge import FreshJudge, JudgeDied, LastingJudge, WarmJudge
+from grader.judge.offering import OFFERING
 from tests.gradings import REFERENCE, ROOT, SKELETON
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a warm judge forks")
@@ -100,6 +102,12 @@ def test_one_judge_grades_one_after_the_other_and_does_not_grow(judge: WarmJudge
         assert 0 < outcome.sandbox_cpu_s < outcome.cpu_s
         memory.append(psutil.Process(judge._process.pid).memory_info().rss)
     assert memory[-1] - memory[0] < 1 << 20
+
+
+def test_another_offering_gives_other_points(judge: WarmJudge) -> None:
+    text = OFFERING.read_text(encoding="utf-8")
+    other = text.replace("\nmode = 2\n", "\nmode = 9\n").replace("\nkl = 10\n", "\nkl = 3\n")
+    assert score(judge.grade(replace(job(REFERENCE.read_bytes()), offering=other))) == 9
 
 
 # ## Hostile submissions

@@ -267,6 +267,22 @@ def test_two_workers_started_by_hand_give_the_same_grades_though_one_dies(
     assert_gone(judges)
 
 
+@pytest.mark.slow
+def test_a_scheduler_that_dies_ends_the_run_and_loses_nothing(
+    whole: tuple[Path, Ended], folder: Path, tmp_path: Path, cluster: tuple[str, list["subprocess.Popen[bytes]"]]
+) -> None:
+    address, (scheduler, *_) = cluster
+    out = tmp_path / "out"
+    process = start(folder, out, f"--scheduler={address}")
+    wait_for(lambda: list(out.glob("*/results.json")))
+    scheduler.kill()
+    ended = end(process, out)
+    assert ended.exit == 3
+    assert "the connection to the scheduler is lost" in ended.text and "the same command goes on" in ended.text
+    assert "graded" in {row["status"] for row in ended.rows}
+    assert run(folder, out, "--jobs=2").verdicts == whole[1].verdicts
+
+
 def test_a_scheduler_that_is_not_there_is_told(folder: Path, tmp_path: Path) -> None:
     process = start(folder, tmp_path / "out", "--scheduler=tcp://127.0.0.1:9")
     assert process.wait(timeout=200) == 2
