@@ -1,12 +1,12 @@
-"""Grade one file: `python -m grader grade FILE` runs the very tests of `pytest grader/` on it."""
+"""`python -m grader grade FILE` runs the very tests of `pytest grader/` on one file, `class` on a folder of them."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from grader import arguments
+from grader.classrun import command as class_command
 from grader.sandbox.names import SANDBOXES
-
-_FOLDER = Path(__file__).resolve().parent
 
 _EXAMPLES = """examples:
   python -m grader grade solution/VAE_Model.py
@@ -16,7 +16,7 @@ exit status: 0 full points, 1 points are missing, 2 or more there is nothing to 
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m grader", description="Grade submissions of the VAE assignment.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -32,10 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
     grade.add_argument("--no-fork", action="store_true", help="start a fresh interpreter per task (slower)")
+    class_command.add_to(commands)
     doctor = commands.add_parser("doctor", help="show what this machine's sandboxes prevent, by trying it")
     doctor.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
-    options = parser.parse_args(arguments)
-    return _doctor(options) if options.command == "doctor" else _grade(options)
+    options = parser.parse_args(argv)
+    return {"grade": _grade, "class": class_command.main, "doctor": _doctor}[options.command](options)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -48,24 +49,16 @@ def _grade(options: argparse.Namespace) -> int:
     """Run pytest on the checks with its configuration from this project alone, never from beside the file."""
     import pytest
 
-    arguments = [
-        str(_FOLDER),
-        f"--rootdir={_FOLDER.parent}",
-        f"--config-file={_FOLDER.parent / 'setup.cfg'}",
-        "-p",
-        "no:cacheprovider",
-        f"--submission={options.file}",
-        f"--seed={options.seed}",
-        f"--data={options.data}",
-        f"--sandbox={options.sandbox}",
-    ]
-    if options.results:
-        arguments.append(f"--results={Path(options.results).absolute()}")
-    if options.tasks:
-        arguments += ["-m", options.tasks]
-    if options.no_fork:
-        arguments.append("--no-fork")
-    return int(pytest.main(arguments))
+    results = Path(options.results).absolute() if options.results else None
+    given = arguments.grading(
+        options.file,
+        seed=options.seed,
+        data=options.data,
+        sandbox=options.sandbox,
+        results=results,
+        tasks=options.tasks,
+    )
+    return int(pytest.main([*given, *(["--no-fork"] if options.no_fork else [])]))
 
 
 if __name__ == "__main__":

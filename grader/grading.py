@@ -144,8 +144,10 @@ class Grading:
             self.session.finish_task(_task(item))
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_sessionfinish(self) -> Generator[None, None, None]:
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Score, write the results, and end the sandbox, whatever happened."""
+        if self._grader_errors:  # not the student's fault: whoever grades a class must not take it for a verdict
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         try:
             self._result = self._score()
             if self._results_file and self._begun:

@@ -84,6 +84,11 @@ class Session:
         self._import_failures = 0
         self.started = time.monotonic()
 
+    @property
+    def trains_beside(self) -> bool:
+        """Whether the training run has a sandbox of its own, so that it may go on beside the other tasks."""
+        return self._lanes > 1 and self.sandbox != "in-process"
+
     def prepare(self, task: str) -> None:
         """Start the sandbox in which a task will be judged: importing torch takes it a second."""
         self._sandbox_of(task)

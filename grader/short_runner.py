@@ -1,5 +1,6 @@
 """Runs the short training run of a submission beside its other checks, on the machine's other core."""
 
+import functools
 import queue
 import threading
 from collections.abc import Mapping
@@ -7,14 +8,29 @@ from typing import Any
 
 from torch import Tensor
 
-from data import load
+from data import HouseNumbers, load
 from grader.judge import short_run
-from grader.judge.short_run import ShortRun
+from grader.judge.short_run import Images, ShortRun
 from grader.session import Session, probe_seed
 
 
+@functools.lru_cache(maxsize=1)
+def _splits(data: str) -> tuple[HouseNumbers, HouseNumbers]:
+    return load(data, "train"), load(data, "test")
+
+
+@functools.lru_cache(maxsize=1)
+def images(data: str) -> Images:
+    """Return what every short run on these data shares: a judge of many submissions prepares it once.
+
+    Raises:
+        DataError: There are no such images.
+    """
+    return short_run.prepare(*_splits(data))
+
+
 class ShortRunner:
-    """Starts the run at once, in a thread that mostly waits for workers; in-process it runs when it is asked for.
+    """Starts the run at once, in a thread that mostly waits for workers; without a sandbox of its own, when asked for.
 
     Args:
         session: The submission's.
@@ -26,17 +42,20 @@ class ShortRunner:
 
     def __init__(self, session: Session, data: str):
         self._session = session
-        self._splits = (load(data, "train"), load(data, "test"))
+        _splits(data)
+        self._data = data
         self._outcome: queue.SimpleQueue[ShortRun | BaseException] = queue.SimpleQueue()
         self.printed = ""
         self._thread = threading.Thread(target=self._run_and_tell, daemon=True)
-        if session.sandbox != "in-process":
+        if session.trains_beside:
             self._thread.start()
 
     def outcome(self) -> ShortRun:
         """Return what came of it; raises what the run raised."""
         if self._session.sandbox == "in-process":
             return self._run()
+        if not self._session.trains_beside and self._outcome.empty():
+            self._run_and_tell()
         outcome = self._outcome.get()
         self._outcome.put(outcome)
         if isinstance(outcome, BaseException):
@@ -55,7 +74,7 @@ class ShortRunner:
             self._outcome.put(error)
 
     def _run(self) -> ShortRun:
-        return short_run.run(self._ask, short_run.prepare(*self._splits), self._session.seed)
+        return short_run.run(self._ask, images(self._data), self._session.seed)
 
     def _ask(
         self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]

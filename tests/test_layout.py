@@ -97,6 +97,22 @@ def test_reports_know_the_result_model_only(module: str) -> None:
     assert not strangers(module, "grader.report", "grader.judge.results")
 
 
+@pytest.mark.parametrize("module", [m for m in of("grader") if not within(m, "grader.classrun")])
+def test_only_the_command_knows_of_class_runs(module: str) -> None:
+    knows = {name for name in imports(module) if within(name, "grader.classrun")}
+    assert knows <= ({"grader.classrun.command"} if module == "grader.__main__" else set())
+
+
+@pytest.mark.parametrize("module", of("grader.classrun"))
+def test_a_class_run_knows_nothing_of_workers(module: str) -> None:
+    assert not any(within(name, "grader.worker") for name in imports(module))
+
+
+def test_the_reader_of_archives_stands_alone() -> None:
+    """It runs as a program of its own, with nothing of the project on its import path."""
+    assert {name.partition(".")[0] for name in imports("grader.classrun.archives")} <= set(sys.stdlib_module_names)
+
+
 @pytest.mark.parametrize("module", of("grader.judge"))
 def test_the_judge_knows_neither_worker_nor_sandbox_nor_reports(module: str) -> None:
     assert not strangers(module, "grader.judge", "data")

@@ -1,0 +1,235 @@
+"""`python -m grader class`: its options, what is checked before anything starts, and what is said at the end."""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader import seeds
+from grader.judge import offering
+from grader.judge.tasks import TASKS
+from grader.sandbox.names import SANDBOXES
+
+if TYPE_CHECKING:
+    from .run import Settings, Summary
+
+_SANDBOXES = tuple(name for name in SANDBOXES if name != "in-process")  # whose scores do not count
+_EXAMPLES = """examples:
+  python -m grader class submissions/ --out class-results/
+  python -m grader class canvas-export/ --out class-results/ --roster roster.csv --jobs 8
+  python -m grader class submissions/ --out class-results/ --scheduler tcp://10.0.0.1:8786
+
+SUBMISSIONS_DIR holds one entry per submission: a .py file, a folder, a .zip or a .tar.gz with one VAE_Model.py in it.
+The folder of a Gradescope export (with its submission_metadata.yml) and the files of a Canvas export are known by
+their form, and their rows are called by the student's id. A roster is a CSV file with the columns `submission` (name of
+an entry, or the id or mail address of an export) and `id` (what its row is called).
+
+The same command goes on where a killed run was: results stay valid as long as submission, grader, seed, sandbox,
+images and tasks are the same. Submissions that are gone keep their folders and lose their rows.
+
+Seeds follow from a secret of the offering and the content of a file. The secret comes from $VAE_GRADER_SECRET or
+--secret-file; without either, one is made and kept in the output folder. Keep it, and keep it from students.
+
+On a cluster, start workers in a copy of this project: `python -m dask worker ADDRESS --nthreads 1`. Who can reach the
+scheduler can give it orders: let no submission reach it (bubblewrap has no network), or use dask's TLS.
+
+exit status: 0 every entry is graded; 1 some are not, and the column `status` says why; 2 nothing can be graded in this
+way; 3 the run ended before its time: run it again; 130 interrupted
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand to the parser of `python -m grader`."""
+    parser = commands.add_parser(
+        "class",
+        help="grade a folder of submissions",
+        description="Grade a folder of submissions, on all cores or on a dask cluster.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, metavar="SUBMISSIONS_DIR", help="what students handed in")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where grades.csv and all else goes")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="submissions at the same time [a core and 2 GiB of memory for each]"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="use this dask cluster instead of one of its own")
+    parser.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll`")
+    parser.add_argument("--roster", type=Path, metavar="FILE", help="CSV file with the columns submission and id")
+    parser.add_argument("--offering", type=Path, metavar="FILE", help="points and limits [grader/offering.toml]")
+    parser.add_argument("--secret-file", type=Path, metavar="FILE", help="holds the secret of the offering")
+    parser.add_argument(
+        "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
+    )
+    parser.add_argument(
+        "--sandbox",
+        choices=_SANDBOXES,
+        default="auto",
+        help="how submissions are kept apart; `process` protects nothing but the scores and must be named [auto]",
+    )
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the subcommand; returns the exit status."""
+    try:
+        from . import run
+        from .exports import ExportError
+        from .fleet import ClusterLost
+    except ModuleNotFoundError as error:
+        return _refuse(f"the class run needs {error.name}: pip install -e '.[class]'")
+    try:
+        with _locked(options.out), _terminated_like_interrupted():
+            return _tell(run.grade_class(_settings(options)), options.out)
+    except (run.Unusable, ExportError, ClusterLost, seeds.SecretError, offering.OfferingError) as error:
+        return _refuse(str(error))
+    except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
+        return _refuse(f"{error}; the same command goes on from here")
+
+
+def selected(expression: str | None) -> tuple[str, ...]:
+    """Return the ids of the tasks that a marker expression selects.
+
+    Raises:
+        ValueError: It is no expression, names no known task, or selects none.
+    """
+    from _pytest.mark.expression import Expression
+
+    ids = tuple(task.id for task in TASKS)
+    if expression is None:
+        return ids
+    known = f"tasks are {', '.join(ids)}"
+    try:
+        compiled = Expression.compile(expression)
+    except SyntaxError as error:
+        raise ValueError(f"-m {expression!r}: {error}; {known}") from None
+    named: set[str] = set()
+
+    def has(task: str, name: str) -> bool:
+        named.add(name)
+        return name == task
+
+    chosen = tuple(task for task in ids if compiled.evaluate(lambda name, /, **_: has(task, name)))  # noqa: B023
+    if not chosen or named - set(ids):
+        raise ValueError(f"-m {expression!r} selects no task; {known}")
+    return chosen
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    from .cluster import usable_cores
+    from .run import Settings, Unusable
+
+    if options.jobs is not None and options.scheduler:
+        raise Unusable("--jobs is for this machine; with --scheduler, the cluster has as many as it has threads")
+    if options.jobs is not None and options.jobs < 1:
+        raise Unusable("--jobs must be 1 or more")
+    if options.out.resolve() == options.folder.resolve():
+        raise Unusable("--out must be another folder than that of the submissions")
+    try:
+        tasks = selected(options.tasks)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+    from .exports import read_roster
+
+    secret = seeds.find(os.environ, options.secret_file, options.out)
+    os.environ.pop(seeds.VARIABLE, None)  # nothing that is started from here on inherits it
+    return Settings(
+        folder=options.folder,
+        out=options.out,
+        secret=secret,
+        offering=offering.load(options.offering or offering.OFFERING),
+        offering_text=options.offering.read_text(encoding="utf-8") if options.offering else "",
+        tasks=tasks,
+        expression=options.tasks,
+        jobs=options.jobs or usable_cores(),
+        scheduler=options.scheduler,
+        sandbox=options.sandbox,
+        data=_data(options.data),
+        roster=read_roster(options.roster) if options.roster else {},
+    )
+
+
+def _data(name: str) -> str:
+    """Return what names the images wherever the grader runs; look now whether they are there.
+
+    Raises:
+        Unusable: There are no such images.
+    """
+    if name == "sample":
+        return name
+    from data import DataError, load
+
+    from .run import Unusable
+
+    given = name if name == "svhn" else str(Path(name).resolve())
+    try:
+        load(given, "test")
+    except DataError as error:
+        raise Unusable(str(error)) from None
+    return given
+
+
+def _tell(summary: "Summary", out: Path) -> int:
+    """Print how a run ended; returns the exit status."""
+    graded = sum(entry.status == "graded" for entry in summary.entries)
+    missing = len(summary.entries) - graded
+    say = f"{graded} of {len(summary.entries)} graded: {out / 'grades.csv'}"
+    if summary.stopped:
+        print(f"{summary.stopped}; {say}\nthe same command goes on from here", file=sys.stderr)
+        return 130 if summary.stopped == "interrupted" else 3
+    if missing:
+        say += f"; for the other {missing}, the column `status` says why"
+    if summary.vanished:
+        say += f"\nresults of submissions that are gone stay: {', '.join(summary.vanished[:5])}"
+        say += f" and {len(summary.vanished) - 5} more" if len(summary.vanished) > 5 else ""
+    print(say, file=sys.stderr)
+    return 1 if missing else 0
+
+
+def _refuse(message: str) -> int:
+    print(f"python -m grader class: {message}", file=sys.stderr)
+    return 2
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Make the output folder, and keep a second run from writing to it at the same time.
+
+    Raises:
+        Unusable: It cannot be made, or another run is at it.
+    """
+    from .run import Unusable
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
+    except OSError as error:
+        raise Unusable(f"{out}: {error.strerror}; give a folder for the results with --out") from None
+    with lock:
+        with contextlib.suppress(ImportError):  # Windows
+            import fcntl
+
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Unusable(f"another class run is writing to {out}") from None
+        yield
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM stop a run as cleanly as Ctrl-C."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted; nothing was lost: the same command goes on from here", file=sys.stderr)
+        raise SystemExit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,74 @@
+"""What an earlier run left that is still valid, so that a killed run goes on where it was.
+
+A result is valid as long as all of its stamp is what a new grading would have: content, grader, seed, threads, sandbox,
+images and tasks. It is found by its stamp, not by its folder, so a submission that got another name keeps its result.
+Folders of submissions that are no longer there stay as they are, and have no row.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+RESULTS = "results.json"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """All that a verdict depends on.
+
+    Attributes:
+        sha256: Hash of the submission.
+        version: Of the grader.
+        seed: The official seed.
+        threads: That judge and workers compute with.
+        sandbox: By name.
+        data: Images of the training task.
+        tasks: Those selected, as in pytest's -m; empty for all.
+        offering: Text of another offering than the grader's own, which is part of its version.
+    """
+
+    sha256: str
+    version: str
+    seed: int
+    threads: int
+    sandbox: str
+    data: str
+    tasks: str
+    offering: str = ""
+
+
+def stamped(results: Mapping[str, Any], stamp: Stamp, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return results with their stamp, and further facts, in `extra_data["class"]`."""
+    return {**results, "extra_data": {**results["extra_data"], "class": {**asdict(stamp), **facts}}}
+
+
+def stamp_of(results: Any) -> Stamp | None:
+    """Return the stamp of results, or None if they have none or do not agree with it."""
+    try:
+        extra = results["extra_data"]
+        stamp = Stamp(**{name: extra["class"][name] for name in Stamp.__dataclass_fields__})
+        stated = extra["seed"], extra["sandbox"], extra["environment"]["threads"]
+        complete = {"score", "max_score", "seconds", "tasks"} <= set(extra)
+    except (KeyError, TypeError):
+        return None
+    return stamp if complete and stated == (stamp.seed, stamp.sandbox, stamp.threads) else None
+
+
+def kept(out: Path) -> dict[Stamp, dict[str, Any]]:
+    """Return the results in an output folder by stamp; what cannot be read is left out, and graded again."""
+    found = {}
+    for path in sorted(out.glob(f"*/{RESULTS}")):
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if stamp := stamp_of(results):
+            found[stamp] = results
+    return found
+
+
+def strangers(out: Path, names: set[str]) -> list[str]:
+    """Return the names of folders with results that are none of `names`: of submissions that are gone."""
+    return sorted(path.parent.name for path in out.glob(f"*/{RESULTS}") if path.parent.name not in names)

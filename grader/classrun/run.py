@@ -1,0 +1,228 @@
+"""A class run from beginning to end: read, grade what has no valid result yet, write each result when it exists."""
+
+import contextlib
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from distributed import Client
+from tqdm import tqdm
+
+from grader import seeds
+from grader.judge.offering import Offering
+from grader.report.entry import Entry
+from grader.report.files import write_whole
+
+from . import cluster, exports, fleet, gradebook, resume
+from .entries import Submission, collect, listing
+from .fleet import ClusterLost
+from .gradebook import GRADED
+from .job import Job
+from .ledger import Ledger
+from .resume import Stamp
+from .sandbox import NoSuchSandbox, chosen
+from .version import THREADS, grader_version
+
+RESERVED = (gradebook.FILE_NAME, "index.html", seeds.FILE_NAME)
+_MARGIN_S = 60.0  # beyond the grader's own limit for a submission: its start, its oracles and its end
+_BETWEEN_SAVES_S = 5.0
+_UNPROTECTED = (
+    "no sandbox works here but a plain process, and that does not protect this machine from a hostile file: "
+    "install bubblewrap, or accept it with --sandbox=process"
+)
+
+
+class Unusable(ValueError):  # noqa: N818
+    """Nothing can be graded in this way; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a class run is asked to do.
+
+    Attributes:
+        folder: Of the submissions.
+        out: Where everything goes.
+        secret: Of the offering.
+        offering: Points and limits.
+        offering_text: What they were read from; empty for the grader's own.
+        tasks: Ids of those selected, in the order of the handout.
+        expression: The same as in pytest's -m; None for all.
+        jobs: Submissions at the same time, on this machine.
+        scheduler: Address of a cluster to use instead; None for this machine.
+        sandbox: As asked for.
+        data: Images of the training task.
+        roster: Ids by submission.
+    """
+
+    folder: Path
+    out: Path
+    secret: bytes
+    offering: Offering
+    offering_text: str
+    tasks: tuple[str, ...]
+    expression: str | None
+    jobs: int
+    scheduler: str | None
+    sandbox: str
+    data: str
+    roster: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a class run ended.
+
+    Attributes:
+        entries: The rows.
+        stopped: Why it ended before its time; empty if it did not.
+        vanished: Folders with results of submissions that are no longer there.
+    """
+
+    entries: list[Entry]
+    stopped: str
+    vanished: list[str]
+
+
+def grade_class(settings: Settings) -> Summary:
+    """Grade a class.
+
+    Raises:
+        Unusable: The folder cannot be read or holds nothing, or the sandbox is none.
+        ExportError: The export's own list is unusable.
+        ClusterLost: There is no cluster.
+    """
+    submissions = read(settings)
+    ledger = Ledger(settings.out, submissions)
+    stopped = ""
+    try:
+        _grade(settings, submissions, ledger)
+    except KeyboardInterrupt:
+        stopped = "interrupted"
+    except ClusterLost as error:
+        if all(entry.status != GRADED for entry in ledger.entries()):
+            raise
+        stopped = str(error)
+    ledger.try_again()
+    entries = ledger.entries()
+    unwritten = write_reports(settings, entries)
+    return Summary(entries, stopped or unwritten, resume.strangers(settings.out, {s.name for s in submissions}))
+
+
+def read(settings: Settings) -> list[Submission]:
+    """Return the submissions of a folder, each with its content or the reason why it has none.
+
+    Raises:
+        Unusable: The folder cannot be read or holds nothing.
+        ExportError: The export's own list is unusable.
+    """
+    try:
+        entries = listing(settings.folder, settings.out)
+    except OSError as error:
+        raise Unusable(f"{settings.folder}: {error.strerror}; give the folder of the submissions") from None
+    if not entries:
+        raise Unusable(f"{settings.folder} holds no submissions")
+    metadata = exports.read_gradescope(settings.folder)
+    return collect(entries, settings.roster, metadata, RESERVED)
+
+
+def write_reports(settings: Settings, entries: Sequence[Entry]) -> str:
+    """Write all that is drawn from the rows; returns why that failed, as on a full disk, or nothing."""
+    text = gradebook.text(entries, settings.tasks, settings.offering.points)
+    try:
+        write_whole(settings.out / gradebook.FILE_NAME, text)
+    except OSError as error:
+        return f"{settings.out / gradebook.FILE_NAME} cannot be written: {error.strerror}"
+    return ""
+
+
+def _grade(settings: Settings, submissions: Sequence[Submission], ledger: Ledger) -> None:
+    """Enter an outcome for every submission that can be read."""
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(cluster.at(settings.scheduler)) if settings.scheduler else None
+        sandbox = fleet.agree(client, settings.sandbox) if client else _chosen(settings.sandbox)
+        if sandbox == "process" and settings.sandbox != "process":
+            raise Unusable(_UNPROTECTED)
+        waiting = _without_kept(settings, submissions, sandbox, ledger)
+        write_reports(settings, ledger.entries())
+        left = sum(len(same) for same in waiting.values())
+        bar = stack.enter_context(tqdm(total=len(submissions), initial=len(submissions) - left, unit="submission"))
+        if waiting:
+            client = client or stack.enter_context(cluster.local(min(settings.jobs, len(waiting))))
+            _enter_outcomes(settings, client, waiting, ledger, bar)
+
+
+def _chosen(sandbox: str) -> str:
+    try:
+        return chosen(sandbox)
+    except NoSuchSandbox as error:
+        raise Unusable(str(error)) from None
+
+
+def _without_kept(
+    settings: Settings, submissions: Sequence[Submission], sandbox: str, ledger: Ledger
+) -> dict[Stamp, list[Submission]]:
+    """Enter what an earlier run found out; return the others, those of the same content together."""
+    kept, version, waiting = resume.kept(settings.out), grader_version(), defaultdict(list)
+    for submission in submissions:
+        if submission.content is None:
+            continue
+        seed = seeds.official_seed(settings.secret, submission.content)
+        stamp = Stamp(
+            sha256=submission.sha256,
+            version=version,
+            seed=seed,
+            threads=THREADS,
+            sandbox=sandbox,
+            data=settings.data,
+            tasks=settings.expression or "",
+            offering=settings.offering_text,
+        )
+        if results := kept.get(stamp):
+            ledger.keep(submission.name, results)
+        else:
+            waiting[stamp].append(submission)
+    return waiting
+
+
+def _enter_outcomes(
+    settings: Settings,
+    client: Client,
+    waiting: Mapping[Stamp, Sequence[Submission]],
+    ledger: Ledger,
+    bar: "tqdm[NoReturn]",
+) -> None:
+    """Grade, and enter each outcome the moment it is there."""
+    by_name = {stamp.sha256: stamp for stamp in waiting}
+    limit_s = settings.offering.limits["submission_wall_s"] + _MARGIN_S
+    jobs = {
+        name: Job(
+            content=waiting[stamp][0].content or b"",
+            seed=stamp.seed,
+            sandbox=stamp.sandbox,
+            data=stamp.data,
+            tasks=settings.expression,
+            offering=settings.offering_text,
+            limit_s=limit_s,
+        )
+        for name, stamp in by_name.items()
+    }
+    saved = time.monotonic()
+    for name, outcome in fleet.outcomes(client, jobs, apart=settings.scheduler is not None):
+        stamp = by_name[name]
+        for submission in waiting[stamp]:
+            if outcome.results is None:
+                status = ledger.fail(submission.name, outcome.problem)
+            else:
+                facts = {"cpu_s": round(outcome.cpu_s, 2), "sandbox_cpu_s": round(outcome.sandbox_cpu_s, 2)}
+                status = ledger.enter(submission.name, resume.stamped(outcome.results, stamp, facts))
+            if status != GRADED:
+                bar.write(f"{submission.name}: {status}", file=sys.stderr)
+            bar.update()
+        if time.monotonic() - saved > _BETWEEN_SAVES_S:
+            write_reports(settings, ledger.entries())
+            saved = time.monotonic()
