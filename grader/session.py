@@ -135,7 +135,7 @@ class Session:
                 raise WorkerFailed(self._dead_on_import)
         standins = {name: (_STANDINS / f"{name}.py").read_text(encoding="utf-8") for name in BY_ID[task].leans_on}
         try:
-            return self._sandbox_of(task).start(limits, standins, seed=self.seed)
+            return self._sandbox_of(task).start(limits, standins, seed=probe_seed(self.seed, task, 0))
         except WorkerFailed as error:
             raise WorkerFailed(self._note_import_failure(error.failure)) from None
 

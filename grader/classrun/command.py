@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader import seeds
-from grader.judge import offering
-from grader.judge.tasks import TASKS
+from grader.judge.offering import OfferingError
 from grader.sandbox.names import SANDBOXES
 
+from .settings import Unusable, settings
+
 if TYPE_CHECKING:
-    from .run import Settings, Summary
+    from .run import Summary
 
 _SANDBOXES = tuple(name for name in SANDBOXES if name != "in-process")  # whose scores do not count
 _EXAMPLES = """examples:
@@ -59,6 +59,10 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument("--scheduler", metavar="ADDRESS", help="use this dask cluster instead of one of its own")
     parser.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll`")
     parser.add_argument("--roster", type=Path, metavar="FILE", help="CSV file with the columns submission and id")
+    parser.add_argument("--title", metavar="TEXT", help="heading of the pages [name of SUBMISSIONS_DIR]")
+    parser.add_argument(
+        "--compare", type=Path, metavar="OLD_DIR", help="list what changed since another class run, and why"
+    )
     parser.add_argument("--offering", type=Path, metavar="FILE", help="points and limits [grader/offering.toml]")
     parser.add_argument("--secret-file", type=Path, metavar="FILE", help="holds the secret of the offering")
     parser.add_argument(
@@ -82,100 +86,19 @@ def main(options: argparse.Namespace) -> int:
         return _refuse(f"the class run needs {error.name}: pip install -e '.[class]'")
     try:
         with _locked(options.out), _terminated_like_interrupted():
-            return _tell(run.grade_class(_settings(options)), options.out)
-    except (run.Unusable, ExportError, ClusterLost, seeds.SecretError, offering.OfferingError) as error:
+            return _tell(run.grade_class(settings(options)), options.out)
+    except (Unusable, ExportError, ClusterLost, seeds.SecretError, OfferingError) as error:
         return _refuse(str(error))
     except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
         return _refuse(f"{error}; the same command goes on from here")
 
 
-def selected(expression: str | None) -> tuple[str, ...]:
-    """Return the ids of the tasks that a marker expression selects.
-
-    Raises:
-        ValueError: It is no expression, names no known task, or selects none.
-    """
-    from _pytest.mark.expression import Expression
-
-    ids = tuple(task.id for task in TASKS)
-    if expression is None:
-        return ids
-    known = f"tasks are {', '.join(ids)}"
-    try:
-        compiled = Expression.compile(expression)
-    except SyntaxError as error:
-        raise ValueError(f"-m {expression!r}: {error}; {known}") from None
-    named: set[str] = set()
-
-    def has(task: str, name: str) -> bool:
-        named.add(name)
-        return name == task
-
-    chosen = tuple(task for task in ids if compiled.evaluate(lambda name, /, **_: has(task, name)))  # noqa: B023
-    if not chosen or named - set(ids):
-        raise ValueError(f"-m {expression!r} selects no task; {known}")
-    return chosen
-
-
-def _settings(options: argparse.Namespace) -> "Settings":
-    from .cluster import usable_cores
-    from .run import Settings, Unusable
-
-    if options.jobs is not None and options.scheduler:
-        raise Unusable("--jobs is for this machine; with --scheduler, the cluster has as many as it has threads")
-    if options.jobs is not None and options.jobs < 1:
-        raise Unusable("--jobs must be 1 or more")
-    if options.out.resolve() == options.folder.resolve():
-        raise Unusable("--out must be another folder than that of the submissions")
-    try:
-        tasks = selected(options.tasks)
-    except ValueError as error:
-        raise Unusable(str(error)) from None
-    from .exports import read_roster
-
-    secret = seeds.find(os.environ, options.secret_file, options.out)
-    os.environ.pop(seeds.VARIABLE, None)  # nothing that is started from here on inherits it
-    return Settings(
-        folder=options.folder,
-        out=options.out,
-        secret=secret,
-        offering=offering.load(options.offering or offering.OFFERING),
-        offering_text=options.offering.read_text(encoding="utf-8") if options.offering else "",
-        tasks=tasks,
-        expression=options.tasks,
-        jobs=options.jobs or usable_cores(),
-        scheduler=options.scheduler,
-        sandbox=options.sandbox,
-        data=_data(options.data),
-        roster=read_roster(options.roster) if options.roster else {},
-    )
-
-
-def _data(name: str) -> str:
-    """Return what names the images wherever the grader runs; look now whether they are there.
-
-    Raises:
-        Unusable: There are no such images.
-    """
-    if name == "sample":
-        return name
-    from data import DataError, load
-
-    from .run import Unusable
-
-    given = name if name == "svhn" else str(Path(name).resolve())
-    try:
-        load(given, "test")
-    except DataError as error:
-        raise Unusable(str(error)) from None
-    return given
-
-
 def _tell(summary: "Summary", out: Path) -> int:
     """Print how a run ended; returns the exit status."""
+    print(*summary.changes, sep="\n", end="\n" if summary.changes else "")
     graded = sum(entry.status == "graded" for entry in summary.entries)
     missing = len(summary.entries) - graded
-    say = f"{graded} of {len(summary.entries)} graded: {out / 'grades.csv'}"
+    say = f"{graded} of {len(summary.entries)} graded: {out / 'grades.csv'}, {out / 'index.html'}"
     if summary.stopped:
         print(f"{summary.stopped}; {say}\nthe same command goes on from here", file=sys.stderr)
         return 130 if summary.stopped == "interrupted" else 3
@@ -200,8 +123,6 @@ def _locked(out: Path) -> Iterator[None]:
     Raises:
         Unusable: It cannot be made, or another run is at it.
     """
-    from .run import Unusable
-
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / ".lock").open("w")

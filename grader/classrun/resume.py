@@ -20,7 +20,7 @@ class Stamp:
 
     Attributes:
         sha256: Hash of the submission.
-        version: Of the grader.
+        grader: Its version.
         seed: The official seed.
         threads: That judge and workers compute with.
         sandbox: By name.
@@ -30,7 +30,7 @@ class Stamp:
     """
 
     sha256: str
-    version: str
+    grader: str
     seed: int
     threads: int
     sandbox: str

@@ -6,18 +6,16 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from distributed import Client
 from tqdm import tqdm
 
 from grader import seeds
-from grader.judge.offering import Offering
 from grader.report.entry import Entry
 from grader.report.files import write_whole
 
-from . import cluster, exports, fleet, gradebook, resume
+from . import cluster, exports, fleet, gradebook, pages, resume
 from .entries import Submission, collect, listing
 from .fleet import ClusterLost
 from .gradebook import GRADED
@@ -25,52 +23,16 @@ from .job import Job
 from .ledger import Ledger
 from .resume import Stamp
 from .sandbox import NoSuchSandbox, chosen
+from .settings import Settings, Unusable
 from .version import THREADS, grader_version
 
-RESERVED = (gradebook.FILE_NAME, "index.html", seeds.FILE_NAME)
+RESERVED = (gradebook.FILE_NAME, *pages.NAMES, seeds.FILE_NAME)
 _MARGIN_S = 60.0  # beyond the grader's own limit for a submission: its start, its oracles and its end
 _BETWEEN_SAVES_S = 5.0
 _UNPROTECTED = (
     "no sandbox works here but a plain process, and that does not protect this machine from a hostile file: "
     "install bubblewrap, or accept it with --sandbox=process"
 )
-
-
-class Unusable(ValueError):  # noqa: N818
-    """Nothing can be graded in this way; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a class run is asked to do.
-
-    Attributes:
-        folder: Of the submissions.
-        out: Where everything goes.
-        secret: Of the offering.
-        offering: Points and limits.
-        offering_text: What they were read from; empty for the grader's own.
-        tasks: Ids of those selected, in the order of the handout.
-        expression: The same as in pytest's -m; None for all.
-        jobs: Submissions at the same time, on this machine.
-        scheduler: Address of a cluster to use instead; None for this machine.
-        sandbox: As asked for.
-        data: Images of the training task.
-        roster: Ids by submission.
-    """
-
-    folder: Path
-    out: Path
-    secret: bytes
-    offering: Offering
-    offering_text: str
-    tasks: tuple[str, ...]
-    expression: str | None
-    jobs: int
-    scheduler: str | None
-    sandbox: str
-    data: str
-    roster: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -81,11 +43,13 @@ class Summary:
         entries: The rows.
         stopped: Why it ended before its time; empty if it did not.
         vanished: Folders with results of submissions that are no longer there.
+        changes: What changed since the earlier run, by lines.
     """
 
     entries: list[Entry]
     stopped: str
     vanished: list[str]
+    changes: list[str]
 
 
 def grade_class(settings: Settings) -> Summary:
@@ -109,8 +73,14 @@ def grade_class(settings: Settings) -> Summary:
         stopped = str(error)
     ledger.try_again()
     entries = ledger.entries()
-    unwritten = write_reports(settings, entries)
-    return Summary(entries, stopped or unwritten, resume.strangers(settings.out, {s.name for s in submissions}))
+    unwritten = write_grades(settings, entries)
+    changes: list[str] = []
+    try:
+        changes = pages.write_pages(settings.out, entries, settings.title, settings.earlier)
+    except OSError as error:
+        unwritten = unwritten or f"the pages cannot be written: {error.strerror or error}"
+    vanished = resume.strangers(settings.out, {s.name for s in submissions})
+    return Summary(entries, stopped or unwritten, vanished, changes)
 
 
 def read(settings: Settings) -> list[Submission]:
@@ -130,8 +100,8 @@ def read(settings: Settings) -> list[Submission]:
     return collect(entries, settings.roster, metadata, RESERVED)
 
 
-def write_reports(settings: Settings, entries: Sequence[Entry]) -> str:
-    """Write all that is drawn from the rows; returns why that failed, as on a full disk, or nothing."""
+def write_grades(settings: Settings, entries: Sequence[Entry]) -> str:
+    """Write grades.csv; returns why that failed, as on a full disk, or nothing."""
     text = gradebook.text(entries, settings.tasks, settings.offering.points)
     try:
         write_whole(settings.out / gradebook.FILE_NAME, text)
@@ -148,7 +118,7 @@ def _grade(settings: Settings, submissions: Sequence[Submission], ledger: Ledger
         if sandbox == "process" and settings.sandbox != "process":
             raise Unusable(_UNPROTECTED)
         waiting = _without_kept(settings, submissions, sandbox, ledger)
-        write_reports(settings, ledger.entries())
+        write_grades(settings, ledger.entries())
         left = sum(len(same) for same in waiting.values())
         bar = stack.enter_context(tqdm(total=len(submissions), initial=len(submissions) - left, unit="submission"))
         if waiting:
@@ -174,7 +144,7 @@ def _without_kept(
         seed = seeds.official_seed(settings.secret, submission.content)
         stamp = Stamp(
             sha256=submission.sha256,
-            version=version,
+            grader=version,
             seed=seed,
             threads=THREADS,
             sandbox=sandbox,
@@ -224,5 +194,5 @@ def _enter_outcomes(
                 bar.write(f"{submission.name}: {status}", file=sys.stderr)
             bar.update()
         if time.monotonic() - saved > _BETWEEN_SAVES_S:
-            write_reports(settings, ledger.entries())
+            write_grades(settings, ledger.entries())
             saved = time.monotonic()

@@ -44,7 +44,7 @@ def examine(sandbox: str, only: str = "") -> Generator[Finding, None, None]:
         sandbox: `bubblewrap`, `user` or `process`, one that works here.
         only: Id of the one trial to make; empty: all.
     """
-    with _surroundings() as around:
+    with surroundings() as around:
         known = around.known()
         (around.folder / "given.py").write_text(hostile_file(known), encoding="utf-8")
         file = take(around.folder / "given.py", around.folder / "copy")
@@ -58,7 +58,7 @@ def examine(sandbox: str, only: str = "") -> Generator[Finding, None, None]:
             opened.close()
 
 
-def _make(opened: Any, number: int, around: "_Surroundings") -> Outcome:
+def _make(opened: Any, number: int, around: "Surroundings") -> Outcome:
     around.refresh()
     said, failure = _ask(opened, number)
     zygote = opened.process_id
@@ -82,7 +82,7 @@ def _ask(opened: Any, number: int) -> tuple[str, Failure | None]:
         worker.close()
 
 
-class _Surroundings:
+class Surroundings:
     """What lies around a sandbox for a trial to reach: a file, a folder, a server, a process, all with one token."""
 
     def __init__(self, folder: Path, server: socket.socket):
@@ -145,13 +145,14 @@ class _Surroundings:
 
 
 @contextmanager
-def _surroundings() -> Iterator[_Surroundings]:
+def surroundings() -> Iterator[Surroundings]:
+    """Make them, and put them away."""
     folder = Path(tempfile.mkdtemp(prefix="vae-doctor-"))
     folder.chmod(0o711)
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.setblocking(False)
-            around = _Surroundings(folder, server)
+            around = Surroundings(folder, server)
             try:
                 yield around
             finally:
