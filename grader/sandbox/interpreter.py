@@ -1,5 +1,6 @@
 """The interpreter that runs workers: what it must be able to read, and the environment that it gets."""
 
+import functools
 import os
 import sys
 import sysconfig
@@ -26,7 +27,8 @@ def environment(home: str) -> dict[str, str]:
     return {**kept, **threads, **folders, **fixed}
 
 
-def readable() -> list[str]:
+@functools.cache
+def readable() -> tuple[str, ...]:
     """Return the files and folders that Python, its packages and their libraries are read from; existing ones only."""
     executable = Path(sys.executable)
     paths = [
@@ -38,4 +40,4 @@ def readable() -> list[str]:
         *_LIBRARIES,
         _PROCESSORS,
     ]
-    return [path for path in dict.fromkeys(paths) if Path(path).exists()]
+    return tuple(path for path in dict.fromkeys(paths) if Path(path).exists())

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 from . import tree
 from .failure import Failure
 from .limits import Ceilings
 
-_EVERY_S, _LONGEST_S = 0.1, 0.5
-_SHARE = 0.02  # of a processor that watching may take
+_EVERY_S = 0.1
+_FAMILY_EVERY_S = 0.5  # to find out who belongs to it, all processes of the machine must be looked at
 
 
 class Watchdog:
@@ -28,6 +30,8 @@ class Watchdog:
     def __init__(self, root: int, ceilings: Ceilings, folders: Sequence[Path], end: Callable[[], None]):
         self._root, self._ceilings, self._folders, self._end = root, ceilings, folders, end
         self._over = threading.Event()
+        self._members: list[psutil.Process] = []
+        self._counted = -_FAMILY_EVERY_S
         self.breach: Failure | None = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -39,17 +43,16 @@ class Watchdog:
             self._thread.join()
 
     def _watch(self) -> None:
-        pause = _EVERY_S
-        while not self._over.wait(pause):
-            started = time.thread_time()
+        while not self._over.wait(_EVERY_S):
             self.breach = self._look()
             if self.breach:
                 self._end()
                 return
-            pause = min(max(_EVERY_S, (time.thread_time() - started) / _SHARE), _LONGEST_S)
 
     def _look(self) -> Failure | None:
-        limits, members = self._ceilings, tree.family(self._root)
+        if time.monotonic() - self._counted > _FAMILY_EVERY_S:
+            self._members, self._counted = tree.family(self._root), time.monotonic()
+        limits, members = self._ceilings, self._members
         if tree.threads(members, limits.threads) > limits.threads:  # first: of a storm the memory takes long to read
             what = f"your code started more than {limits.threads} processes and threads"
             return Failure("crashed", what, fatal=True)
