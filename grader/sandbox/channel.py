@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from ..worker.wire import Message
 
 OUTPUT_KEPT = 64 << 10
 _WORTH_WAITING_S = 0.2
+_SETTLE_S, _MOMENT_S = 0.1, 0.005
 
 
 class Channel:
@@ -89,10 +91,26 @@ class OutputLog:
             while part := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
                 self._kept += part[: OUTPUT_KEPT - len(self._kept)]
 
-    def text(self, settle_s: float = 0.05) -> str:
-        """Return what was printed so far; the pipe may lag behind the last answer, so wait a moment."""
-        before = -1
-        while before != len(self._kept):
-            before = len(self._kept)
-            time.sleep(settle_s)
+    def text(self) -> str:
+        """Return what was printed so far.
+
+        A worker flushes what it prints before it answers, so all of it is in the pipe by now; the thread that reads it
+        may lag behind.
+        """
+        until = time.monotonic() + _SETTLE_S
+        while self._thread.is_alive() and time.monotonic() < until and _waiting_bytes(self._stream) != 0:
+            time.sleep(_MOMENT_S)
+        time.sleep(_MOMENT_S)  # what was read last is being put away
         return self._kept.decode("utf-8", errors="replace")
+
+
+def _waiting_bytes(stream: IO[bytes]) -> int | None:
+    """Return how many bytes a pipe holds that nobody has read; None where the system does not tell."""
+    try:
+        import fcntl
+        import termios
+
+        told = fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4))
+        return int.from_bytes(told, sys.byteorder)
+    except (ImportError, OSError, ValueError):  # Windows; or the stream is closed
+        return None
