@@ -150,7 +150,7 @@ def _without_kept(
             sandbox=sandbox,
             data=settings.data,
             tasks=settings.expression or "",
-            offering=settings.offering_text,
+            offering=settings.offering.decisive() if settings.offering_text else "",
         )
         if results := kept.get(stamp):
             ledger.keep(submission.name, results)
