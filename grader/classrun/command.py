@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader import seeds
 from grader.judge.offering import OfferingError
+from grader.report.tables import TableError
 from grader.sandbox.names import SANDBOXES
 
 from .settings import Unusable, settings
@@ -87,7 +88,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         with _locked(options.out), _terminated_like_interrupted():
             return _tell(run.grade_class(settings(options)), options.out)
-    except (Unusable, ExportError, ClusterLost, seeds.SecretError, OfferingError) as error:
+    except (Unusable, ExportError, TableError, ClusterLost, seeds.SecretError, OfferingError) as error:
         return _refuse(str(error))
     except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
         return _refuse(f"{error}; the same command goes on from here")
