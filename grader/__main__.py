@@ -1,4 +1,4 @@
-"""`python -m grader grade FILE` runs the very tests of `pytest grader/` on one file, `class` on a folder of them."""
+"""`python -m grader`: the grader's commands. `--help` lists them, and `COMMAND --help` tells about each."""
 
 import argparse
 import sys
@@ -6,37 +6,70 @@ from pathlib import Path
 
 from grader import arguments
 from grader.classrun import command as class_command
+from grader.commandline import Parser
+from grader.export import command as export_command
 from grader.sandbox.names import SANDBOXES
 
-_EXAMPLES = """examples:
+_EPILOG = """an instructor's day:
+  python -m grader doctor                                        what does the sandbox of this machine prevent?
+  python -m grader grade solution/VAE_Model.py                   100 of 100 points: all is well here
+  python -m grader class submissions/ --out class-results/       grade the class, then read class-results/index.html
+  python -m grader export class-results/ --format csv            ... and take the grades to a gradebook
+
+`python -m grader COMMAND --help` tells a command's options with their defaults, examples and exit status.
+"""
+_GRADE = """examples:
   python -m grader grade solution/VAE_Model.py
+  python -m grader grade submission.py -m "kl or nll"
   python -m grader grade submission.py --results=results.json --seed=7
 
 exit status: 0 full points, 1 points are missing, 2 or more there is nothing to grade or an option is wrong
+"""
+_DOCTOR = """examples:
+  python -m grader doctor
+  python -m grader doctor --sandbox process
+
+exit status: 0 the sandbox that is used prevents everything, 1 something succeeded in it, 2 it does not work here
 """
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m grader", description="Grade submissions of the VAE assignment.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    grade = commands.add_parser(
-        "grade", help="grade one file", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser: argparse.ArgumentParser = Parser(
+        prog="python -m grader", description="Grade submissions of the VAE assignment.", epilog=_EPILOG
     )
-    grade.add_argument("file", type=Path, help="a VAE_Model.py, wherever it lies and whatever lies beside it")
-    grade.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll`")
-    grade.add_argument("--results", metavar="FILE", help="write Gradescope's results.json here")
-    grade.add_argument("--seed", type=int, default=0, help="what all inputs are drawn from [0]")
+    commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+    grade = commands.add_parser(
+        "grade",
+        help="grade one file",
+        description="Grade one file with the tests of `pytest grader/`, whatever lies beside it.",
+        epilog=_GRADE,
+    )
+    grade.add_argument("file", type=Path, metavar="FILE", help="a VAE_Model.py, wherever it lies")
+    grade.add_argument(
+        "-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll` [all of them]"
+    )
+    grade.add_argument("--results", metavar="FILE", help="write Gradescope's results.json here [nowhere]")
+    grade.add_argument("--seed", type=int, default=0, metavar="N", help="what all inputs are drawn from [0]")
     grade.add_argument(
         "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
     )
     grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
-    grade.add_argument("--no-fork", action="store_true", help="start a fresh interpreter per task (slower)")
+    grade.add_argument(
+        "--no-fork", action="store_true", help="start a fresh interpreter per task, slower [where fork is unsafe]"
+    )
     class_command.add_to(commands)
-    doctor = commands.add_parser("doctor", help="show what this machine's sandboxes prevent, by trying it")
+    export_command.add_to(commands)
+    doctor = commands.add_parser(
+        "doctor",
+        help="show what this machine's sandboxes prevent, by trying it",
+        description="Try to break out of this machine's sandboxes, and show which attempts they prevent.",
+        epilog=_DOCTOR,
+    )
     doctor.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
     options = parser.parse_args(argv)
-    return {"grade": _grade, "class": class_command.main, "doctor": _doctor}[options.command](options)
+    run = {"grade": _grade, "class": class_command.main, "export": export_command.main, "doctor": _doctor}
+    return run[options.command](options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -78,4 +78,4 @@ def test_a_sandbox_that_does_not_work_here_is_named_with_the_reason(
 ) -> None:
     monkeypatch.setattr("grader.sandbox.bubblewrap.shutil.which", lambda _: None)
     assert command.doctor("bubblewrap") == 2
-    assert "install the package `bubblewrap`" in capsys.readouterr().out
+    assert "install the package `bubblewrap`" in capsys.readouterr().err

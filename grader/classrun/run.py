@@ -12,6 +12,7 @@ from distributed import Client
 from tqdm import tqdm
 
 from grader import seeds
+from grader.report import gradebooks
 from grader.report import submissions as listing_file
 from grader.report.entry import Entry
 from grader.report.files import write_whole
@@ -29,7 +30,13 @@ from .sandbox import NoSuchSandbox, chosen
 from .settings import Settings, Unusable
 from .version import THREADS, grader_version
 
-RESERVED = (gradebook.FILE_NAME, listing_file.FILE_NAME, *pages.NAMES, seeds.FILE_NAME)
+RESERVED = (
+    gradebook.FILE_NAME,
+    listing_file.FILE_NAME,
+    *pages.NAMES,
+    *gradebooks.FILE_NAMES.values(),
+    seeds.FILE_NAME,
+)
 _MARGIN_S = 60.0  # beyond the grader's own limit for a submission: its start, its oracles and its end
 _BETWEEN_SAVES_S = 5.0
 _UNPROTECTED = (

@@ -1,5 +1,7 @@
 """The command: a table of trials, a column for each sandbox."""
 
+import sys
+
 from grader.sandbox.choose import BEST_FIRST, chosen
 from grader.sandbox.zygote import SandboxError
 
@@ -20,7 +22,7 @@ def doctor(sandbox: str = "auto") -> int:
     try:
         best = chosen(sandbox)
     except SandboxError as error:
-        print(error)
+        print(f"python -m grader doctor: {error}", file=sys.stderr)
         return 2
     reasons = {kind.name: kind.why_not() for kind in BEST_FIRST}
     for name, reason in reasons.items():

@@ -80,8 +80,8 @@ def read(folder: Path) -> Listing:
         submissions = tuple(_handed_in(one) for one in content["submissions"])
         return Listing(str(content["title"]), int(content["max_score"]), submissions)
     except FileNotFoundError:
-        what = "an earlier grader's" if (folder / "grades.csv").is_file() else "none"
-        raise ValueError(f"{folder} holds {what} class run: make one with `python -m grader class`") from None
+        what = "the class run of an earlier grader" if (folder / "grades.csv").is_file() else "no class run"
+        raise ValueError(f"{folder} holds {what}: make one with `python -m grader class`") from None
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
