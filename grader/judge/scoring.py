@@ -77,6 +77,8 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
     )
     if value_is_wrong and verdict.kind in ("gradient", "statistics"):
         # What follows from a wrong value is no mistake of its own: it must not be named as one.
-        output = "passes, but pays only once the value is right" if result.score else result.output
+        output = f"counts once the value is right; it may come right by itself then\n{result.output}"
+        if result.score:
+            output = "passes, but pays only once the value is right"
         return replace(result, score=0, output=output, diagnosis=None)
     return result
