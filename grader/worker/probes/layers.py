@@ -56,7 +56,7 @@ def _stir(module: nn.Module) -> None:
 
 def _facts(model: nn.Module, module: nn.Module, x: Tensor, known: set[int]) -> dict[str, Any]:
     output = module(x)
-    parameters = dict(module.named_parameters())
+    parameters = {name: p for name, p in module.named_parameters() if p.numel() > 0}
     encoder = getattr(model, "encoder", module)
     borrowed = {id(p) for p in encoder.parameters()} if module is not encoder else set()
     nodes = _graph(output)

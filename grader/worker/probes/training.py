@@ -47,7 +47,8 @@ def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dic
         if not math.isfinite(losses[-1]):
             break
         optimizer.step(loss)
-    moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in model.named_parameters() if n in before}
+    learning = [(n, p) for n, p in model.named_parameters() if n in before and p.numel() > 0]
+    moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in learning}
     state = {f"state.{name}": value for name, value in model.state_dict().items()}
     return Found(state, {"losses": losses, "moved": moved})
 
