@@ -78,8 +78,5 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
         return result
     if result.score:
         return replace(result, score=0, output="passes, but pays only once the value is right")
-    if verdict.kind == "value":
-        return result
     # What follows from a wrong value is no mistake of its own: it must not be named as one.
-    output = f"counts once the value is right; it may come right by itself then\n{result.output}"
-    return replace(result, score=0, output=output, diagnosis=None)
+    return result if verdict.kind == "value" else replace(result, diagnosis=None)
