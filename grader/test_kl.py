@@ -64,7 +64,8 @@ def test_closed_form(probe: Probe, draw: Draw) -> None:
 def test_zero_at_the_prior_only(probe: Probe, draw: Draw) -> None:
     """kl() is zero for the standard normal and for nothing else"""
     mean, logvar = torch.zeros(5, 4, dtype=torch.float64), torch.zeros(5, 4, dtype=torch.float64)
-    mean[1, 2], mean[2, 0], logvar[3, 1], logvar[4, 3] = 0.01, -0.01, 0.01, -0.01
+    for row, parameter, sign in ((1, mean, 1), (2, mean, -1), (3, logvar, 1), (4, logvar, -1)):
+        parameter[row, draw.integer(0, 3)] = sign * float(draw.uniform(0.008, 0.02, 1))
     value = probe("distribution", name="kl", mean=mean, logvar=logvar)["value_0"]
     expect_close(value, oracles.kl(mean, logvar), "kl", rtol=1e-3, atol=1e-7, known=wrong_kl(mean, logvar))
     without = probe("distribution", name="kl", mean=mean[:1])["value_0"]
