@@ -203,10 +203,11 @@ class Grading:
     def _explained(self, item: pytest.Item, status: Status, text: str, diagnosis: str | None = None) -> Verdict:
         """Return a verdict with its text and what the student printed, both harmless and short."""
         task = _task(item)
-        text = shortened(harmless(text), lines=16, width=400)
+        text = shortened(harmless(self.session.tidy(text)), lines=16, width=400)
         printed = self._training.printed if task == "training" and self._training else self.session.printed(task)
         seen, self._shown[task] = self._shown.get(task, 0), len(printed)
-        if printed := shortened(harmless(printed[seen:]).strip()):  # each line once, with the first check it belongs to
+        # Each line once, with the first check that it belongs to.
+        if printed := shortened(harmless(self.session.tidy(printed[seen:])).strip()):
             text += f"\n{'printed':<10}" + printed.replace("\n", "\n" + " " * 10)
         return _verdict(item, status, text, diagnosis)
 

@@ -168,8 +168,12 @@ def test_each_submission_has_its_results_and_its_official_seed(whole: tuple[Path
 def test_nothing_else_is_left(whole: tuple[Path, Ended]) -> None:
     out, _ = whole
     graded = {name for name, (_, status) in GRADES.items() if status == "graded"}
-    folders = {path.name for path in out.iterdir() if path.is_dir()}
-    assert folders == graded
+    assert {path.parent.name for path in out.glob("*/results.json")} == graded
+    assert {path.name for path in out.iterdir() if path.is_dir()} == set(GRADES), "each has a page of its own"
+    assert all((out / name / "report.html").is_file() for name in GRADES)
+    assert {path.name for path in out.iterdir() if path.is_file()} == {
+        *("grades.csv", "index.html", "index-anonymous.html", ".lock"),
+    }
     assert not [path for path in out.rglob("*") if path.is_file() and SECRET in path.read_text(errors="replace")]
 
 

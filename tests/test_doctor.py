@@ -47,7 +47,7 @@ def test_every_trial_is_prevented(findings: dict[tuple[str, str], Finding], sand
 
 
 # What nothing but limits and locks of the kernel's prevents, for a process of the judge's own user.
-OPEN = ["read", "read-project", "import-project", "connect", "write", "leave", "kill", "memory"]
+OPEN = ["read", "read-project", "import-project", "connect", "write", "leave", "kill"]
 
 
 @pytest.mark.skipif("process" not in WORKING, reason="needs fork")

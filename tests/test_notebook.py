@@ -47,24 +47,76 @@ def test_nothing_about_the_authors_computer_is_in_the_metadata(notebook: Any) ->
     assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
 
 
-def test_the_notebook_runs_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a copy of what students have, with all tasks solved."""
-    nbclient = pytest.importorskip("nbclient", reason="the extra `dev` brings it")
-    skip = shutil.ignore_patterns("__pycache__", "results", "svhn", "downloads")
-    for room in ("assignment", "data"):
-        shutil.copytree(ROOT / room, tmp_path / room, ignore=skip)
-    shutil.copy(ROOT / "solution" / "VAE_Model.py", tmp_path / "assignment")
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings with which the notebook runs in seconds."""
     for name, value in TINY.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
-    notebook = nbformat.read(tmp_path / "assignment" / NOTEBOOK.name, as_version=4)
-    resources = {"metadata": {"path": str(tmp_path / "assignment")}}
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
 
-    outputs = {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
-    assert str(tmp_path) in outputs["find-course"][0].text
+def copy_course(folder: Path) -> Path:
+    """Copy what students have into a folder, and return it."""
+    skip = shutil.ignore_patterns("__pycache__", "results", "svhn", "downloads")
+    for room in ("assignment", "data"):
+        shutil.copytree(ROOT / room, folder / room, ignore=skip)
+    return folder
+
+
+def run(file: Path, folder: Path) -> dict[str, Any]:
+    """Run a notebook in a folder; return the outputs by cell."""
+    nbclient = pytest.importorskip("nbclient", reason="the extra `dev` brings it")
+    notebook = nbformat.read(file, as_version=4)
+    resources = {"metadata": {"path": str(folder)}}
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
+    return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def check(outputs: dict[str, Any]) -> None:
+    """Look whether all went through: numbers and pictures."""
     assert "epoch   1/1   test: -ELBO" in outputs["train"][0].text
     assert "log-likelihood, K = 3" in "".join(output.text for output in outputs["log-likelihood"])
     for name in ("show-data", "curves", "reconstructions", "samples-figure", "interpolation-figure"):
         assert any("image/png" in output.get("data", {}) for output in outputs[name]), name
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_notebook_runs_from_start_to_end(tmp_path: Path) -> None:
+    """In a copy of what students have, with all tasks solved."""
+    course = copy_course(tmp_path)
+    shutil.copy(ROOT / "solution" / "VAE_Model.py", course / "assignment")
+    outputs = run(course / "assignment" / NOTEBOOK.name, course / "assignment")
+    assert f"course folder: {tmp_path}" in outputs["find-course"][0].text
+    check(outputs)
+
+
+COLAB = """
+from pathlib import Path
+
+def upload():
+    contents = {path.name: path.read_bytes() for path in Path(__file__).with_name("chosen").iterdir()}
+    for name, content in contents.items():
+        Path(name).write_bytes(content)  # as Colab does: into the folder of the notebook, too
+    return contents
+"""
+
+
+@pytest.mark.usefixtures("tiny")
+def test_in_colab_it_asks_for_the_course_and_the_students_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that holds nothing, with a stand-in for google.colab whose upload hands over two files."""
+    colab = tmp_path / "site" / "google" / "colab"
+    (colab / "chosen").mkdir(parents=True)
+    (colab / "__init__.py").touch()
+    (colab / "files.py").write_text(COLAB, encoding="utf-8")
+    course = copy_course(tmp_path / "handed-out" / "vae-assignment")
+    shutil.make_archive(str(colab / "chosen" / "student"), "zip", course.parent)
+    shutil.copy(ROOT / "solution" / "VAE_Model.py", colab / "chosen" / "VAE_Model (1).py")
+    shutil.rmtree(course.parent)
+    content = tmp_path / "content"
+    content.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+
+    outputs = run(NOTEBOOK, content)
+
+    assert f"course folder: {content}/course/vae-assignment" in outputs["find-course"][0].text
+    check(outputs)
