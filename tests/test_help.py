@@ -1,4 +1,4 @@
-"""`python -m grader --help`, and each command's: what it does, its defaults, examples, exit status; errors of one line."""
+"""`python -m grader --help` and each command's: what it does, defaults, examples, exit status; errors of one line."""
 
 import re
 

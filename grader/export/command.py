@@ -53,7 +53,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="output folder of a class run")
     parser.add_argument("--format", choices=tuple(FILE_NAMES), required=True, help="of the gradebook")
-    parser.add_argument("--roster", type=Path, metavar="ROSTER", help="CSV file that says who is in the course")
+    parser.add_argument("--roster", type=Path, metavar="ROSTER", help="CSV file of the course, see below [none]")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the gradebook [DIR/gradebook-FORMAT.csv]")
     parser.add_argument("--feedback", type=Path, metavar="ZIP", help="write reports too, for bulk return [none]")
     parser.add_argument(
