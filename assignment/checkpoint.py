@@ -6,17 +6,17 @@ generators. So a run that is resumed gives the same numbers as one that was neve
 
 import io
 import os
-import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from assignment.evaluate import Model
-from assignment.train import Metrics, RunError, Settings
+from assignment.random_states import random_states, restore_random_states
+from assignment.settings import RunError, Settings
+from assignment.train import Metrics
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -66,7 +66,7 @@ def save(out: Path, progress: Progress, model: Model, optimizer: torch.optim.Opt
         "seconds": progress.seconds,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "random": _random_states(),
+        "random": random_states(),
     }
     torch.save(content, file)
     write_atomically(out / CHECKPOINT, file.getvalue())
@@ -99,35 +99,23 @@ def progress_of(content: Mapping[str, Any]) -> Progress:
 def restore(content: Mapping[str, Any], model: Model, optimizer: torch.optim.Optimizer) -> None:
     """Put model, optimizer and random number generators into the state in which they were saved.
 
+    How Adam works (`fused`, ...) is the optimizer's own affair: the checkpoint may come from another device.
+
     Raises:
         RunError: The checkpoint belongs to a model with other layers.
     """
     try:
         model.load_state_dict(content["model"])
-        optimizer.load_state_dict(content["optimizer"])
+        optimizer.load_state_dict({**content["optimizer"], "param_groups": _in_its_own_way(content, optimizer)})
     except (RuntimeError, ValueError) as error:
         raise RunError(
             "the checkpoint belongs to a model with other layers than VAE_Model.py builds now: choose another --out"
         ) from error
-    _restore_random_states(content["random"])
+    restore_random_states(content["random"])
 
 
-def _random_states() -> dict[str, Any]:
-    """Return the states of all global generators, in types that torch.load accepts with weights_only."""
-    numpy_state = np.random.get_state(legacy=False)
-    numpy_state["state"]["key"] = numpy_state["state"]["key"].tolist()
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": numpy_state,
-        "python": random.getstate(),
-    }
-
-
-def _restore_random_states(states: Mapping[str, Any]) -> None:
-    """Undo `_random_states`; on a computer with other GPUs their states stay as they are."""
-    torch.set_rng_state(states["torch"])
-    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
-    np.random.set_state(states["numpy"])
-    random.setstate(states["python"])
+def _in_its_own_way(content: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return the saved groups of parameters with this optimizer's choice of how to compute."""
+    ways = ("capturable", "foreach", "fused")
+    saved, own = content["optimizer"]["param_groups"], optimizer.param_groups
+    return [{**old, **{way: new[way] for way in ways if way in new}} for old, new in zip(saved, own, strict=True)]

@@ -18,6 +18,7 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
+from assignment.distributed import ALONE, Team
 from data import constant_mean_nll, normalise, ppca_nll
 
 Model: TypeAlias = Any  # a VAE with the interface of VAE_Model.py: the student's or the reference
@@ -25,7 +26,11 @@ Model: TypeAlias = Any  # a VAE with the interface of VAE_Model.py: the student'
 
 @torch.no_grad()
 def evaluate_elbo(
-    model: Model, images: UInt8[Tensor, "N C S S"], noise: Float[Tensor, "N z"], batch_size: int = 64
+    model: Model,
+    images: UInt8[Tensor, "N C S S"],
+    noise: Float[Tensor, "N z"],
+    batch_size: int = 64,
+    team: Team = ALONE,
 ) -> tuple[Float64[Tensor, " N"], Float64[Tensor, " N"]]:
     """Return nll and kl of each image in nats, on the CPU; -(nll + kl) is the estimate of its ELBO.
 
@@ -34,35 +39,46 @@ def evaluate_elbo(
         images: The images, on the model's device.
         noise: The noise of each image's posterior sample.
         batch_size: Images at a time.
+        team: The processes that share the batches.
     """
     model.eval()
+    n, noise = len(images), noise.to(images.device)
     nll, kl = [], []
-    for x, batch_noise in zip(images.split(batch_size), noise.to(images.device).split(batch_size), strict=True):
-        _, batch_nll, batch_kl = model(normalise(x), batch_noise)
+    for batch in team.batches(n, batch_size):
+        _, batch_nll, batch_kl = model(normalise(images[batch]), noise[batch])
         nll.append(batch_nll)
         kl.append(batch_kl)
-    return torch.cat(nll).cpu().double(), torch.cat(kl).cpu().double()
+    return team.gather(n, batch_size, nll), team.gather(n, batch_size, kl)
 
 
 @torch.no_grad()
 def evaluate_log_likelihood(
-    model: Model, images: UInt8[Tensor, "N C S S"], K: int = 100, batch_size: int = 64, seed: int = 0
+    model: Model,
+    images: UInt8[Tensor, "N C S S"],
+    K: int = 100,
+    batch_size: int = 64,
+    seed: int = 0,
+    team: Team = ALONE,
 ) -> Float64[Tensor, " N"]:
     """Return the importance-sampled log p(x) of each image in nats, on the CPU.
 
     On average the estimate is too low (Burda et al. 2016, theorem 1), and the less so the larger K: state K with it.
 
     Args:
-        model: The model; left in eval mode. It draws its own noise, from the global generator, which is seeded here.
+        model: The model; left in eval mode. It draws its own noise, from the global generator. That is seeded here for
+            each batch, by the number of its first image: so it does not matter which process does which batch.
         images: The images, on the model's device.
         K: Importance samples per image.
         batch_size: Images at a time.
         seed: What the noise follows from.
+        team: The processes that share the batches.
     """
     model.eval()
-    torch.manual_seed(seed)
-    bar = tqdm(images.split(batch_size), desc=f"log-likelihood, K = {K}", leave=False, disable=None)
-    return torch.cat([model.log_likelihood(normalise(x), K) for x in bar]).cpu().double()
+    found = []
+    for batch in tqdm(team.batches(len(images), batch_size), f"log-likelihood, K = {K}", leave=False, disable=None):
+        torch.manual_seed(1_000_003 * seed + batch.start)
+        found.append(model.log_likelihood(normalise(images[batch]), K))
+    return team.gather(len(images), batch_size, found)
 
 
 def mean_and_standard_error(values: Float64[Tensor, " N"]) -> tuple[float, float]:
@@ -97,6 +113,7 @@ def log_likelihood_report(
     K: int,
     batch_size: int,
     seed: int,
+    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Return the contents of log_likelihood.json: estimates for the test images, and what is needed to read them.
 
@@ -108,11 +125,12 @@ def log_likelihood_report(
         K: Importance samples per image.
         batch_size: Images at a time.
         seed: What the noise of the log-likelihood follows from.
+        team: The processes that share the work.
     """
     start = time.perf_counter()
-    nll, kl = evaluate_elbo(model, test_images, noise, batch_size)
+    nll, kl = evaluate_elbo(model, test_images, noise, batch_size, team)
     log_likelihood, standard_error = mean_and_standard_error(
-        evaluate_log_likelihood(model, test_images, K, batch_size, seed)
+        evaluate_log_likelihood(model, test_images, K, batch_size, seed, team)
     )
     D = test_images[0].numel()
     return {

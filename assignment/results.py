@@ -20,6 +20,7 @@ from torch import Tensor
 
 from assignment import figures
 from assignment.checkpoint import Progress, write_atomically
+from assignment.distributed import ALONE, Team
 from assignment.evaluate import Model, anchors, hardware, log_likelihood_report
 from assignment.train import epoch_noise
 
@@ -79,6 +80,7 @@ def write_results(
     progress: Progress,
     out: Path,
     decoded_copy: bool = False,
+    team: Team = ALONE,
 ) -> bool:
     """Write weights, pictures and likelihood of a trained model.
 
@@ -93,6 +95,7 @@ def write_results(
         progress: The run.
         out: Its folder.
         decoded_copy: Also write reconstructions_decoded.png, which shows no image of the data set.
+        team: The processes of the run: all estimate the likelihood, the leader does the rest.
 
     Returns:
         False if a task is still a TODO and its result is missing.
@@ -108,15 +111,17 @@ def write_results(
         "images": len(scored),
         "model_sha256": hashlib.sha256(weights + Path(str(module.__file__)).read_bytes()).hexdigest(),
     }
-    known = _known_report(out / "log_likelihood.json", wanted)
-    if known:
+    known = team.same(_known_report(out / "log_likelihood.json", wanted) if team.leads else None)
+    if not team.leads:
+        lines = {}  # they appear in what the leader writes
+    elif known:
         lines = {name: known[name] for name in ("constant_mean_log_likelihood", "ppca_log_likelihood")}
     else:
         lines = anchors(train_images, scored, settings.z_dim)
 
     def report() -> dict[str, Any]:
         estimate = log_likelihood_report(
-            model, scored, noise[: len(scored)], lines, settings.k, settings.batch_size, settings.seed
+            model, scored, noise[: len(scored)], lines, settings.k, settings.batch_size, settings.seed, team
         )
         return {**estimate, **wanted}
 
@@ -139,7 +144,10 @@ def write_results(
     complete = True
     for name, make in contents.items():
         try:
-            write_atomically(out / name, make())
+            if team.leads:
+                write_atomically(out / name, make())
+            elif name == "log_likelihood.json":
+                make()
         except NotImplementedError as error:
             if (task := todo(error)) is None:
                 raise

@@ -1,13 +1,15 @@
 """A whole run on the command line: images in, training, results out. `python -m assignment` and `python -m solution`.
 
+`torchrun --nproc-per-node N -m assignment` does the same with N processes: see distributed.py.
+
 results/
     config.json metrics.csv checkpoint.pt       written after every epoch, so that --resume can go on from there
     model.safetensors log_likelihood.json       at the end: weights, likelihood
     curves.png samples.png reconstructions.png interpolation.png
 """
 
-import argparse
-import math
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,44 +23,57 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from assignment import checkpoint
+from assignment.capture import CaptureError, backend_for, captured_step
 from assignment.checkpoint import Progress, write_atomically
+from assignment.distributed import ALONE, LostError, Step, Team, batch_statistics, joined, shared_step
 from assignment.evaluate import Model, hardware
+from assignment.options import parser
 from assignment.results import as_csv, as_json, config, todo, write_results
-from assignment.train import (
-    RunError,
-    Settings,
-    choose_device,
-    new_model,
-    new_optimizer,
-    train,
-    use_exact_arithmetic,
-)
+from assignment.settings import RunError, Settings
+from assignment.train import choose_device, new_model, new_optimizer, train, use_channels_last, use_exact_arithmetic
 from data import DataError, load, normalise
 
-FREE_ON_RESUME = {"epochs", "device", "k", "ll_images"}  # may change without spoiling what was trained so far
+FREE_ON_RESUME = {
+    "epochs",
+    "device",
+    "k",
+    "ll_images",
+    "capture",
+    "deterministic",
+}  # may change without spoiling what was trained so far
 STOPPED = 130  # the exit status of what Ctrl-C ended
 
 
-def main(module: ModuleType, argv: Sequence[str] | None = None, decoded_copy: bool = False) -> int:
+def main(module: ModuleType, argv: Sequence[str] | None = None, decoded_copy: bool = False, tuned: bool = False) -> int:
     """Run the command of a room; returns its exit status: 0, 1 after one clear line, 130 after Ctrl-C.
 
     Args:
         module: The `VAE_Model` to train: a module with `VAE` and `interpolate`.
         argv: The options; those of the command line if None.
         decoded_copy: Also write reconstructions_decoded.png, which shows no image of the data set.
+        tuned: The model is known to work with channels_last memory and with a captured step.
     """
     command = f"python -m {module.__package__}"
-    options = vars(parser(command).parse_args(argv))
-    out, resume = options.pop("out"), options.pop("resume")
-    try:
-        return 0 if run(module, options, out, resume, decoded_copy) else 1
-    except (RunError, DataError) as error:
+    with joined() as team, contextlib.ExitStack() as until_it_fails:
+        until_it_fails.enter_context(team.silence())
+        options = vars(parser(command).parse_args(argv))
+        out, resume = options.pop("out"), options.pop("resume")
+        try:
+            return 0 if run(module, options, out, resume, decoded_copy, tuned, team) else 1
+        except (Exception, KeyboardInterrupt) as error:
+            until_it_fails.close()
+            if not team.speaks():
+                return 1
+            return _explain(error, command, module, out)
+
+
+def _explain(error: BaseException, command: str, module: ModuleType, out: Path) -> int:
+    """Say in one line why a run ended; what has no such line is raised again, a student's own exceptions above all."""
+    if isinstance(error, (RunError, DataError, LostError)):
         return _complain(f"{command}: {error}")
-    except NotImplementedError as error:
-        if (task := todo(error)) is None:
-            raise
+    if isinstance(error, NotImplementedError) and (task := todo(error)):
         return _complain(f"task `{task}` is still a TODO: training needs it, so write it first ({module.__file__})")
-    except KeyboardInterrupt:
+    if isinstance(error, KeyboardInterrupt):
         saved = (out / checkpoint.CHECKPOINT).exists()
         _complain(
             f"\nstopped; all finished epochs are saved. Go on with: {command} --out {out} --resume"
@@ -66,33 +81,18 @@ def main(module: ModuleType, argv: Sequence[str] | None = None, decoded_copy: bo
             else "\nstopped before the first epoch was finished: nothing is saved yet"
         )
         return STOPPED
+    raise error
 
 
-def parser(command: str) -> argparse.ArgumentParser:
-    """Return the options. What is not given is left out, so that `--resume` can tell a wish from a default."""
-    parser = argparse.ArgumentParser(
-        prog=command,
-        description="Train the VAE, estimate its likelihood, draw its pictures.",
-        argument_default=argparse.SUPPRESS,
-    )
-    add, default = parser.add_argument, Settings()
-    add("--data", metavar="SOURCE", help=f'"sample", "svhn" or a folder, see data/README.md (default: {default.data})')
-    add("--epochs", type=_positive, metavar="N", help=f"how often training sees each image ({default.epochs})")
-    add("--batch-size", type=_positive, metavar="N", help=f"images per step ({default.batch_size})")
-    add("--lr", type=_rate, metavar="X", help=f"learning rate of Adam ({default.lr})")
-    add("--z-dim", type=_positive, metavar="N", help=f"latent dimensions ({default.z_dim})")
-    add("--features", type=_positive, metavar="N", help=f"width of the networks ({default.features})")
-    add("--limit", type=_positive, metavar="N", help="use only the first N images of either split (all)")
-    add("--seed", type=_seed, metavar="N", help=f"what all random numbers follow from ({default.seed})")
-    add("--device", metavar="NAME", help="cuda, mps or cpu (the first of these that there is)")
-    add("--k", type=_positive, metavar="K", help=f"importance samples for the log-likelihood ({default.k})")
-    add("--ll-images", type=_positive, metavar="N", help="estimate it on the first N test images (all)")
-    add("--out", type=Path, default=Path("results"), metavar="DIR", help="where results go (results)")
-    add("--resume", action="store_true", default=False, help="continue the run in --out, with its settings")
-    return parser
-
-
-def run(module: ModuleType, options: Mapping[str, Any], out: Path, resume: bool, decoded_copy: bool = False) -> bool:
+def run(
+    module: ModuleType,
+    options: Mapping[str, Any],
+    out: Path,
+    resume: bool,
+    decoded_copy: bool = False,
+    tuned: bool = False,
+    team: Team = ALONE,
+) -> bool:
     """Train and write all results; returns False when a task that only a result needs is still a TODO.
 
     Args:
@@ -101,40 +101,96 @@ def run(module: ModuleType, options: Mapping[str, Any], out: Path, resume: bool,
         out: The folder of the results.
         resume: Continue the run in `out`.
         decoded_copy: As for `main`.
+        tuned: As for `main`.
+        team: The processes of the run.
 
     Raises:
         RunError: The options contradict what is in `out`, the model's answers have wrong shapes, the loss is no
             longer finite, or a file can not be written.
         DataError: The images can not be loaded.
+        LostError: Another process is gone.
     """
-    saved = checkpoint.read(out) if resume else None
+    saved = team.same(checkpoint.read(out) if resume and team.leads else None)
     progress = checkpoint.progress_of(saved) if saved else Progress(Settings())
-    settings = _settings(progress, options, out, resume)
+    settings = team.same(_settings(progress, options, out, resume) if team.leads else None)
     progress = replace(progress, settings=settings)
-    device = choose_device(settings.device)
-    use_exact_arithmetic()
+    device = _own_device(choose_device(settings.device), team)
+    use_exact_arithmetic(settings.deterministic)
 
     train_images, test_images = (load(settings.data, split).images[: settings.limit] for split in ("train", "test"))
     train_images, test_images = train_images.to(device), test_images.to(device)
     model = new_model(module.VAE, train_images, settings)
+    if tuned and device.type == "cpu":
+        use_channels_last(model)
     optimizer = new_optimizer(model, settings)
     check_forward(model, test_images[:2], settings.z_dim)
     if saved:
         checkpoint.restore(saved, model, optimizer)
+    team.spread(model)
 
-    _make_folder(out)
-    print(f"{len(train_images):,} training and {len(test_images):,} test images, on {hardware(device)}", flush=True)
+    if team.leads:
+        _make_folder(out)
+    processes = f", {team.size} processes" if team.size > 1 else ""
+    print(f"{len(train_images):,} training and {len(test_images):,} test images, on {hardware(device)}{processes}")
+    done = len(progress.metrics)
+    left = done < settings.epochs
+    step = choose_step(model, optimizer, train_images, settings, tuned, team) if left else None
     start = time.perf_counter() - progress.seconds
-    for metrics in train(model, optimizer, train_images, test_images, settings, len(progress.metrics) + 1):
+    for metrics in train(model, optimizer, train_images, test_images, settings, done + 1, step, team):
         progress = Progress(settings, (*progress.metrics, metrics), time.perf_counter() - start)
-        checkpoint.save(out, progress, model, optimizer)
-        write_atomically(out / "metrics.csv", as_csv(progress.metrics))
-        write_atomically(out / "config.json", as_json(config(progress, model, train_images, test_images)))
+        if team.leads:
+            checkpoint.save(out, progress, model, optimizer)
+            write_atomically(out / "metrics.csv", as_csv(progress.metrics))
+            write_atomically(out / "config.json", as_json(config(progress, model, train_images, test_images)))
         print(_line(progress), flush=True)
 
-    complete = write_results(module, model, train_images, test_images, progress, out, decoded_copy)
+    complete = write_results(module, model, train_images, test_images, progress, out, decoded_copy, team)
     print(f"the results are in {out}")
     return complete
+
+
+def choose_step(
+    model: Model,
+    optimizer: torch.optim.Optimizer,
+    images: UInt8[Tensor, "N C S S"],
+    settings: Settings,
+    tuned: bool = False,
+    team: Team = ALONE,
+) -> Step | None:
+    """Return how to take a training step, None for the plain way; says in one line when a wish can not be met.
+
+    Raises:
+        RunError: The model can not be trained by several processes.
+    """
+    wanted = (tuned and images.is_cuda) if settings.capture is None else settings.capture
+    if team.size > 1:
+        if layer := batch_statistics(model):
+            raise RunError(f"{layer} takes statistics over a batch, which several processes divide: use one process")
+        if wanted:
+            print("the training step is not captured, since several processes share it")
+        return shared_step(model, optimizer, images, team)
+    if not wanted:
+        return None
+    try:
+        return captured_step(model, optimizer, images, settings, backend_for(images.device))
+    except CaptureError as error:
+        print(f"the training step is not captured: {error}")
+        return None
+
+
+def _own_device(device: torch.device, team: Team) -> torch.device:
+    """Return the GPU of this process among those of its machine; any other device is shared.
+
+    Raises:
+        RunError: There are more processes than GPUs.
+    """
+    if device.type != "cuda" or team.size == 1:
+        return device
+    local, there = int(os.environ.get("LOCAL_RANK", team.rank)), torch.cuda.device_count()
+    if local >= there:
+        raise RunError(f"this machine has {there} GPUs: start no more processes on it, or choose --device cpu")
+    torch.cuda.set_device(local)
+    return torch.device("cuda", local)
 
 
 def check_forward(model: Model, images: UInt8[Tensor, "B C S S"], z_dim: int) -> None:
@@ -190,24 +246,3 @@ def _line(progress: Progress) -> str:
 def _complain(line: str) -> int:
     print(line, file=sys.stderr)
     return 1
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, and below 2^32, not {text}")
-    return number
-
-
-def _rate(text: str) -> float:
-    number = float(text)
-    if not (number > 0.0 and math.isfinite(number)):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text}")
-    return number

@@ -7,58 +7,25 @@ Every random number follows from (seed, epoch) by the three functions under "ran
 repeated, continued and recomputed elsewhere. They draw on the CPU, whatever the device, so that devices agree.
 """
 
+import os
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from assignment.distributed import ALONE, Step, Team
 from assignment.evaluate import Model, evaluate_elbo
+from assignment.settings import RunError, Settings
 from data import normalise
 
 Metrics: TypeAlias = dict[str, float]  # one row of metrics.csv
 
 STEPS_BETWEEN_LOOKS = 50  # reading a number off a GPU makes it wait: look at the loss only now and then
-
-
-class RunError(Exception):
-    """What stops a run, in one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that describes a run; the defaults are those of the full run on SVHN.
-
-    Attributes:
-        data: Where the images come from, as for `data.load`.
-        epochs: How often training sees each image.
-        batch_size: Images per step.
-        lr: Learning rate of Adam.
-        z_dim: Latent dimensions.
-        features: Width of encoder and decoder.
-        seed: What all random numbers follow from.
-        device: "auto", or the name of a torch device.
-        limit: Use only the first so many images of either split; all if None.
-        k: Importance samples K per image in the final estimate of the log-likelihood.
-        ll_images: Estimate it on the first so many test images; on all if None.
-    """
-
-    data: str = "sample"
-    epochs: int = 30
-    batch_size: int = 64
-    lr: float = 1e-4
-    z_dim: int = 32
-    features: int = 32
-    seed: int = 0
-    device: str = "auto"
-    limit: int | None = None
-    k: int = 100
-    ll_images: int | None = None
 
 
 # ## Random numbers
@@ -102,12 +69,30 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def use_exact_arithmetic() -> None:
-    """Ask for full float32 (no TF32, which keeps 10 bits) and for convolutions that repeat bit for bit."""
+def use_exact_arithmetic(deterministic: bool = False) -> None:
+    """Ask for full float32 (no TF32, which keeps 10 bits) and for convolutions that repeat bit for bit.
+
+    Args:
+        deterministic: Also refuse every operation that can not repeat bit for bit; torch then raises an error.
+    """
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats with a fixed workspace only
+        torch.use_deterministic_algorithms(True)
+
+
+def use_channels_last(model: Model) -> None:
+    """Store each convolution's weight with its channels innermost, which is how CPUs like to read images.
+
+    Results differ in rounding only. But what a layer returns is then no longer contiguous, and `x.view(...)` in a
+    model's code may fail where `x.reshape(...)` or `x.flatten(1)` would not: use it for models that are known to work.
+    """
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            layer.to(memory_format=torch.channels_last)
 
 
 def new_model(vae: type, images: UInt8[Tensor, "N C S S"], settings: Settings) -> Model:
@@ -130,9 +115,15 @@ def new_model(vae: type, images: UInt8[Tensor, "N C S S"], settings: Settings) -
 
 
 def new_optimizer(model: Model, settings: Settings) -> torch.optim.Adam:
-    """Return Adam over the model's parameters; on a GPU it updates all of them in one kernel (`fused`)."""
-    on_gpu = next(model.parameters()).is_cuda
-    return torch.optim.Adam(model.parameters(), lr=settings.lr, fused=on_gpu)
+    """Return Adam over the model's parameters.
+
+    `fused` updates all of them in one pass; `capturable` keeps its count of steps on the GPU, where a replayed step
+    (see capture.py) can count on.
+    """
+    device = next(model.parameters()).device.type
+    return torch.optim.Adam(
+        model.parameters(), lr=settings.lr, fused=device in ("cuda", "cpu"), capturable=device == "cuda"
+    )
 
 
 # ## Training
@@ -148,14 +139,32 @@ def train_step(
     return nll.detach(), kl.detach()
 
 
+def plain_step(model: Model, optimizer: torch.optim.Optimizer, images: UInt8[Tensor, "N C S S"]) -> Step:
+    """Return `train_step` as a function of which images to train on, and of the noise."""
+
+    def step(indices: Int64[Tensor, " B"], noise: Float[Tensor, "B z"]) -> tuple[Tensor, Tensor]:
+        return train_step(model, optimizer, normalise(images[indices]), noise)
+
+    return step
+
+
 def train_epoch(
     model: Model,
     optimizer: torch.optim.Optimizer,
     images: UInt8[Tensor, "N C S S"],
     settings: Settings,
     epoch: int,
+    step: Step | None = None,
 ) -> tuple[Float64[Tensor, " N"], Float64[Tensor, " N"]]:
     """Train on every image once, the last batch being smaller when the numbers do not divide.
+
+    Args:
+        model: The model; left in train mode.
+        optimizer: What updates its weights.
+        images: The images, on the model's device.
+        settings: The run.
+        epoch: Which epoch this is, from 1.
+        step: How to take a step, if not by `plain_step`: capture.py and distributed.py have other ways.
 
     Returns:
         nll and kl of each image in nats, in the order of the visit, at the time of the visit: on the CPU.
@@ -168,22 +177,22 @@ def train_epoch(
     noise = epoch_noise(n, settings.z_dim, settings.seed, epoch).to(device)
     nll = torch.empty(n, device=device)
     kl = torch.empty(n, device=device)
+    step = step or plain_step(model, optimizer, images)
 
     model.train()
     bar = tqdm(range(0, n, settings.batch_size), desc=f"epoch {epoch}/{settings.epochs}", leave=False, disable=None)
-    for step, start in enumerate(bar, start=1):
+    for number, start in enumerate(bar, start=1):
         batch = slice(start, start + settings.batch_size)
-        x = normalise(images[order[batch]])
-        nll[batch], kl[batch] = train_step(model, optimizer, x, noise[batch])
-        if step % STEPS_BETWEEN_LOOKS == 0 or batch.stop >= n:
+        nll[batch], kl[batch] = step(order[batch], noise[batch])
+        if number % STEPS_BETWEEN_LOOKS == 0 or batch.stop >= n:
             lately = slice(max(0, batch.stop - STEPS_BETWEEN_LOOKS * settings.batch_size), batch.stop)
             nll_now, kl_now = nll[lately].mean().item(), kl[lately].mean().item()
             bar.set_postfix_str(f"-ELBO {nll_now + kl_now:.1f} = nll {nll_now:.1f} + kl {kl_now:.1f}")
             if not np.isfinite(nll_now + kl_now):
                 bar.close()
                 raise RunError(
-                    f"the loss became {nll_now + kl_now} (nll {nll_now}, kl {kl_now}) at step {step} of epoch {epoch}:"
-                    " try a smaller --lr, and look for a log or a division that can meet 0"
+                    f"the loss became {nll_now + kl_now} (nll {nll_now}, kl {kl_now}) at step {number} of epoch"
+                    f" {epoch}: try a smaller --lr, and look for a log or a division that can meet 0"
                 )
     return nll.cpu().double(), kl.cpu().double()
 
@@ -195,19 +204,21 @@ def train(
     test_images: UInt8[Tensor, "M C S S"],
     settings: Settings,
     first_epoch: int = 1,
+    step: Step | None = None,
+    team: Team = ALONE,
 ) -> Iterator[Metrics]:
     """Train epoch by epoch, and say after each how it went.
 
     It is a generator: `for metrics in train(...)` runs the body of the loop after every epoch, when model and
-    optimizer are in a state worth saving.
+    optimizer are in a state worth saving. With several processes, each calls it with the same arguments but `team`.
 
     Yields:
         A row of metrics.csv, nats per image: `train_...` as seen while training, `test_...` of the model afterwards.
     """
     noise = epoch_noise(len(test_images), settings.z_dim, settings.seed, epoch=0)
     for epoch in range(first_epoch, settings.epochs + 1):
-        train_nll, train_kl = train_epoch(model, optimizer, train_images, settings, epoch)
-        test_nll, test_kl = evaluate_elbo(model, test_images, noise, settings.batch_size)
+        train_nll, train_kl = train_epoch(model, optimizer, train_images, settings, epoch, step)
+        test_nll, test_kl = evaluate_elbo(model, test_images, noise, settings.batch_size, team)
         yield {
             "epoch": epoch,
             "train_elbo": -(train_nll + train_kl).mean().item(),

@@ -6,4 +6,4 @@ from assignment.run import main
 from solution import VAE_Model
 
 if __name__ == "__main__":
-    sys.exit(main(VAE_Model, decoded_copy=True))
+    sys.exit(main(VAE_Model, decoded_copy=True, tuned=True))
