@@ -13,7 +13,7 @@ import contextlib
 import copy
 import io
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -37,6 +37,7 @@ class CaptureError(Exception):
     """The step can not be recorded. The message says why, and ends a sentence."""
 
 
+@runtime_checkable
 class Backend(Protocol):
     """What records work and replays it."""
 
@@ -197,7 +198,8 @@ def _compare(
         expected = _losses(plain_step(one, its_optimizer, images), batches)
     if printed.getvalue():
         raise CaptureError("the model prints while it trains")
-    if changed := [name for name, value in _attributes(one).items() if attributes.get(name, value) != value]:
+    now = _attributes(one)
+    if changed := [name for name in now if name not in attributes or now[name] != attributes[name]]:
         raise CaptureError(f"the model changes {changed[0]} while it trains")
 
     replayed = _record(other, others_optimizer, images, settings, backend)
