@@ -195,7 +195,7 @@ def test_torchrun_starts_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("n", "size"), [(64, 2), (41, 2), (1, 2), (41, 3), (2, 3), (0, 2)])
 def test_shares_are_disjoint_complete_and_even(n: int, size: int) -> None:
     shares = [list(range(n)[Team(rank, size).part(n)]) for rank in range(size)]
-    assert sum(shares, []) == list(range(n))
+    assert [i for share in shares for i in share] == list(range(n))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
@@ -203,7 +203,7 @@ def test_shares_are_disjoint_complete_and_even(n: int, size: int) -> None:
 def test_batches_are_shared_out_whole(n: int, batch_size: int, size: int) -> None:
     every = ALONE.batches(n, batch_size)
     shared = [Team(rank, size).batches(n, batch_size) for rank in range(size)]
-    assert sorted(sum(shared, []), key=lambda batch: int(batch.start)) == every
+    assert sorted((batch for one in shared for batch in one), key=lambda batch: int(batch.start)) == every
     assert every[-1].stop == n
 
 

@@ -1,0 +1,28 @@
+"""How fast is it? `python -m tests.benchmarks NAME [options]`; README.md has the latest tables."""
+
+import importlib
+import sys
+
+NAMES = {
+    "training": "training on the CPU, beside the loop that tutorials write",
+    "likelihood": "the importance-sampled log-likelihood, beside the plain loop; memory; error",
+    "roofline": "what a training step asks of the machine, and what the machine can do",
+    "classrun": "a class run, beside its floor and a loop of `pytest grader/`",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmark that is named first, with the other arguments."""
+    if not arguments or arguments[0] not in NAMES:
+        listed = "\n".join(f"  {name:<12}{what}" for name, what in NAMES.items())
+        print(f"usage: python -m tests.benchmarks NAME [options]\n\n{listed}")
+        return 0 if arguments in ([], ["-h"], ["--help"]) else 2
+    name, *options = arguments
+    benchmark = importlib.import_module(f"tests.benchmarks.{name}")
+    sys.argv = [f"python -m tests.benchmarks {name}", *options]
+    benchmark.main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
