@@ -10,6 +10,8 @@ Without torchrun there is one process, `ALONE`, and nothing here communicates.
 import contextlib
 import io
 import os
+import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +22,7 @@ from jaxtyping import Float, Float64, Int64, UInt8
 from torch import Tensor, nn
 from torch import distributed as dist
 
+from assignment.settings import RunError
 from data import normalise
 
 Step: TypeAlias = Callable[
@@ -120,22 +123,44 @@ class Team:
 ALONE = Team()
 
 
-@contextlib.contextmanager
-def joined() -> Iterator[Team]:
-    """Join the processes that torchrun started, and leave them at the end; `ALONE` without torchrun.
+def call_in_team(work: Callable[[Team], int]) -> int:
+    """Do the work of a command with all processes that torchrun started; returns its exit status.
 
-    torchrun tells each process by environment variables who it is and where the others are.
+    torchrun tells each process by environment variables who it is and where the others are. Without them the work is
+    done by this process alone. One of several processes does not return: it ends here and at once, since the threads
+    by which torch communicates now and then abort a process that ends slowly.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or not {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
-        yield ALONE
-        return
+        return work(ALONE)
     store, rank, size = next(dist.rendezvous("env://"))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    status = 1
     try:
-        yield Team(rank, size, store)
+        status = work(Team(rank, size, store))
+    except SystemExit as error:  # of a wrong option
+        status = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
     finally:
-        dist.destroy_process_group()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def own_device(device: torch.device, team: Team) -> torch.device:
+    """Return the GPU of this process among those of its machine; any other device is shared.
+
+    Raises:
+        RunError: There are more processes than GPUs.
+    """
+    if device.type != "cuda" or team.size == 1:
+        return device
+    local, there = int(os.environ.get("LOCAL_RANK", team.rank)), torch.cuda.device_count()
+    if local >= there:
+        raise RunError(f"this machine has {there} GPUs: start no more processes on it, or choose --device cpu")
+    torch.cuda.set_device(local)
+    return torch.device("cuda", local)
 
 
 def batch_statistics(model: nn.Module) -> str | None:

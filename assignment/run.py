@@ -8,8 +8,6 @@ results/
     curves.png samples.png reconstructions.png interpolation.png
 """
 
-import contextlib
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +23,7 @@ from torch import Tensor
 from assignment import checkpoint
 from assignment.capture import CaptureError, backend_for, captured_step
 from assignment.checkpoint import Progress, write_atomically
-from assignment.distributed import ALONE, LostError, Step, Team, batch_statistics, joined, shared_step
+from assignment.distributed import ALONE, LostError, Step, Team, batch_statistics, call_in_team, own_device, shared_step
 from assignment.evaluate import Model, hardware
 from assignment.options import parser
 from assignment.results import as_csv, as_json, config, todo, write_results
@@ -54,17 +52,18 @@ def main(module: ModuleType, argv: Sequence[str] | None = None, decoded_copy: bo
         tuned: The model is known to work with channels_last memory and with a captured step.
     """
     command = f"python -m {module.__package__}"
-    with joined() as team, contextlib.ExitStack() as until_it_fails:
-        until_it_fails.enter_context(team.silence())
-        options = vars(parser(command).parse_args(argv))
-        out, resume = options.pop("out"), options.pop("resume")
+
+    def work(team: Team) -> int:
+        out = Path()
         try:
-            return 0 if run(module, options, out, resume, decoded_copy, tuned, team) else 1
+            with team.silence():
+                options = vars(parser(command).parse_args(argv))
+                out, resume = options.pop("out"), options.pop("resume")
+                return 0 if run(module, options, out, resume, decoded_copy, tuned, team) else 1
         except (Exception, KeyboardInterrupt) as error:
-            until_it_fails.close()
-            if not team.speaks():
-                return 1
-            return _explain(error, command, module, out)
+            return _explain(error, command, module, out) if team.speaks() else 1
+
+    return call_in_team(work)
 
 
 def _explain(error: BaseException, command: str, module: ModuleType, out: Path) -> int:
@@ -114,7 +113,7 @@ def run(
     progress = checkpoint.progress_of(saved) if saved else Progress(Settings())
     settings = team.same(_settings(progress, options, out, resume) if team.leads else None)
     progress = replace(progress, settings=settings)
-    device = _own_device(choose_device(settings.device), team)
+    device = own_device(choose_device(settings.device), team)
     use_exact_arithmetic(settings.deterministic)
 
     train_images, test_images = (load(settings.data, split).images[: settings.limit] for split in ("train", "test"))
@@ -131,7 +130,10 @@ def run(
     if team.leads:
         _make_folder(out)
     processes = f", {team.size} processes" if team.size > 1 else ""
-    print(f"{len(train_images):,} training and {len(test_images):,} test images, on {hardware(device)}{processes}")
+    print(
+        f"{len(train_images):,} training and {len(test_images):,} test images, on {hardware(device)}{processes}",
+        flush=True,
+    )
     done = len(progress.metrics)
     left = done < settings.epochs
     step = choose_step(model, optimizer, train_images, settings, tuned, team) if left else None
@@ -177,21 +179,6 @@ def choose_step(
     except CaptureError as error:
         print(f"the training step is not captured: {error}")
         return None
-
-
-def _own_device(device: torch.device, team: Team) -> torch.device:
-    """Return the GPU of this process among those of its machine; any other device is shared.
-
-    Raises:
-        RunError: There are more processes than GPUs.
-    """
-    if device.type != "cuda" or team.size == 1:
-        return device
-    local, there = int(os.environ.get("LOCAL_RANK", team.rank)), torch.cuda.device_count()
-    if local >= there:
-        raise RunError(f"this machine has {there} GPUs: start no more processes on it, or choose --device cpu")
-    torch.cuda.set_device(local)
-    return torch.device("cuda", local)
 
 
 def check_forward(model: Model, images: UInt8[Tensor, "B C S S"], z_dim: int) -> None:

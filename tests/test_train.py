@@ -1,9 +1,13 @@
 """The training loop: what it derives from the seed, which images it visits, what a step does."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from assignment import checkpoint
 from assignment.train import (
     RunError,
     Settings,
@@ -15,6 +19,8 @@ from assignment.train import (
     train,
     train_epoch,
     train_step,
+    use_channels_last,
+    use_exact_arithmetic,
 )
 from data import normalise
 from solution.VAE_Model import VAE
@@ -169,6 +175,43 @@ def test_a_loss_that_is_no_number_ends_training_with_one_line(weight: float) -> 
     with pytest.raises(RunError, match=r"the loss became .* epoch 1.*--lr") as raised:
         train_epoch(model, torch.optim.SGD(model.parameters(), lr=0.0), bytes_of(10), SETTINGS, epoch=1)
     assert "\n" not in str(raised.value)
+
+
+def test_channels_last_changes_rounding_only() -> None:
+    images, test_images = bytes_of(10), bytes_of(3)
+    rows = []
+    for prepare in (lambda _: None, use_channels_last):
+        model = new_model(VAE, images, SETTINGS)
+        prepare(model)
+        rows.append(list(train(model, new_optimizer(model, SETTINGS), images, test_images, SETTINGS)))
+    assert model.encoder.layers[2].weight.is_contiguous(memory_format=torch.channels_last)
+    for plain, prepared in zip(*rows, strict=True):
+        assert prepared == pytest.approx(plain, rel=1e-6)
+
+
+def test_a_deterministic_run_refuses_what_can_not_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # a choice of one's own is kept; restored afterwards
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
+    use_exact_arithmetic()
+    assert asked == []
+    use_exact_arithmetic(deterministic=True)
+    assert asked == [True]
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_checkpoint_may_come_from_an_adam_that_works_in_another_way(tmp_path: Path, fused: bool) -> None:
+    """As one of another device does; what it has counted and averaged is kept."""
+    model = nn.Linear(2, 1)
+    first, second = (torch.optim.Adam(model.parameters(), lr=0.1, fused=way) for way in (fused, not fused))
+    model(torch.ones(1, 2)).sum().backward()
+    first.step()
+    checkpoint.save(tmp_path, checkpoint.Progress(Settings()), model, first)
+    checkpoint.restore(checkpoint.read(tmp_path), model, second)
+    assert second.param_groups[0]["fused"] is not fused
+    second.step()
+    assert {float(state["step"]) for state in second.state.values()} == {2.0}
 
 
 def test_a_device_that_is_not_here_is_refused_in_one_line():
