@@ -43,6 +43,8 @@ def started(command: Sequence[str], size: int = 2) -> Iterator[list[subprocess.P
         "MASTER_PORT": str(free_port()),
         "GLOO_SOCKET_IFNAME": "lo",
         "OMP_NUM_THREADS": "1",
+        # The first process keeps the common store, which is torchrun's task otherwise: torch warns when it is gone.
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
     }
     processes = [
         subprocess.Popen(
@@ -161,7 +163,6 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 from types import ModuleType
 from assignment.run import main
-from data import DataError
 from solution import VAE_Model as reference
 import os, signal
 
@@ -180,19 +181,20 @@ sys.exit(main(module))
 
 
 @pytest.mark.parametrize(
-    ("failure", "said"),
+    ("source", "failure", "said"),
     [
-        ("raise DataError('no images')", r"^python -m assignment: no images$"),
-        ("if os.environ['RANK'] == '1': raise ValueError('my own words')", r"ValueError: my own words$"),
+        ("nowhere", "pass", r"^python -m assignment: nowhere: there is no such file .*$"),  # which both would say
+        ("sample", "if os.environ['RANK'] == '1': raise ValueError('my own words')", r"ValueError: my own words$"),
         (
+            "sample",
             "if os.environ['RANK'] == '1': os.kill(os.getpid(), signal.SIGKILL)",
             r"^python -m assignment: another process of this run is gone .*$",
         ),
     ],
 )
-def test_a_process_that_fails_ends_all_with_one_message(tmp_path: Path, failure: str, said: str) -> None:
+def test_a_process_that_fails_ends_all_with_one_message(tmp_path: Path, source: str, failure: str, said: str) -> None:
     code = FAILING.replace("FAIL", failure)
-    found = together(*TINY, "--out", str(tmp_path / "out"), command=("-c", code))
+    found = together(*TINY, "--data", source, "--out", str(tmp_path / "out"), command=("-c", code))
     assert all(status != 0 for status, _, _ in found), found
     messages = [errors for _, _, errors in found if errors]
     assert len(messages) == 1, messages
