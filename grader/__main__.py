@@ -1,12 +1,15 @@
 """`python -m grader grade FILE` runs the very tests of `pytest grader/` on one file, `class` on a folder of them."""
 
 import argparse
+import importlib
+import importlib.util
 import sys
 from pathlib import Path
 
 from grader import arguments
-from grader.classrun import command as class_command
 from grader.sandbox.names import SANDBOXES
+
+_OF_INSTRUCTORS = {"class": "classrun", "release": "release"}  # subcommand: its package, which students do not have
 
 _EXAMPLES = """examples:
   python -m grader grade solution/VAE_Model.py
@@ -32,11 +35,25 @@ def main(argv: list[str] | None = None) -> int:
     )
     grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
     grade.add_argument("--no-fork", action="store_true", help="start a fresh interpreter per task (slower)")
-    class_command.add_to(commands)
-    doctor = commands.add_parser("doctor", help="show what this machine's sandboxes prevent, by trying it")
-    doctor.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
+    run = {"grade": _grade}
+    for name, package in _OF_INSTRUCTORS.items():
+        if _is_here(f"grader.{package}.command"):
+            command = importlib.import_module(f"grader.{package}.command")
+            command.add_to(commands)
+            run[name] = command.main
+    if _is_here("grader.doctor.command"):
+        doctor = commands.add_parser("doctor", help="show what this machine's sandboxes prevent, by trying it")
+        doctor.add_argument(
+            "--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]"
+        )
+        run["doctor"] = _doctor
     options = parser.parse_args(argv)
-    return {"grade": _grade, "class": class_command.main, "doctor": _doctor}[options.command](options)
+    return run[options.command](options)
+
+
+def _is_here(module: str) -> bool:
+    package = module.rpartition(".")[0]
+    return importlib.util.find_spec(package) is not None and importlib.util.find_spec(module) is not None
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -30,10 +30,11 @@ class OfferingError(ValueError):
 
 @dataclass(frozen=True)
 class Offering:
-    """What an instructor sets: `points` by task id, `limits` by name."""
+    """What an instructor sets: `points` by task id, `limits` by name, and where graders elsewhere get packages from."""
 
     points: dict[str, int]
     limits: dict[str, float]
+    wheel_index: str = ""
 
 
 def load(path: Path = OFFERING) -> Offering:
@@ -48,7 +49,7 @@ def load(path: Path = OFFERING) -> Offering:
         content = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OfferingError(f"{path}: {error}") from None
-    _keys(path, text, content, ("total", "points", "limits"))
+    _keys(path, text, content, ("total", "points", "limits"), ("release",))
     points, limits = content["points"], content["limits"]
     _keys(path, text, points, tuple(BY_ID))
     _keys(path, text, limits, _LIMITS)
@@ -63,15 +64,24 @@ def load(path: Path = OFFERING) -> Offering:
         raise OfferingError(
             f"{path}{line}: the points add up to {sum(points.values())}, not to total = {content['total']}"
         )
-    return Offering(points, {key: float(value) for key, value in limits.items()})
+    release = content.get("release", {"wheel_index": ""})
+    _keys(path, text, release, ("wheel_index",))
+    if not isinstance(release["wheel_index"], str):
+        raise OfferingError(
+            f"{path}{_line(text, 'wheel_index')}: wheel_index must be a URL in quotes, or empty: "
+            f"not {release['wheel_index']!r}"
+        )
+    return Offering(points, {key: float(value) for key, value in limits.items()}, release["wheel_index"].strip())
 
 
-def _keys(path: Path, text: str, table: Any, known: tuple[str, ...]) -> None:
+def _keys(path: Path, text: str, table: Any, known: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
     if not isinstance(table, dict):
         raise OfferingError(f"{path}: a table is expected with the keys {', '.join(known)}")
     for key in table:
-        if key not in known:
-            raise OfferingError(f"{path}{_line(text, key)}: unknown key {key!r}; known are {', '.join(known)}")
+        if key not in known + optional:
+            raise OfferingError(
+                f"{path}{_line(text, key)}: unknown key {key!r}; known are {', '.join(known + optional)}"
+            )
     for key in known:
         if key not in table:
             raise OfferingError(f"{path}: {key} is missing")
