@@ -1,12 +1,13 @@
 """The three artefacts, as files by path: what a student, Gradescope and GitHub Classroom get."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from grader.seeds import FILE_NAME as SECRET
 
 from . import contents, settings
-from .contents import template
+from .contents import Missing, template
 from .files import File
 
 SOLUTION = "solution/VAE_Model.py"
@@ -54,7 +55,7 @@ def classroom(root: Path) -> dict[str, File]:
     return {
         **contents.chosen(root, contents.CLASSROOM),
         settings.NAME: _settings(root),
-        "README.md": template("classroom/README.md"),
+        "README.md": _replaced(template("student/README.md"), template("classroom/hand_in.md")),
         WORKFLOW: template("classroom/classroom.yml"),
     }
 
@@ -66,3 +67,13 @@ def bytes_of(artefact: Mapping[str, File]) -> dict[str, bytes]:
 
 def _settings(root: Path) -> File:
     return settings.of_part((root / settings.NAME).read_text(encoding="utf-8"))
+
+
+def _replaced(page: File, section: File) -> File:
+    """Return a page with one section, from its heading to the next, put in the place of the one that is called so."""
+    text, new = page.content.decode(), section.content.decode()
+    heading = re.escape(new.partition("\n")[0])
+    made, times = re.subn(rf"^{heading}\n.*?(?=^## |\Z)", lambda _: f"{new}\n", text, flags=re.MULTILINE | re.DOTALL)
+    if times != 1:
+        raise Missing(f"a template has {times} sections called {heading}: one is to be replaced")
+    return File(made.encode())
