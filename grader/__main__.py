@@ -1,18 +1,29 @@
-"""`python -m grader grade FILE` runs the very tests of `pytest grader/` on one file, `class` on a folder of them."""
+"""`python -m grader`: the grader's commands. `--help` lists them, and `COMMAND --help` tells about each."""
 
 import argparse
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
 
 from grader import arguments
+from grader.commandline import Parser
 from grader.sandbox.names import SANDBOXES
 
-_OF_INSTRUCTORS = {"class": "classrun", "release": "release"}  # subcommand: its package, which students do not have
+# Commands of instructors, each with its package: what students get has none of these.
+_INSTRUCTORS = {"class": "classrun", "export": "export", "release": "release", "doctor": "doctor"}
+_DAY = """an instructor's day:
+  python -m grader doctor                                        what does the sandbox of this machine prevent?
+  python -m grader grade solution/VAE_Model.py                   100 of 100 points: all is well here
+  python -m grader class submissions/ --out class-results/       grade the class, then read class-results/index.html
+  python -m grader export class-results/ --format csv            ... and take the grades to a gradebook
+  python -m grader release --out dist/                           what students, Gradescope and GitHub Classroom get
 
-_EXAMPLES = """examples:
+"""
+_HELP = """`python -m grader COMMAND --help` tells a command's options with their defaults, examples and exit status.
+"""
+_GRADE = """examples:
   python -m grader grade solution/VAE_Model.py
+  python -m grader grade submission.py -m "kl or nll"
   python -m grader grade submission.py --results=results.json --seed=7
 
 exit status: 0 full points, 1 points are missing, 2 or more there is nothing to grade or an option is wrong
@@ -21,45 +32,47 @@ exit status: 0 full points, 1 points are missing, 2 or more there is nothing to 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m grader", description="Grade submissions of the VAE assignment.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    grade = commands.add_parser(
-        "grade", help="grade one file", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    here = {name: package for name, package in _INSTRUCTORS.items() if _is_here(package)}
+    parser: argparse.ArgumentParser = Parser(
+        prog="python -m grader",
+        description="Grade submissions of the VAE assignment.",
+        epilog=(_DAY if here else "") + _HELP,
     )
-    grade.add_argument("file", type=Path, help="a VAE_Model.py, wherever it lies and whatever lies beside it")
-    grade.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll`")
-    grade.add_argument("--results", metavar="FILE", help="write Gradescope's results.json here")
-    grade.add_argument("--seed", type=int, default=0, help="what all inputs are drawn from [0]")
-    grade.add_argument(
-        "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
-    )
-    grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
-    grade.add_argument("--no-fork", action="store_true", help="start a fresh interpreter per task (slower)")
+    commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+    _add_grade(commands)
     run = {"grade": _grade}
-    for name, package in _OF_INSTRUCTORS.items():
-        if _is_here(f"grader.{package}.command"):
-            command = importlib.import_module(f"grader.{package}.command")
-            command.add_to(commands)
-            run[name] = command.main
-    if _is_here("grader.doctor.command"):
-        doctor = commands.add_parser("doctor", help="show what this machine's sandboxes prevent, by trying it")
-        doctor.add_argument(
-            "--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]"
-        )
-        run["doctor"] = _doctor
+    for name, package in here.items():
+        command = importlib.import_module(f"grader.{package}.command")
+        command.add_to(commands)
+        run[name] = command.main
     options = parser.parse_args(argv)
     return run[options.command](options)
 
 
-def _is_here(module: str) -> bool:
-    package = module.rpartition(".")[0]
-    return importlib.util.find_spec(package) is not None and importlib.util.find_spec(module) is not None
+def _is_here(package: str) -> bool:
+    return (arguments.FOLDER / package / "command.py").exists()
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    from grader.doctor.command import doctor
-
-    return doctor(options.sandbox)
+def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    grade = commands.add_parser(
+        "grade",
+        help="grade one file",
+        description="Grade one file with the tests of `pytest grader/`, whatever lies beside it.",
+        epilog=_GRADE,
+    )
+    grade.add_argument("file", type=Path, metavar="FILE", help="a VAE_Model.py, wherever it lies")
+    grade.add_argument(
+        "-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll` [all of them]"
+    )
+    grade.add_argument("--results", metavar="FILE", help="write Gradescope's results.json here [nowhere]")
+    grade.add_argument("--seed", type=int, default=0, metavar="N", help="what all inputs are drawn from [0]")
+    grade.add_argument(
+        "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
+    )
+    grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
+    grade.add_argument(
+        "--no-fork", action="store_true", help="start a fresh interpreter per task, slower [where fork is unsafe]"
+    )
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore")  # a warning must never decide a verdict
     if config.option.collectonly or config.option.help:
         return
+    _check_options(config)
     given = config.getoption("submission")
     submission = config.invocation_params.dir / given if given else config.rootpath / DEFAULT_SUBMISSION
     try:
@@ -36,6 +37,28 @@ def pytest_configure(config: pytest.Config) -> None:
     grading = Grading(config, session, shown=given or DEFAULT_SUBMISSION)
     config.stash[_GRADING] = grading
     config.pluginmanager.register(grading, "vae-grading")
+
+
+def _check_options(config: pytest.Config) -> None:
+    """Look at what pytest would trip over later, or only once everything is graded.
+
+    Raises:
+        pytest.UsageError: A selection is none, or results cannot be written where they are to go.
+    """
+    selection = config.option.markexpr
+    try:
+        Expression.compile(selection or "any")
+    except SyntaxError as error:
+        tasks = ", ".join(task.id for task in TASKS)
+        raise pytest.UsageError(f"-m {selection!r}: {error.msg}; tasks are {tasks}") from None
+    if results := config.getoption("results"):
+        path = config.invocation_params.dir / results
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise pytest.UsageError(f"--results={results}: {error.strerror}; name a file that can be written") from None
+        if path.exists() and not path.is_file():
+            raise pytest.UsageError(f"--results={results} is a folder or a device: name a file")
 
 
 def _may_be_selected(config: pytest.Config, task: str) -> bool:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from data import DataError
+from grader import junit
 from grader.judge import scoring
 from grader.judge.check import CheckFailed, Explanation, fail
 from grader.judge.misconceptions import by_id
@@ -87,6 +88,7 @@ class Grading:
         self._data: str = config.getoption("data")
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
+        self._unwritten = ""
         self._begun = False  # a wrong option ends pytest before: then there is nothing to hand out
         self._shown: dict[str, int] = {}  # characters of each task's prints that a report holds already
         torch.set_num_threads(1)  # beside a worker on the other core, more threads wait for each other
@@ -133,9 +135,10 @@ class Grading:
         if call.when == "call" or report.failed:
             verdict = self._verdict(item, call.excinfo.value if call.excinfo else None)
             self._verdicts[item.nodeid] = verdict
-            report.user_properties.append(("task", verdict.task))
             if report.failed:
                 report.longrepr = verdict.output
+        if call.when == "teardown":  # JUnit takes properties from this report
+            report.user_properties.append(("task", _task(item)))
         return report
 
     def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
@@ -150,8 +153,12 @@ class Grading:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         try:
             self._result = self._score()
+            junit.add_points(session.config, self._result)
             if self._results_file and self._begun:
                 gradescope.write(self._base / Path(self._results_file), self._result)
+        except OSError as error:  # as on a full disk
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            self._unwritten = f"--results={self._results_file} cannot be written: {error.strerror}"
         finally:
             self.session.close()
             if self._training:
@@ -166,6 +173,8 @@ class Grading:
             )
         if self._result and self._begun:
             terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
+        if self._unwritten:
+            terminalreporter.write(f"\nERROR: {self._unwritten}\n", red=True)
 
     def _score(self) -> Result:
         verdicts = [self._verdicts.get(item.nodeid) or _unjudged(item) for item in self._selected]
@@ -194,10 +203,11 @@ class Grading:
     def _explained(self, item: pytest.Item, status: Status, text: str, diagnosis: str | None = None) -> Verdict:
         """Return a verdict with its text and what the student printed, both harmless and short."""
         task = _task(item)
-        text = shortened(harmless(text), lines=16, width=400)
+        text = shortened(harmless(self.session.tidy(text)), lines=16, width=400)
         printed = self._training.printed if task == "training" and self._training else self.session.printed(task)
         seen, self._shown[task] = self._shown.get(task, 0), len(printed)
-        if printed := shortened(harmless(printed[seen:]).strip()):  # each line once, with the first check it belongs to
+        # Each line once, with the first check that it belongs to.
+        if printed := shortened(harmless(self.session.tidy(printed[seen:])).strip()):
             text += f"\n{'printed':<10}" + printed.replace("\n", "\n" + " " * 10)
         return _verdict(item, status, text, diagnosis)
 

@@ -144,6 +144,12 @@ class Session:
         state = self._tasks.get(task)
         return state.worker.printed() if state and state.worker else ""
 
+    def tidy(self, text: str) -> str:
+        """Return text of a student's without the paths of this grading, which differ from one to the next."""
+        for path in {self.file.copy, *(sandbox.submission for sandbox in self._sandboxes.values())}:
+            text = text.replace(str(path), self.file.copy.name)
+        return text
+
     def finish_task(self, task: str) -> None:
         """End the worker of a task; its checks are through."""
         state = self._tasks.get(task)

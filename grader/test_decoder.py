@@ -6,9 +6,8 @@ import torch
 from grader.grading import Probe
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_dtype, expect_finite, expect_shape, expect_varies
-from grader.judge.known import SIZES
-from grader.judge.layers import expect_all_parameters_learn, expect_rows_independent
+from grader.judge.expect import expect_dtype, expect_finite, expect_shape, expect_switched_back, expect_varies
+from grader.judge.layers import LAYER_SIZES, expect_all_parameters_learn, expect_rows_independent
 from grader.judge.misconceptions import by_id
 
 pytestmark = pytest.mark.decoder
@@ -19,13 +18,16 @@ FORMATS = [(3, 32), (1, 16), (3, 64)]  # channels, size
 @check("shape", 40)
 def test_images_of_any_size(probe: Probe, draw: Draw) -> None:
     """Decoder turns (B, z) into (B, C, S, S), for any size, channels and batch"""
+    hint = "do channels, height and width follow from what the constructor was given?"
     for channels, size in FORMATS:
-        sizes = {**SIZES, "in_channels": channels, "input_size": size}
+        sizes = {**LAYER_SIZES, "in_channels": channels, "input_size": size}
         for batch in (1, 3):
-            z = draw.normal(batch, SIZES["z_dim"], dtype=torch.float32)
+            z = draw.normal(batch, LAYER_SIZES["z_dim"], dtype=torch.float32)
             answer = probe("layers", part="decoder", sizes=sizes, x=z)
+            expect_switched_back(answer.facts["left"], "decoder()")
             for mode in ("train", "batch") if batch > 1 else ("batch",):
-                expect_shape(answer[mode], (batch, channels, size, size), "images")
+                what = f"images for in_channels={channels}, input_size={size}"
+                expect_shape(answer[mode], (batch, channels, size, size), what, hint)
                 expect_dtype(answer[mode], torch.float32, "images")
                 expect_finite(answer[mode], "images")
                 expect_varies(answer[mode], "images")
@@ -34,8 +36,8 @@ def test_images_of_any_size(probe: Probe, draw: Draw) -> None:
 @check("value", 30)
 def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     """In eval mode, an image depends on its own code alone, and comes by transposed convolutions"""
-    z = draw.normal(4, SIZES["z_dim"], dtype=torch.float32)
-    answer = probe("layers", part="decoder", sizes=SIZES | {"input_size": 32}, x=z)
+    z = draw.normal(4, LAYER_SIZES["z_dim"], dtype=torch.float32)
+    answer = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=z)
     expect_varies(answer["batch"], "images")
     expect_rows_independent(answer, answer.facts, "decoder")
     if answer.facts.get("transposed") is not True:
@@ -50,6 +52,6 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
 @check("gradient", 30)
 def test_every_parameter_learns(probe: Probe, draw: Draw) -> None:
     """A gradient reaches every parameter of the decoder"""
-    z = draw.normal(8, SIZES["z_dim"], dtype=torch.float32)
-    answer = probe("layers", part="decoder", sizes=SIZES | {"input_size": 32}, x=z)
+    z = draw.normal(8, LAYER_SIZES["z_dim"], dtype=torch.float32)
+    answer = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=z)
     expect_all_parameters_learn(answer.facts, "decoder")

@@ -6,9 +6,8 @@ import torch
 from grader.grading import Probe
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_dtype, expect_finite, expect_varies
-from grader.judge.known import SIZES
-from grader.judge.layers import expect_all_parameters_learn, expect_rows_independent
+from grader.judge.expect import expect_dtype, expect_finite, expect_switched_back, expect_varies
+from grader.judge.layers import LAYER_SIZES, expect_all_parameters_learn, expect_rows_independent
 from grader.judge.misconceptions import by_id
 
 pytestmark = pytest.mark.encoder
@@ -20,10 +19,11 @@ FORMATS = [(3, 32), (1, 16), (3, 64)]  # channels, size
 def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
     """Encoder turns (B, C, S, S) into (B, hidden), for any size, channels and batch"""
     for channels, size in FORMATS:
-        sizes = {**SIZES, "in_channels": channels, "input_size": size}
+        sizes = {**LAYER_SIZES, "in_channels": channels, "input_size": size}
         for batch in (1, 3):
             x = draw.uniform(-1, 1, batch, channels, size, size, dtype=torch.float32)
             answer = probe("layers", part="encoder", sizes=sizes, x=x)
+            expect_switched_back(answer.facts["left"], "encoder()")
             for mode in ("train", "batch") if batch > 1 else ("batch",):
                 features = answer[mode]
                 if features.dim() != 2 or len(features) != batch or features.shape[1] < 1:
@@ -48,7 +48,7 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
 def test_images_are_independent(probe: Probe, draw: Draw) -> None:
     """In eval mode, an image's features do not depend on its neighbours in the batch"""
     x = draw.uniform(-1, 1, 4, 3, 32, 32, dtype=torch.float32)
-    answer = probe("layers", part="encoder", sizes=SIZES | {"input_size": 32}, x=x)
+    answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x)
     expect_varies(answer["batch"], "features")
     expect_rows_independent(answer, answer.facts, "encoder")
 
@@ -57,5 +57,5 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
 def test_every_parameter_learns(probe: Probe, draw: Draw) -> None:
     """A gradient reaches every parameter of the encoder"""
     x = draw.uniform(-1, 1, 8, 3, 32, 32, dtype=torch.float32)
-    answer = probe("layers", part="encoder", sizes=SIZES | {"input_size": 32}, x=x)
+    answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x)
     expect_all_parameters_learn(answer.facts, "encoder")

@@ -8,12 +8,16 @@ from grader.judge import oracles
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
+    ONLY_EXTREMES,
     expect_close,
     expect_dtype,
+    expect_finite,
     expect_gradient,
     expect_shape,
+    expect_switched_back,
     expect_unchanged,
     expect_varies,
+    own_hint,
 )
 from grader.judge.known import KnownModel, random_model
 from grader.judge.misconceptions import by_id, wrong_forward
@@ -25,6 +29,7 @@ pytestmark = pytest.mark.forward
 def expect_noise_used(one: torch.Tensor, other: torch.Tensor, known: KnownModel) -> None:
     """Demand that given noise leaves nothing to chance: two calls with the same noise agree."""
     expect_shape(other, tuple(one.shape), "reconstruction")
+    expect_finite(one, "reconstruction")
     if not torch.allclose(one, other, rtol=RTOL32, atol=ATOL32):
         off = one.double() - known.decode(known.codes(one.double()))
         found = by_id("forward_sampled_pixels" if float(off.std()) > 0.5 else "forward_noise_ignored")
@@ -38,6 +43,7 @@ def test_three_results(probe: Probe, draw: Draw) -> None:
     for batch in (1, 4):
         x = draw.uniform(-1, 1, batch, *known.image_shape, dtype=torch.float32)
         answer = probe("forward", sizes=known.sizes, x=x, **known.as_dtype(torch.float32))
+        expect_switched_back(answer.facts["left"], "forward()")
         shapes = {"reconstruction": (batch, *known.image_shape), "nll": (batch,), "kl": (batch,)}
         for name, shape in shapes.items():
             expect_shape(answer[f"{name}_0"], shape, name)
@@ -48,9 +54,16 @@ def test_three_results(probe: Probe, draw: Draw) -> None:
 @check("value", 40)
 def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
     """forward(x, noise) encodes, samples with that noise, decodes; nll and kl are those of x"""
-    known = random_model(draw)
-    for batch, train in [(1, True), (4, True), (3, False)]:
+    tame, close = random_model(draw), random_model(draw, head_scale=0.03)  # posteriors of order one, and near the prior
+    for known, batch, train, largest in [
+        (tame, 1, True, None),
+        (tame, 4, True, None),
+        (tame, 3, False, None),
+        (tame, 4, True, 14.0),
+        (close, 4, True, None),
+    ]:
         x, noise = draw.uniform(-1, 1, batch, *known.image_shape), draw.normal(batch, known.sizes["z_dim"])
+        known = known.stretched(x, largest) if largest else known
         answer = probe(
             "forward",
             sizes=known.sizes,
@@ -72,8 +85,11 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
         }
         wrong = wrong_forward(mean, (0.5 * logvar).exp(), noise, exact["kl"], x, known.decode)
         for name, expected in exact.items():
-            expect_close(answer[f"{name}_0"], expected, name, rtol=RTOL32, atol=10 * ATOL32, known=wrong[name])
-        expect_unchanged(answer.facts["changed"], "forward()")
+            # A pixel is a sum of terms that may cancel: it errs in proportion to the largest.
+            atol = max(10 * ATOL32, RTOL32 * float(image.abs().max())) if name == "reconstruction" else 10 * ATOL32
+            misconceptions, hint = (wrong[name], "") if known is tame else ([], ONLY_EXTREMES)
+            hint = own_hint(answer.facts["own"]) or hint
+            expect_close(answer[f"{name}_0"], expected, name, rtol=RTOL32, atol=atol, known=misconceptions, hint=hint)
 
 
 @check("value", 10)
@@ -86,7 +102,7 @@ def test_results_belong_together(probe: Probe, draw: Draw) -> None:
         image = answer["reconstruction_0"].double()
         expect_shape(image, tuple(x.shape), "reconstruction")
         nll = oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3])
-        hint = "one sample of the posterior serves both, the reconstruction and the nll"
+        hint = "nll is that of x under the very distribution whose mode is returned"
         expect_close(answer["nll_0"], nll, "nll of the reconstruction", rtol=RTOL32, atol=0.0, hint=hint)
         kl = oracles.kl(known.head("mean", x), known.head("logvar", x))
         expect_close(answer["kl_0"], kl, "kl", rtol=RTOL32, atol=10 * ATOL32)
@@ -128,8 +144,9 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
     known = random_model(draw)
     x = draw.uniform(-1, 1, 1, *known.image_shape).expand(6, *known.image_shape).contiguous()
     answer = probe("forward", sizes=known.sizes, x=x.float(), calls=2, **known.as_dtype(torch.float32))
+    for name in ("reconstruction_0", "reconstruction_1"):
+        expect_shape(answer[name], (6, *known.image_shape), "reconstruction")
     images = torch.cat([answer["reconstruction_0"], answer["reconstruction_1"]])
-    expect_shape(images, (12, *known.image_shape), "reconstructions")
     codes = known.codes(images.double())
     nearest = torch.cdist(codes, codes).fill_diagonal_(torch.inf).min()
     # Codes of 5 dimensions and standard deviations near 1 come closer than 1e-4 with probability below 1e-18.

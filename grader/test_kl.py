@@ -9,6 +9,9 @@ from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.examples import examples
 from grader.judge.expect import (
+    ONLY_EXTREMES,
+    ONLY_IN_FLOAT32,
+    ONLY_THESE,
     expect_close,
     expect_dtype,
     expect_gradient,
@@ -19,8 +22,8 @@ from grader.judge.expect import (
 )
 from grader.judge.misconceptions import wrong_kl
 from grader.judge.monte_carlo import expect_agrees_with_monte_carlo
-from grader.judge.strategies import parameters
-from grader.judge.tolerances import ATOL64, RTOL64
+from grader.judge.strategies import EXTREMES, parameters
+from grader.judge.tolerances import ATOL32, ATOL64, RTOL32, RTOL64
 
 pytestmark = pytest.mark.kl
 
@@ -40,20 +43,29 @@ def test_one_number_per_row(probe: Probe, draw: Draw) -> None:
 @check("value", 40)
 def test_closed_form(probe: Probe, draw: Draw) -> None:
     """kl() equals the closed form, for narrow, wide, near and far posteriors"""
-    typical = draw.normal(6, 3), draw.normal(6, 3)
-    drawn = [p.fill(draw) for p in examples(parameters(), 20, draw.seed())]
-    for mean, logvar in [typical, *drawn]:
-        answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2, strided=draw.integer(0, 1) == 1)
+    mean, logvar = draw.normal(6, 3), draw.normal(6, 3)
+    answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2)
+    expect_unchanged(answer.facts["changed"], "kl()")
+    exact, known = oracles.kl(mean, logvar), wrong_kl(mean, logvar)
+    expect_repeated(answer, exact, "kl", rtol=RTOL64, atol=3 * ATOL64, known=known)
+    single = probe("distribution", name="kl", mean=mean.float(), logvar=logvar.float())["value_0"]
+    expect_close(single, exact, "kl in float32", rtol=RTOL32, atol=ATOL32, hint=ONLY_IN_FLOAT32)
+    drawn = examples(parameters(), 20, draw.seed())
+    for case, hint in [*((each, ONLY_EXTREMES) for each in EXTREMES), *((each, ONLY_THESE) for each in drawn)]:
+        mean, logvar = case.fill(draw)
+        strided = case in drawn and draw.integer(0, 1) == 1
+        answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2, strided=strided)
         expect_unchanged(answer.facts["changed"], "kl()")
-        exact, known = oracles.kl(mean, logvar), wrong_kl(mean, logvar)
-        expect_repeated(answer, exact, "kl", rtol=RTOL64, atol=ATOL64 * mean.shape[1], known=known)
+        atol = ATOL64 * mean.shape[1]
+        expect_repeated(answer, oracles.kl(mean, logvar), f"kl {case}", rtol=RTOL64, atol=atol, hint=hint)
 
 
 @check("value", 10)
 def test_zero_at_the_prior_only(probe: Probe, draw: Draw) -> None:
     """kl() is zero for the standard normal and for nothing else"""
     mean, logvar = torch.zeros(5, 4, dtype=torch.float64), torch.zeros(5, 4, dtype=torch.float64)
-    mean[1, 2], mean[2, 0], logvar[3, 1], logvar[4, 3] = 0.01, -0.01, 0.01, -0.01
+    for row, parameter, sign in ((1, mean, 1), (2, mean, -1), (3, logvar, 1), (4, logvar, -1)):
+        parameter[row, draw.integer(0, 3)] = sign * float(draw.uniform(0.008, 0.02, 1))
     value = probe("distribution", name="kl", mean=mean, logvar=logvar)["value_0"]
     expect_close(value, oracles.kl(mean, logvar), "kl", rtol=1e-3, atol=1e-7, known=wrong_kl(mean, logvar))
     without = probe("distribution", name="kl", mean=mean[:1])["value_0"]

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from grader.grading import Probe
-from grader.judge.check import check, fail
+from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
     expect_dtype,
     expect_gradient,
     expect_repeated,
+    expect_same,
     expect_shape,
     expect_unchanged,
     expect_varies,
@@ -41,9 +42,7 @@ def test_value(probe: Probe, draw: Draw) -> None:
         for strided in (False, True):
             mean, logvar = draw.normal(*shape, scale=2), draw.normal(*shape)
             answer = probe("distribution", name="mode", mean=mean, logvar=logvar, calls=2, strided=strided)
-            if not torch.equal(answer["value_0"], answer["value_1"]):
-                found = by_id("mode_sample")
-                fail("the same mode at every call", "two results", hint=found.hint, diagnosis=found.id)
+            expect_same(answer["value_0"], answer["value_1"], "mode", by_id("mode_sample"))
             expect_repeated(answer, mean, "mode", rtol=RTOL64, atol=ATOL64, known=wrong_mode(mean, logvar))
             expect_unchanged(answer.facts["changed"], "mode()")
 

@@ -9,6 +9,9 @@ from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.examples import examples
 from grader.judge.expect import (
+    ONLY_EXTREMES,
+    ONLY_IN_FLOAT32,
+    ONLY_THESE,
     expect_close,
     expect_dtype,
     expect_gradient,
@@ -18,8 +21,8 @@ from grader.judge.expect import (
     expect_varies,
 )
 from grader.judge.misconceptions import wrong_nll
-from grader.judge.strategies import parameters
-from grader.judge.tolerances import ATOL64, RTOL64
+from grader.judge.strategies import EXTREMES, parameters
+from grader.judge.tolerances import ATOL32, ATOL64, RTOL32, RTOL64
 
 pytestmark = pytest.mark.nll
 
@@ -41,24 +44,27 @@ def test_sums_over_dims(probe: Probe, draw: Draw) -> None:
 @check("value", 40)
 def test_log_density(probe: Probe, draw: Draw) -> None:
     """nll() is minus the log-density of a normal distribution, constant included"""
-    drawn = [(*p.fill(draw), [1]) for p in examples(parameters(), 12, draw.seed())]
-    for mean, logvar, dims in [(draw.normal(*shape), draw.normal(*shape), dims) for shape, dims in CASES] + drawn:
-        distance = 60.0 if draw.integer(0, 3) == 0 else 2.0  # 60 standard deviations off, a density is 0 in float64
-        sample = mean + distance * (0.5 * logvar).exp() * draw.normal(*mean.shape)
-        answer = probe(
-            "distribution",
-            name="nll",
-            mean=mean,
-            logvar=logvar,
-            sample=sample,
-            dims=dims,
-            calls=2,
-            strided=draw.integer(0, 1) == 1,
-        )
+    for shape, dims in CASES:
+        mean, logvar, sample = draw.normal(*shape), draw.normal(*shape), draw.normal(*shape, scale=2.0)
+        inputs = {"mean": mean, "logvar": logvar, "sample": sample}
+        answer = probe("distribution", name="nll", **inputs, dims=dims, calls=2)
         expect_unchanged(answer.facts["changed"], "nll()")
-        exact, known = oracles.nll(mean, logvar, sample, dims), wrong_nll(mean, logvar, sample, dims)
-        atol = ATOL64 * mean[0].numel()
-        expect_repeated(answer, exact, f"nll over dims {dims}", rtol=RTOL64, atol=atol, known=known)
+        exact, known = oracles.nll(**inputs, dims=dims), wrong_nll(**inputs, dims=dims)
+        what = f"nll over dims {dims}"
+        expect_repeated(answer, exact, what, rtol=RTOL64, atol=ATOL64 * mean[0].numel(), known=known)
+        single = probe("distribution", name="nll", **{k: t.float() for k, t in inputs.items()}, dims=dims)["value_0"]
+        expect_close(single, exact, f"{what} in float32", rtol=RTOL32, atol=ATOL32, hint=ONLY_IN_FLOAT32)
+    drawn = examples(parameters(), 12, draw.seed())
+    for case, hint in [*((each, ONLY_EXTREMES) for each in EXTREMES), *((each, ONLY_THESE) for each in drawn)]:
+        mean, logvar = case.fill(draw)
+        strided = case in drawn and draw.integer(0, 1) == 1
+        for distance in (2.0, 200.0):  # 200 standard deviations off, a density is 0 in float64
+            sample = mean + distance * (0.5 * logvar).exp() * draw.normal(*mean.shape)
+            inputs = {"mean": mean, "logvar": logvar, "sample": sample}
+            answer = probe("distribution", name="nll", **inputs, dims=[1], calls=2, strided=strided)
+            expect_unchanged(answer.facts["changed"], "nll()")
+            exact, atol = oracles.nll(**inputs, dims=[1]), ATOL64 * mean.shape[1]
+            expect_repeated(answer, exact, f"nll {case}", rtol=RTOL64, atol=atol, hint=hint)
 
 
 @check("value", 10)

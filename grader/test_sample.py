@@ -9,6 +9,10 @@ from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.examples import examples
 from grader.judge.expect import (
+    ONLY_EXTREMES,
+    ONLY_IN_FLOAT32,
+    ONLY_THESE,
+    expect_close,
     expect_dtype,
     expect_finite,
     expect_gradient,
@@ -19,8 +23,8 @@ from grader.judge.expect import (
 )
 from grader.judge.misconceptions import by_id, wrong_sample
 from grader.judge.normality import expect_standard_normal
-from grader.judge.strategies import parameters
-from grader.judge.tolerances import ATOL64, RTOL64
+from grader.judge.strategies import EXTREMES, parameters
+from grader.judge.tolerances import ATOL32, ATOL64, RTOL32, RTOL64
 
 pytestmark = pytest.mark.sample
 
@@ -43,14 +47,22 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 @check("value", 40)
 def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
     """sample(noise) is the reparameterised sample for that noise"""
-    image = draw.normal(2, 3, 4, 4), draw.normal(2, 3, 4, 4)
-    drawn = [p.fill(draw) for p in examples(parameters(), 12, draw.seed())]
-    for mean, logvar in [image, *drawn]:
-        noise, strided = draw.normal(*mean.shape), draw.integer(0, 1) == 1
+    for shape in [(5, 3), (2, 3, 4, 4)]:
+        inputs = {name: draw.normal(*shape) for name in ("mean", "logvar", "noise")}
+        answer = probe("distribution", name="sample", **inputs, calls=2)
+        expect_unchanged(answer.facts["changed"], "sample()")
+        exact, known = oracles.sample(**inputs), wrong_sample(**inputs)
+        expect_repeated(answer, exact, "sample", rtol=RTOL64, atol=ATOL64, known=known)
+        single = probe("distribution", name="sample", **{k: t.float() for k, t in inputs.items()})["value_0"]
+        expect_close(single, exact, "sample in float32", rtol=RTOL32, atol=ATOL32, hint=ONLY_IN_FLOAT32)
+    drawn = examples(parameters(), 12, draw.seed())
+    for case, hint in [*((each, ONLY_EXTREMES) for each in EXTREMES), *((each, ONLY_THESE) for each in drawn)]:
+        mean, logvar = case.fill(draw)
+        noise, strided = draw.normal(*mean.shape), case in drawn and draw.integer(0, 1) == 1
         answer = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=noise, calls=2, strided=strided)
         expect_unchanged(answer.facts["changed"], "sample()")
-        exact, known = oracles.sample(mean, logvar, noise), wrong_sample(mean, logvar, noise)
-        expect_repeated(answer, exact, "sample", rtol=RTOL64, atol=ATOL64, known=known)
+        exact = oracles.sample(mean, logvar, noise)
+        expect_repeated(answer, exact, f"sample {case}", rtol=RTOL64, atol=ATOL64, hint=hint)
 
 
 @check("gradient", 20)
@@ -74,6 +86,8 @@ def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
     mean, logvar = draw.normal(*shape, scale=3), draw.normal(*shape)
     answer = probe("distribution", name="sample", mean=mean, logvar=logvar, calls=2, objects=2)
     std = (0.5 * logvar).exp()
+    for i in range(4):
+        expect_shape(answer[f"value_{i}"], shape, "sample")
     noise = torch.stack([(answer[f"value_{i}"] - mean) / std for i in range(4)])
     expect_finite(noise, "noise")
     if len(torch.unique(noise.abs().float().round(decimals=5))) < 0.9 * noise.numel():

@@ -26,6 +26,7 @@ class Run:
         results: Its results.json, or None if it wrote none.
         workers: The tasks of the workers that were started, if the run counts them.
         intruders: Names of files beside the submission that were run.
+        junit: The file of --junitxml; None if none was asked for.
     """
 
     exit: int
@@ -33,6 +34,7 @@ class Run:
     results: dict[str, Any] | None
     workers: list[str]
     intruders: list[str]
+    junit: str | None = None
 
     @property
     def tasks(self) -> dict[str, Any]:
@@ -77,7 +79,7 @@ RUNS: dict[str, tuple[list[str], Callable[[Path], Path]]] = {
     "reference": (PYTEST, _file(REFERENCE)),
     "reference, seed 5": ([*GRADE, "--seed=5"], _file(REFERENCE)),
     "wrong kl": (GRADE, _file(wrong_kl())),
-    "wrong kl alone": ([*COUNTED, "-m", "kl"], _file(wrong_kl())),
+    "wrong kl alone": ([*COUNTED, "-m", "kl", "--junitxml={file}.xml"], _file(wrong_kl())),
     "skeleton": (["pytest", "grader/"], _file(SKELETON)),
     "no python": ([*GRADE, "--seed=5"], _file(b"\xffThis is my homework.\n\0")),
     "empty": (PYTEST, _file("")),
@@ -114,4 +116,5 @@ def grade(folder: Path, name: str) -> Run:
         json.loads(results.read_text(encoding="utf-8")) if results.exists() else None,
         re.findall(r"^worker: (\w+)$", text, re.MULTILINE),
         sorted(path.name for path in folder.glob("run-*")),
+        next((path.read_text(encoding="utf-8") for path in folder.glob("*.xml")), None),
     )

@@ -14,7 +14,8 @@ import pytest
 
 from grader.classrun import archives, reading
 from grader.classrun.archives import Refused
-from grader.classrun.entries import collect, listing
+from grader.classrun.entries import Submission, collect, listing
+from grader.classrun.owners import owners
 from grader.classrun.reading import read
 
 TEXT = b"# mine\n"
@@ -231,6 +232,11 @@ def test_other_files_are_told(tmp_path: Path) -> None:
 
 
 # ## All entries
+def collected(folder: Path, *reserved: str) -> list[Submission]:
+    entries = listing(folder, folder / "out")
+    return collect(entries, owners(entries, {}, {}), reserved)
+
+
 def test_every_entry_becomes_a_submission(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / ".DS_Store").touch()
@@ -238,7 +244,7 @@ def test_every_entry_becomes_a_submission(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "good.py").write_bytes(TEXT)
     zipped(tmp_path / "Good.zip", {"VAE_Model.py": TEXT})
-    found = collect(listing(tmp_path, tmp_path / "out"), {}, {}, ["grades.csv"])
+    found = collected(tmp_path, "grades.csv")
     assert [(s.name, s.content, s.problem) for s in found] == [
         ("Good", TEXT, ""),
         ("empty", None, "no VAE_Model.py in this folder"),
@@ -250,5 +256,5 @@ def test_every_entry_becomes_a_submission(tmp_path: Path) -> None:
 
 def test_reasons_are_harmless_whatever_an_archive_says(tmp_path: Path) -> None:
     zipped(tmp_path / "a.zip", {"\x1b[31mred/VAE_Model.py": TEXT, "b\u202e/VAE_Model.py": TEXT, "x" * 999: TEXT})
-    (problem,) = [s.problem for s in collect(listing(tmp_path, tmp_path / "out"), {}, {}, [])]
+    (problem,) = [s.problem for s in collected(tmp_path)]
     assert "\x1b" not in problem and "\u202e" not in problem and len(problem) < 200

@@ -108,7 +108,7 @@ def test_a_copy_has_the_same_version(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["grader/judge/oracles.py", "grader/offering.toml", "data/mat.py", "data/sample/test_32x32.mat", "setup.cfg"],
+    ["grader/judge/oracles.py", "data/mat.py", "data/sample/test_32x32.mat", "setup.cfg"],
 )
 def test_the_version_changes_with_what_a_verdict_depends_on(copy: Path, file: str) -> None:
     before = grader_version(copy)
@@ -117,9 +117,25 @@ def test_the_version_changes_with_what_a_verdict_depends_on(copy: Path, file: st
     assert grader_version(copy) != before
 
 
+def in_the_offering(copy: Path, old: str, new: str) -> None:
+    path = copy / "grader" / "offering.toml"
+    assert path.read_text(encoding="utf-8").count(old) == 1
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("kl = 10\nnll = 10", "kl = 11\nnll = 9"), ("task_cpu_s = 20", "task_cpu_s = 21")]
+)
+def test_the_version_changes_with_points_and_limits(copy: Path, old: str, new: str) -> None:
+    before = grader_version(copy)
+    in_the_offering(copy, old, new)
+    assert grader_version(copy) != before
+
+
 def test_the_version_does_not_change_with_what_a_verdict_does_not_depend_on(copy: Path) -> None:
     before = grader_version(copy)
     (copy / "grader" / "README.md").write_text("else")
+    in_the_offering(copy, "percent_per_day = 0 ", "percent_per_day = 10 ")
     assert grader_version(copy) == before
 
 

@@ -21,6 +21,8 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from grader.__main__ import main
+from grader.report import submissions
 from grader.seeds import official_seed
 from tests.gradings import REFERENCE, ROOT, SKELETON, wrong_kl
 
@@ -166,9 +168,30 @@ def test_each_submission_has_its_results_and_its_official_seed(whole: tuple[Path
 def test_nothing_else_is_left(whole: tuple[Path, Ended]) -> None:
     out, _ = whole
     graded = {name for name, (_, status) in GRADES.items() if status == "graded"}
-    folders = {path.name for path in out.iterdir() if path.is_dir()}
-    assert folders == graded
+    assert {path.parent.name for path in out.glob("*/results.json")} == graded
+    assert {path.name for path in out.iterdir() if path.is_dir()} == set(GRADES), "each has a page of its own"
+    assert all((out / name / "report.html").is_file() for name in GRADES)
+    assert {path.name for path in out.iterdir() if path.is_file()} == {
+        *("grades.csv", "index.html", "index-anonymous.html", ".lock"),
+    }
     assert not [path for path in out.rglob("*") if path.is_file() and SECRET in path.read_text(errors="replace")]
+
+
+def test_it_records_who_handed_in_what_for_gradebooks(
+    whole: tuple[Path, Ended], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = whole
+    listing = submissions.read(out)
+    assert listing.max_score == 12_00
+    found = {one.submission: one for one in listing.submissions}
+    assert set(found) == set(GRADES)
+    assert (found["1001"].entry, found["1001"].marked_late) == ("doejane_LATE_1001_77_VAE_Model.py", True)
+    assert found["_cmd"].students[0].id == "=cmd", "what it was called; the row's name is harmless"
+    path = tmp_path / "grades.csv"
+    assert main(["export", str(out), "--format=csv", f"--out={path}"]) == 0, capsys.readouterr().err
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    points = {row["submission"]: row["points"] for row in rows}
+    assert points == {name: f"{float(score):.2f}" for name, (score, _) in GRADES.items()}
 
 
 # ## Going on
@@ -362,8 +385,6 @@ def test_what_cannot_be_graded_in_this_way_is_refused_in_one_line(
     options: list[str],
     words: str,
 ) -> None:
-    from grader.__main__ import main
-
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.setenv("VAE_GRADER_SECRET", SECRET)
@@ -376,7 +397,6 @@ def test_what_cannot_be_graded_in_this_way_is_refused_in_one_line(
 def test_a_plain_process_must_be_asked_for(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grader.__main__ import main
     from grader.classrun import run
 
     monkeypatch.setattr(run, "chosen", lambda name: "process")

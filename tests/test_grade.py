@@ -5,6 +5,7 @@ A grading takes seconds. So all start together, two at a time, and each test wai
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from xml.etree import ElementTree
 
 import pytest
 
@@ -100,6 +101,20 @@ def test_one_task_alone_starts_its_own_worker_and_no_other(runs: Callable[[str],
     assert alone.results is not None
     assert alone.results["extra_data"]["max_score"] == POINTS["kl"]
     assert alone.exit == 1
+
+
+def test_junit_has_the_points_of_each_check_as_results_have_them(runs: Callable[[str], Run]) -> None:
+    alone = runs("wrong kl alone")
+    assert alone.junit is not None and alone.results is not None
+    cases = list(ElementTree.fromstring(alone.junit).iter("testcase"))
+    properties = [{one.get("name"): one.get("value") for one in case.iter("property")} for case in cases]
+    assert [(one["task"], float(one["points"] or ""), float(one["max_points"] or "")) for one in properties] == [
+        (test["tags"][0], test["score"], test["max_score"]) for test in alone.results["tests"]
+    ]
+    assert {one["status"] for one in properties} == {"passed", "failed"}
+    assert "kl_missing_half" in {one.get("diagnosis") for one in properties}
+    for case, one in zip(cases, properties, strict=True):
+        assert (case.find("failure") is None) == (one["status"] == "passed")
 
 
 def test_the_same_file_and_seed_get_the_same_verdict_to_the_letter(runs: Callable[[str], Run]) -> None:

@@ -97,6 +97,19 @@ def test_reports_know_the_result_model_only(module: str) -> None:
     assert not strangers(module, "grader.report", "grader.judge.results")
 
 
+@pytest.mark.parametrize("module", of("grader.export"))
+def test_exports_know_what_was_graded_and_nothing_of_grading(module: str) -> None:
+    policy = ("grader.judge.late", "grader.judge.offering", "grader.judge.results")
+    assert not strangers(module, "grader.export", "grader.report", "grader.times", *policy)
+
+
+def test_what_an_export_needs_is_installed_for_every_student() -> None:
+    """Only a zip of reports asks for more: it draws pages."""
+    for module in [m for m in of("grader.export", "grader.report.gradebooks") if m != "grader.export.returns"]:
+        roots = {name.partition(".")[0] for name in imports(module)}
+        assert roots <= set(sys.stdlib_module_names) | {"grader"}
+
+
 @pytest.mark.parametrize("module", [m for m in of("grader") if not within(m, "grader.classrun")])
 def test_only_the_command_knows_of_class_runs(module: str) -> None:
     knows = {name for name in imports(module) if within(name, "grader.classrun")}

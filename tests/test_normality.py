@@ -12,7 +12,7 @@ from torch import Tensor
 from grader.judge.check import CheckFailed, Explanation
 from grader.judge.draw import Draw
 from grader.judge.monte_carlo import expect_agrees_with_monte_carlo
-from grader.judge.normality import FALSE_FAILURE, expect_standard_normal, ks_distance, neighbours
+from grader.judge.normality import FALSE_FAILURE, expect_standard_normal, ks_distance, least_largest, neighbours
 from grader.judge.oracles import kl
 
 SHAPE = (4, 64, 32)  # calls, rows, dimensions, as test_sample.py has them
@@ -66,6 +66,8 @@ def test_the_bounds_have_the_probabilities_that_are_stated() -> None:
     for pairs in (500, 1600, 4096):
         exponent = np.max(rate * 7.2 * math.sqrt(pairs) + 0.5 * pairs * np.log1p(-(rate**2)))
         assert 2 * math.exp(-exponent) < FALSE_FAILURE
+    for n in (2000, NUMBERS):
+        assert (1 - 2 * stats.norm.sf(least_largest(n))) ** n == pytest.approx(FALSE_FAILURE, rel=1e-3)
 
 
 # ## Wrong noise
@@ -99,6 +101,12 @@ STALE: dict[str, Callable[[Tensor], Tensor]] = {
 def test_noise_of_another_distribution_is_caught(name: str) -> None:
     for seed in range(20):
         assert refusal(WRONG[name](noise(seed))).diagnosis == "noise_not_normal"
+
+
+@pytest.mark.parametrize("bound", [2.0, 2.9])
+def test_noise_that_is_cut_off_is_called_so(bound: float) -> None:
+    for seed in range(20):
+        assert refusal(noise(seed).clamp(-bound, bound)).diagnosis == "noise_cut_off"
 
 
 @pytest.mark.parametrize("name", UNIFORM)

@@ -1,9 +1,12 @@
 """grader/offering.toml: what an instructor edits is checked, and a mistake is named with its line."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from grader.judge.late import Late
 from grader.judge.offering import OFFERING, OfferingError, load
 from grader.judge.tasks import TASKS
 
@@ -36,8 +39,9 @@ def edited(folder: Path, *replacements: tuple[str, str]) -> Path:
 
 
 def line_of(path: Path, beginning: str) -> int:
-    """Return the number of the first line that begins so."""
-    return 1 + [line.startswith(beginning) for line in path.read_text(encoding="utf-8").splitlines()].index(True)
+    """Return the number of the last line that begins so."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return max(number for number, line in enumerate(lines, 1) if line.startswith(beginning))
 
 
 def test_the_projects_own_offering_gives_the_agreed_points() -> None:
@@ -61,6 +65,47 @@ def test_points_and_limits_can_be_changed_in_the_file_alone(tmp_path: Path) -> N
     assert load(path).points == {**dict.fromkeys(POINTS, 1), "kl": 8}
 
 
+def test_as_it_is_shipped_nothing_is_late_and_the_last_attempt_counts() -> None:
+    offering = load()
+    assert (offering.late, offering.attempts, offering.wheel_index) == (Late(), "last", "")
+
+
+def test_a_late_policy_is_read(tmp_path: Path) -> None:
+    path = edited(
+        tmp_path,
+        ('due = ""', 'due = "2026-12-01T23:59+01:00"'),
+        ("percent_per_day = 0", "percent_per_day = 2.5"),
+        ("grace_hours = 0", "grace_hours = 1.5"),
+        ("most_days = 0", "most_days = 7"),
+    )
+    due = datetime(2026, 12, 1, 22, 59, tzinfo=UTC)
+    assert load(path).late == Late(due, Decimal("2.5"), timedelta(minutes=90), 7)
+
+
+def test_a_due_date_may_be_a_time_of_toml(tmp_path: Path) -> None:
+    path = edited(tmp_path, ('due = ""', "due = 2026-12-01T23:59:00-08:00"))
+    assert load(path).late.due == datetime(2026, 12, 2, 7, 59, tzinfo=UTC)
+
+
+def test_attempts_and_the_wheel_index_are_read(tmp_path: Path) -> None:
+    path = edited(
+        tmp_path, ('counts = "last"', 'counts = "best"'), ('wheel_index = ""', 'wheel_index = "https://a.example/cpu"')
+    )
+    assert (load(path).attempts, load(path).wheel_index) == ("best", "https://a.example/cpu")
+
+
+def test_an_offering_of_points_and_limits_alone_is_whole(tmp_path: Path) -> None:
+    path = edited(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").partition("\n[late]")[0], encoding="utf-8")
+    assert load(path) == load()
+
+
+def test_verdicts_depend_on_points_and_limits_alone(tmp_path: Path) -> None:
+    before = load().decisive()
+    assert load(edited(tmp_path, ('due = ""', 'due = "2026-12-01T23:59Z"'))).decisive() == before
+    assert load(edited(tmp_path, ("task_cpu_s = 20", "task_cpu_s = 21"))).decisive() != before
+
+
 REFUSED = {
     "a wrong key": (("kl = 10", "kll = 10"), "unknown key 'kll'", "kll ="),
     "a wrong key of the limits": (("task_cpu_s = 20", "task_cpu = 20"), "unknown key 'task_cpu'", "task_cpu ="),
@@ -72,6 +117,36 @@ REFUSED = {
     "negative points": (("kl = 10", "kl = -10"), "kl must be a whole number of points, not -10", "kl ="),
     "a limit of zero": (("task_wall_s = 40", "task_wall_s = 0"), "task_wall_s must be a positive number", "task_wall_"),
     "a limit as text": (("file_mib = 256", 'file_mib = "256"'), "file_mib must be a positive number", "file_mib ="),
+    "a due date without a zone": (('due = ""', 'due = "2026-12-01T23:59"'), "has no zone; write it as", "due ="),
+    "a day without a time": (('due = ""', "due = 2026-12-01"), "due must be a time as text", "due ="),
+    "a local time of TOML": (('due = ""', "due = 2026-12-01T23:59:00"), "has no zone; write it as", "due ="),
+    "a due date that is none": (('due = ""', 'due = "soon"'), "due: 'soon' is no time; write it as", "due ="),
+    "a due date as a number": (('due = ""', "due = 7"), "due must be a time as text, not 7", "due ="),
+    "more than everything a day": (("percent_per_day = 0", "percent_per_day = 101"), "from 0 to 100, not 101", "perc"),
+    "a reward for lateness": (("percent_per_day = 0", "percent_per_day = -1"), "from 0 to 100, not -1", "percent_"),
+    "a percentage as text": (("percent_per_day = 0", 'percent_per_day = "10"'), "must be a number from 0", "percent_"),
+    "a percentage that is none": (("percent_per_day = 0", "percent_per_day = nan"), "must be a number", "percent_"),
+    "a negative grace": (("grace_hours = 0", "grace_hours = -1"), "grace_hours must be a number from 0", "grace_hours"),
+    "a grace without end": (("grace_hours = 0", "grace_hours = inf"), "grace_hours must be a number", "grace_hours"),
+    "half a day at most": (("most_days = 0", "most_days = 0.5"), "most_days must be a whole number of days", "most_d"),
+    "a truth value of days": (("most_days = 0", "most_days = true"), "most_days must be a whole number", "most_days"),
+    "a wrong key of the late policy": (("grace_hours = 0", "grace = 0"), "unknown key 'grace'; known are due", "grace"),
+    "attempts of another kind": (
+        ('counts = "last"', 'counts = "mean"'),
+        "one of last, best, first, not 'mean'",
+        "coun",
+    ),
+    "attempts as a list": (('counts = "last"', "counts = []"), "one of last, best, first, not []", "counts ="),
+    "a wrong key of attempts": (('counts = "last"', 'count = "last"'), "unknown key 'count'", "count ="),
+    "an index that is no text": (('wheel_index = ""', "wheel_index = 3"), "wheel_index must be an address", "wheel_i"),
+    "an index of two lines": (('wheel_index = ""', 'wheel_index = "a\\nb"'), "must be an address", "wheel_index"),
+    "an index and an option": (('wheel_index = ""', 'wheel_index = "a --b"'), "must be an address", "wheel_index"),
+    "a wrong key of the release": (('wheel_index = ""', 'wheels = ""'), "unknown key 'wheels'", "wheels ="),
+    "a key at home in another table": (
+        ("[attempts]", "[attempts]\nkl = 1"),
+        "unknown key 'kl'; known are counts",
+        "kl = 1",
+    ),
     "a limit that is no number": (("file_mib = 256", "file_mib = nan"), "file_mib must be a positive", "file_mib ="),
 }
 
@@ -92,6 +167,14 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
     for line, key in [("kl = 10", "kl"), ("task_cpu_s = 20", "task_cpu_s"), ("total = 100", "total")]:
         with pytest.raises(OfferingError, match=rf"{key} is missing"):
             load(edited(tmp_path, (line, "#")))
+
+
+def test_a_key_is_found_however_toml_writes_it(tmp_path: Path) -> None:
+    head, _, rest = edited(tmp_path).read_text(encoding="utf-8").partition("\n[late]")
+    path = tmp_path / "other.toml"
+    path.write_text(f'late."most_days" = -1\n{head}\n[attempts]{rest.partition("[attempts]")[2]}', encoding="utf-8")
+    with pytest.raises(OfferingError, match="line 1: most_days must be a whole number"):
+        load(path)
 
 
 def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from grader.judge import oracles
 from grader.judge.draw import Draw
 from grader.judge.importance import inflated_bounds
 from grader.judge.known import SIZES, KnownModel, random_model, true_posterior_model
+from grader.judge.misconceptions import log_densities, wrong_log_likelihood
 
 GRID = torch.linspace(-60.0, 60.0, 240_001, dtype=torch.float64)
 
@@ -101,6 +102,25 @@ def log_weights(known: KnownModel, x: Tensor, draw: Draw, samples: int) -> Tenso
     return log_likelihood + log_prior - log_posterior
 
 
+def test_densities_at_given_codes_are_those_of_the_distributions(draw: Draw) -> None:
+    known = true_posterior_model(draw, inflation=16.0, z_dim=8, gain=2.0, in_channels=1)
+    x, codes = draw.normal(1, *known.image_shape), draw.normal(5, 8)
+    log_x, log_p, log_q = log_densities(known, x, codes)
+    scale = (0.5 * known.head("logvar", x)).exp()
+    torch.testing.assert_close(log_x, Normal(known.decode(codes), 1.0).log_prob(x).sum(dim=(1, 2, 3)))
+    torch.testing.assert_close(log_p, Normal(0.0, 1.0).log_prob(codes).sum(dim=1))
+    torch.testing.assert_close(log_q, Normal(known.head("mean", x), scale).log_prob(codes).sum(dim=1))
+
+
+def test_no_wrong_formula_of_the_estimate_agrees_with_the_right_one(draw: Draw) -> None:
+    known, K = true_posterior_model(draw, inflation=2.0, z_dim=3), 6
+    x, codes = draw.normal(1, *known.image_shape), draw.normal(K, 3)
+    right = (sum(log_densities(known, x, codes)[:2]) - log_densities(known, x, codes)[2]).logsumexp(0) - math.log(K)
+    values = [float(value) for _, value in wrong_log_likelihood(known, x, codes, K)] + [float(right)]
+    assert len(values) == 12
+    assert min(abs(a - b) for i, a in enumerate(values) for b in values[:i]) > 0.01
+
+
 def a_few_images(known: KnownModel, draw: Draw, count: int) -> tuple[Tensor, Tensor]:
     """Return images drawn from a model, and their exact log p(x)."""
     x = known.decode(draw.normal(count, known.sizes["z_dim"])) + draw.normal(count, *known.image_shape)
@@ -155,6 +175,14 @@ def test_codes_are_read_off_images(draw: Draw) -> None:
     known = random_model(draw)
     z = draw.normal(4, SIZES["z_dim"])
     torch.testing.assert_close(known.codes(known.decode(z)), z)
+
+
+def test_a_stretched_model_has_the_log_variances_asked_for(draw: Draw) -> None:
+    known = random_model(draw)
+    x = draw.uniform(-1, 1, 4, *known.image_shape)
+    stretched = known.stretched(x, 14.0)
+    assert float(stretched.head("logvar", x).abs().max()) == pytest.approx(14.0)
+    torch.testing.assert_close(stretched.head("mean", x), known.head("mean", x))
 
 
 @pytest.mark.parametrize("result", ["nll", "kl"])

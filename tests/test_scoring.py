@@ -98,14 +98,17 @@ def test_a_check_that_passes_unpaid_says_why_and_is_no_failure() -> None:
     statistics, gradient = task.checks[2:]
     assert statistics.status == "passed"
     assert "pays only once the value is right" in statistics.output
-    assert (gradient.status, gradient.output) == ("failed", "why")
+    assert gradient.status == "failed"
+    assert gradient.output == "why"
 
 
-def test_one_wrong_value_check_of_several_is_enough() -> None:
+def test_one_wrong_value_check_of_several_leaves_the_shape_checks_alone() -> None:
     shares: list[tuple[Kind, int]] = [("shape", 15), ("value", 45), ("value", 20), ("statistics", 20)]
     of_task = verdicts("passed", "passed", "failed", "passed", task="log_likelihood", shares=shares)
     (task,) = score(of_task, POINTS)
-    assert [check.score for check in task.checks] == [240, 720, 0, 0]
+    assert [check.score for check in task.checks] == [240, 0, 0, 0]
+    assert task.checks[1].status == "passed"
+    assert "pays only once the value is right" in task.checks[1].output
 
 
 def test_a_wrong_gradient_or_shape_costs_its_own_share_only() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader import seeds
 from grader.judge.offering import OfferingError
+from grader.report.tables import TableError
 from grader.sandbox.names import SANDBOXES
 
 from .settings import Unusable, settings
@@ -24,9 +25,11 @@ _EXAMPLES = """examples:
   python -m grader class submissions/ --out class-results/ --scheduler tcp://10.0.0.1:8786
 
 SUBMISSIONS_DIR holds one entry per submission: a .py file, a folder, a .zip or a .tar.gz with one VAE_Model.py in it.
-The folder of a Gradescope export (with its submission_metadata.yml) and the files of a Canvas export are known by
-their form, and their rows are called by the student's id. A roster is a CSV file with the columns `submission` (name of
-an entry, or the id or mail address of an export) and `id` (what its row is called).
+The folder of a Gradescope export (with its submission_metadata.yml) and what Canvas and Moodle let you download are
+known by their form, and rows are called by the student's id, Moodle's by name and number. A roster is a CSV file with
+the columns `submission` (name of an entry, or the id or mail address of an export) and `id` (what the student is
+called), and for `python -m grader export` also `name`, `email`, `submitted` and `due` (2026-12-01T23:59+01:00), and
+`attempt`; several lines with one `id` are attempts of one student.
 
 The same command goes on where a killed run was: results stay valid as long as submission, grader, seed, sandbox,
 images and tasks are the same. Submissions that are gone keep their folders and lose their rows.
@@ -52,19 +55,25 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="SUBMISSIONS_DIR", help="what students handed in")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where grades.csv and all else goes")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where grades.csv, index.html and all else goes"
+    )
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="submissions at the same time [a core and 2 GiB of memory for each]"
     )
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="use this dask cluster instead of one of its own")
-    parser.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll`")
-    parser.add_argument("--roster", type=Path, metavar="FILE", help="CSV file with the columns submission and id")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="use this dask cluster [one of its own, on this machine]"
+    )
+    parser.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll` [all]")
+    parser.add_argument(
+        "--roster", type=Path, metavar="FILE", help="CSV file with the columns submission and id, see below [none]"
+    )
     parser.add_argument("--title", metavar="TEXT", help="heading of the pages [name of SUBMISSIONS_DIR]")
     parser.add_argument(
-        "--compare", type=Path, metavar="OLD_DIR", help="list what changed since another class run, and why"
+        "--compare", type=Path, metavar="OLD_DIR", help="list what changed since another class run, and why [none]"
     )
     parser.add_argument("--offering", type=Path, metavar="FILE", help="points and limits [grader/offering.toml]")
-    parser.add_argument("--secret-file", type=Path, metavar="FILE", help="holds the secret of the offering")
+    parser.add_argument("--secret-file", type=Path, metavar="FILE", help="holds the secret of the offering [see below]")
     parser.add_argument(
         "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
     )
@@ -87,7 +96,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         with _locked(options.out), _terminated_like_interrupted():
             return _tell(run.grade_class(settings(options)), options.out)
-    except (Unusable, ExportError, ClusterLost, seeds.SecretError, OfferingError) as error:
+    except (Unusable, ExportError, TableError, ClusterLost, seeds.SecretError, OfferingError) as error:
         return _refuse(str(error))
     except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
         return _refuse(f"{error}; the same command goes on from here")

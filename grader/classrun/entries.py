@@ -1,10 +1,11 @@
 """From a folder of submissions to a list of them: a name each, and the content or the reason why there is none."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from grader.report.submissions import HandedIn
 from grader.report.text import harmless, shortened
 
 from . import exports, names
@@ -21,12 +22,14 @@ class Submission:
         content: The file; None if there is nothing to grade.
         problem: Why there is nothing, in one line; empty if there is.
         sha256: Hash of the content.
+        handed_in: Who handed it in, and when; None where nobody asks.
     """
 
     name: str
     content: bytes | None = field(repr=False)
     problem: str = ""
     sha256: str = ""
+    handed_in: HandedIn | None = None
 
 
 def listing(folder: Path, out: Path) -> list[Path]:
@@ -41,28 +44,23 @@ def listing(folder: Path, out: Path) -> list[Path]:
     return sorted(e for e in beside if e.is_symlink() or e.resolve() != out.resolve())
 
 
-def collect(
-    entries: Sequence[Path],
-    roster: Mapping[str, str],
-    metadata: Mapping[str, list[str]],
-    reserved: Iterable[str],
-) -> list[Submission]:
+def collect(entries: Sequence[Path], owners: Sequence[HandedIn], reserved: Iterable[str]) -> list[Submission]:
     """Return a submission per entry, in the same order.
 
     Args:
         entries: Of `listing`.
-        roster: Ids by submission.
-        metadata: Submitters by folder, of a Gradescope export.
+        owners: Who handed them in.
         reserved: Names that no submission may have.
     """
-    owners = exports.students(entries, roster, metadata)
-    given = names.unique(owners, reserved)
-    return [_submission(name, entry) for name, entry in zip(given, entries, strict=True)]
+    given = names.unique([owner.submission for owner in owners], reserved)
+    return [_submission(name, entry, owner) for name, entry, owner in zip(given, entries, owners, strict=True)]
 
 
-def _submission(name: str, entry: Path) -> Submission:
+def _submission(name: str, entry: Path, owner: HandedIn) -> Submission:
     try:
         content = read(entry)
     except Refused as refused:
-        return Submission(name, None, shortened(harmless(" ".join(str(refused).split())), lines=1))
-    return Submission(name, content, sha256=hashlib.sha256(content).hexdigest())
+        problem = shortened(harmless(" ".join(str(refused).split())), lines=1)
+        return Submission(name, None, problem, handed_in=replace(owner, submission=name, problem=problem))
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Submission(name, content, sha256=sha256, handed_in=replace(owner, submission=name))

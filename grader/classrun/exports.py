@@ -1,55 +1,81 @@
-"""Whose submission an entry is: as the exports of Gradescope and Canvas tell, or a roster of the instructor's own."""
+"""Whose submission an entry is, as the exports of Canvas, Gradescope and Moodle tell."""
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .names import stem
+from grader.report.submissions import Student
 
 GRADESCOPE = "submission_metadata.yml"
 
 # lastnamefirst_[LATE_]student_submission_file: what Canvas puts into the zip of all submissions.
-_CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_(?:\d+_.+|VAE_Model.*)", re.DOTALL)
+_CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>\d+_.+|VAE_Model.*)", re.DOTALL)
+# Full name_participant_assignsubmission_file[_]: a folder, or with the file's name behind it, of Moodle's zip.
+_MOODLE = re.compile(r"(?P<name>[^_]+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_.*)?", re.DOTALL)
+_RESUBMITTED = re.compile(
+    r".*-(\d{1,4})(?:\.py|\.zip|\.tar\.gz|\.tgz)?", re.DOTALL
+)  # VAE_Model-1.py: the second attempt
 
 
 class ExportError(ValueError):
-    """A roster or an export's own list is unusable; the message names the line."""
+    """An export's own list is unusable; the message names the line."""
 
 
-def students(entries: Sequence[Path], roster: Mapping[str, str], metadata: Mapping[str, list[str]]) -> list[str]:
-    """Return the student's id for each entry, or its name without extension where nothing tells more.
+@dataclass(frozen=True)
+class Told:
+    """What an export tells of an entry.
 
-    Args:
-        entries: Files, folders and archives.
-        roster: Of `read_roster`.
-        metadata: Of `read_gradescope`.
+    Attributes:
+        students: Whose it is.
+        row: What its row is called where no roster says better; empty for the ids of the students.
+        submitted: When it was handed in; None if unknown.
+        attempt: Its number; None if unknown.
+        marked_late: Whether Canvas calls it late.
     """
-    canvas = _canvas([entry.name for entry in entries])
-    owners = []
-    for entry in entries:
-        own = entry.name if entry.is_dir() else stem(entry.name)
-        told = metadata.get(entry.name) or ([canvas[entry.name]] if entry.name in canvas else [])
-        listed = next((roster[key] for key in (entry.name, own, *told) if key in roster), None)
-        owners.append(listed or "_".join(told) or own)
-    return owners
+
+    students: tuple[Student, ...]
+    row: str = ""
+    submitted: datetime | None = None
+    attempt: int | None = None
+    marked_late: bool = False
 
 
-def _canvas(names: Sequence[str]) -> dict[str, str]:
-    """Return the ids in names of Canvas's form, unless two students share one: then the numbers are no ids."""
+def by_form(names: Sequence[str]) -> dict[str, Told]:
+    """Return what names of the forms of Canvas and Moodle tell, by name."""
+    return {**_canvas(names), **{name: told for name in names if (told := _moodle(name))}}
+
+
+def _moodle(name: str) -> Told | None:
+    match = _MOODLE.fullmatch(name)
+    if match is None:
+        return None
+    return Told((Student(match["id"], match["name"], "", "moodle", match["id"]),), f"{match['name']}_{match['id']}")
+
+
+def _canvas(names: Sequence[str]) -> dict[str, Told]:
+    """Leave out the names whose number two students share: then the numbers are no ids."""
     found = {name: match for name in names if (match := _CANVAS.fullmatch(name))}
     owners: dict[str, set[str]] = defaultdict(set)
     for match in found.values():
         owners[match["id"]].add(match["name"])
-    return {name: match["id"] for name, match in found.items() if len(owners[match["id"]]) == 1}
+    told = {}
+    for name, match in found.items():
+        if len(owners[match["id"]]) == 1:
+            again = _RESUBMITTED.fullmatch(match["file"])
+            attempt = int(again[1]) + 1 if again else 1
+            student = Student(match["id"], system="canvas", number=match["id"])
+            told[name] = Told((student,), attempt=attempt, marked_late=match["late"] is not None)
+    return told
 
 
-def read_gradescope(folder: Path) -> dict[str, list[str]]:
-    """Return the submitters of each folder of a Gradescope export: their ids, or mail addresses, or names.
+def read_gradescope(folder: Path) -> dict[str, Told]:
+    """Return what a Gradescope export tells, by folder; nothing for a folder that is no such export.
 
-    Returns nothing for a folder that is no such export.
+    A student is called by the id, or the mail address, or the name that Gradescope has.
 
     Raises:
         ExportError: Its `submission_metadata.yml` is unusable.
@@ -65,57 +91,34 @@ def read_gradescope(folder: Path) -> dict[str, list[str]]:
     Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or a time that cannot be
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = "" if line is None else f", line {line + 1}"
         raise ExportError(f"{path}{where}: cannot be read: {getattr(error, 'problem', None) or error}") from None
     if not isinstance(content, dict):
         raise ExportError(f"{path}, line 1: a table of submissions is expected")
-    return {str(name): [_id(s) for s in _submitters(entry)] for name, entry in content.items()}
+    return {str(name): _told(entry) for name, entry in content.items() if isinstance(entry, dict)}
 
 
-def _submitters(entry: Any) -> list[Any]:
-    found = entry.get(":submitters") or entry.get("submitters") if isinstance(entry, dict) else None
-    return [s for s in found if isinstance(s, dict) and _id(s)] if isinstance(found, list) else []
+def _told(entry: Mapping[Any, Any]) -> Told:
+    submitters = _value(entry, "submitters")
+    people = [s for s in submitters if isinstance(s, dict)] if isinstance(submitters, list) else []
+    students = [student for one in people if (student := _student(one)).id]
+    return Told(tuple(students), submitted=_instant(_value(entry, "created_at")))
 
 
-def _id(submitter: Mapping[str, Any]) -> str:
-    values = (submitter.get(f"{colon}{key}") for key in ("sid", "email", "name") for colon in (":", ""))
-    return next((str(value) for value in values if value not in (None, "")), "")
+def _student(submitter: Mapping[Any, Any]) -> Student:
+    sid, email, name = (str(_value(submitter, key) or "") for key in ("sid", "email", "name"))
+    return Student(sid or email or name, name, email, "gradescope", sid)
 
 
-def read_roster(path: Path) -> dict[str, str]:
-    """Return the id of each submission that a roster lists.
+def _value(table: Mapping[Any, Any], key: str) -> Any:
+    """Return what stands at a key of Ruby's, which begins with a colon, or of anyone's."""
+    return table.get(f":{key}", table.get(key))
 
-    A roster is a CSV file with a header. Its column `submission` names the entry, with or without extension, or the
-    id or mail address that an export gave; its column `id` is the name that the row of grades.csv gets. Further
-    columns are left out of account.
 
-    Raises:
-        ExportError: It cannot be read, a column is missing, or a line is blank in one, or repeats another.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"{path}: cannot be read: {error}") from None
-    reader = csv.DictReader(text.splitlines(), strict=True)
-    found: dict[str, str] = {}
-    lines: dict[tuple[str, str], int] = {}
-    try:
-        reader.fieldnames = [(name or "").strip().lower() for name in reader.fieldnames or []]
-        for column in ("submission", "id"):
-            if column not in reader.fieldnames:
-                raise ExportError(f"{path}, line 1: no column `{column}`; a roster has `submission` and `id`")
-        for row in reader:
-            cells = {column: (row.get(column) or "").strip() for column in ("submission", "id")}
-            for column, cell in cells.items():
-                if not cell:
-                    raise ExportError(f"{path}, line {reader.line_num}: no {column}")
-                if (column, cell) in lines:
-                    first = lines[column, cell]
-                    raise ExportError(f"{path}, line {reader.line_num}: {column} {cell!r} stands in line {first} too")
-                lines[column, cell] = reader.line_num
-            found[cells["submission"]] = cells["id"]
-    except csv.Error as error:
-        raise ExportError(f"{path}, line {reader.reader.line_num}: {error}") from None
-    return found
+def _instant(time: Any) -> datetime | None:
+    """Return a time of YAML: one without a zone is in UTC, by the rules of YAML."""
+    if not isinstance(time, datetime):
+        return None
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

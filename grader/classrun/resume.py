@@ -26,7 +26,7 @@ class Stamp:
         sandbox: By name.
         data: Images of the training task.
         tasks: Those selected, as in pytest's -m; empty for all.
-        offering: Text of another offering than the grader's own, which is part of its version.
+        offering: What decides in another offering than the grader's own, which is part of its version.
     """
 
     sha256: str

@@ -12,8 +12,11 @@ from distributed import Client
 from tqdm import tqdm
 
 from grader import seeds
+from grader.report import gradebooks
+from grader.report import submissions as listing_file
 from grader.report.entry import Entry
 from grader.report.files import write_whole
+from grader.report.submissions import Listing
 
 from . import cluster, exports, fleet, gradebook, pages, resume
 from .entries import Submission, collect, listing
@@ -21,12 +24,19 @@ from .fleet import ClusterLost
 from .gradebook import GRADED
 from .job import Job
 from .ledger import Ledger
+from .owners import owners
 from .resume import Stamp
 from .sandbox import NoSuchSandbox, chosen
 from .settings import Settings, Unusable
 from .version import THREADS, grader_version
 
-RESERVED = (gradebook.FILE_NAME, *pages.NAMES, seeds.FILE_NAME)
+RESERVED = (
+    gradebook.FILE_NAME,
+    listing_file.FILE_NAME,
+    *pages.NAMES,
+    *gradebooks.FILE_NAMES.values(),
+    seeds.FILE_NAME,
+)
 _MARGIN_S = 60.0  # beyond the grader's own limit for a submission: its start, its oracles and its end
 _BETWEEN_SAVES_S = 5.0
 _UNPROTECTED = (
@@ -62,6 +72,7 @@ def grade_class(settings: Settings) -> Summary:
     """
     submissions = read(settings)
     ledger = Ledger(settings.out, submissions)
+    write_listing(settings, submissions)
     stopped = ""
     try:
         _grade(settings, submissions, ledger)
@@ -73,7 +84,7 @@ def grade_class(settings: Settings) -> Summary:
         stopped = str(error)
     ledger.try_again()
     entries = ledger.entries()
-    unwritten = write_grades(settings, entries)
+    unwritten = write_grades(settings, entries) or write_listing(settings, submissions)
     changes: list[str] = []
     try:
         changes = pages.write_pages(settings.out, entries, settings.title, settings.earlier)
@@ -97,16 +108,27 @@ def read(settings: Settings) -> list[Submission]:
     if not entries:
         raise Unusable(f"{settings.folder} holds no submissions")
     metadata = exports.read_gradescope(settings.folder)
-    return collect(entries, settings.roster, metadata, RESERVED)
+    return collect(entries, owners(entries, settings.roster, metadata), RESERVED)
+
+
+def write_listing(settings: Settings, submissions: Sequence[Submission]) -> str:
+    """Write who handed in what, for gradebooks; returns why that failed, or nothing."""
+    points = settings.offering.points
+    handed_in = tuple(s.handed_in for s in submissions if s.handed_in)
+    listing = Listing(settings.title, 100 * sum(points[task] for task in settings.tasks), handed_in)
+    return _write(settings, listing_file.FILE_NAME, listing_file.text(listing))
 
 
 def write_grades(settings: Settings, entries: Sequence[Entry]) -> str:
     """Write grades.csv; returns why that failed, as on a full disk, or nothing."""
-    text = gradebook.text(entries, settings.tasks, settings.offering.points)
+    return _write(settings, gradebook.FILE_NAME, gradebook.text(entries, settings.tasks, settings.offering.points))
+
+
+def _write(settings: Settings, name: str, text: str) -> str:
     try:
-        write_whole(settings.out / gradebook.FILE_NAME, text)
+        write_whole(settings.out / name, text)
     except OSError as error:
-        return f"{settings.out / gradebook.FILE_NAME} cannot be written: {error.strerror}"
+        return f"{settings.out / name} cannot be written: {error.strerror}"
     return ""
 
 
@@ -150,7 +172,7 @@ def _without_kept(
             sandbox=sandbox,
             data=settings.data,
             tasks=settings.expression or "",
-            offering=settings.offering_text,
+            offering=settings.offering.decisive() if settings.offering_text else "",
         )
         if results := kept.get(stamp):
             ledger.keep(submission.name, results)

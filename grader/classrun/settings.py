@@ -10,6 +10,8 @@ from grader.judge import offering
 from grader.judge.offering import Offering
 from grader.judge.tasks import TASKS
 
+from .roster import Listed, read_roster
+
 
 class Unusable(ValueError):  # noqa: N818
     """Nothing can be graded in this way; the message says what to do."""
@@ -31,7 +33,7 @@ class Settings:
         scheduler: Address of a cluster to use instead; None for this machine.
         sandbox: As asked for.
         data: Images of the training task.
-        roster: Ids by submission.
+        roster: What the instructor's own list says, by submission.
         title: Heading of the pages.
         earlier: Output folder of an earlier run to compare with.
     """
@@ -47,7 +49,7 @@ class Settings:
     scheduler: str | None
     sandbox: str
     data: str
-    roster: dict[str, str]
+    roster: dict[str, Listed]
     title: str = "Class run"
     earlier: Path | None = None
 
@@ -56,10 +58,9 @@ def settings(options: argparse.Namespace) -> Settings:
     """Return the settings that the options of the command amount to; everything is looked at that can be wrong.
 
     Raises:
-        Unusable, SecretError, OfferingError, ExportError: An option is wrong, or names what cannot be used.
+        Unusable, SecretError, OfferingError, TableError: An option is wrong, or names what cannot be used.
     """
     from .cluster import usable_cores
-    from .exports import read_roster
 
     if options.jobs is not None and options.scheduler:
         raise Unusable("--jobs is for this machine; with --scheduler, the cluster has as many as it has threads")

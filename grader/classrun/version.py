@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from grader.arguments import ROOT
+from grader.judge import offering
 
 _LIBRARIES = ("torch", "numpy", "scipy", "hypothesis", "pytest")
 THREADS = 1
@@ -16,13 +17,19 @@ THREADS = 1
 def grader_version(root: Path = ROOT) -> str:
     """Return 16 characters that change when a verdict may: with the text of grader/ and data/, or a library.
 
+    Of offering.toml, points and limits count: the rest of it decides no verdict.
+
     Args:
         root: The project.
+
+    Raises:
+        OfferingError: The project's own offering is unusable.
     """
     digest = hashlib.sha256()
     for path in sorted(_files(root), key=lambda p: p.relative_to(root).as_posix()):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    digest.update(offering.load(root / "grader" / "offering.toml").decisive().encode())
     for library in _LIBRARIES:
         digest.update(f"{library} {_version(library)}\n".encode())
     digest.update(f"python {platform.python_version()}\n".encode())
@@ -33,7 +40,7 @@ def _files(root: Path) -> Iterator[Path]:
     for room in ("grader", "data"):
         yield from (root / room).rglob("*.py")
     yield from (path for path in (root / "data" / "sample").rglob("*") if path.is_file())
-    yield from (root / "grader" / "offering.toml", root / "setup.cfg")
+    yield root / "setup.cfg"
 
 
 def _version(library: str) -> str:

@@ -19,14 +19,20 @@ class Answers(Protocol):
         """Return one of them."""
 
 
-def expect_shape(actual: Tensor, shape: Sequence[int], what: str) -> None:
-    """Demand a shape.
+def expect_shape(actual: Tensor, shape: Sequence[int], what: str, hint: str = "") -> None:
+    """Demand a shape; the hint, if there is none, is what such a shape mostly comes from.
 
     Raises:
         CheckFailed: It has another one.
     """
     if tuple(actual.shape) != tuple(shape):
-        fail(f"{what} of shape {_shape(shape)}", f"shape {_shape(actual.shape)}", hint=_shape_hint(actual, shape))
+        hint = hint or _shape_hint(actual, shape)
+        fail(f"{what} of shape {_shape(shape)}", f"shape {_shape(actual.shape)}", hint=hint)
+
+
+ONLY_IN_FLOAT32 = "float64 came out right: which step works in a lower precision, or makes tensors of another dtype?"
+ONLY_THESE = "others came out right: does it depend on how many there are, how extreme, or how they lie in memory?"
+ONLY_EXTREMES = "moderate means and variances came out right: is anything clamped or added (an epsilon) on the way?"
 
 
 def expect_dtype(actual: Tensor, dtype: torch.dtype, what: str) -> None:
@@ -136,8 +142,12 @@ def expect_repeated(
         CheckFailed: One of them differs.
     """
     expect_close(answer["value_0"], expected, what, rtol=rtol, atol=atol, known=known, hint=hint)
-    again = hint or "the first call was right: what does a call leave behind that the next one finds?"
-    expect_close(answer["value_1"], expected, f"at the second call, {what}", rtol=rtol, atol=atol, hint=again)
+    again, what = (
+        "the first call was right: what does a call leave behind that the next one finds?",
+        f"{what}, once more",
+    )
+    expect_shape(answer["value_1"], expected.shape, what, again)
+    expect_close(answer["value_1"], expected, what, rtol=rtol, atol=atol, hint=again)
 
 
 def expect_unchanged(names: object, what: str) -> None:
@@ -154,6 +164,37 @@ def expect_unchanged(names: object, what: str) -> None:
             hint=by_id("in_place_change").hint,
             diagnosis="in_place_change",
         )
+
+
+def own_hint(names: object) -> str:
+    """Return a hint on the model's own parameters, the probe's list `names`; none if there are none."""
+    if not isinstance(names, list) or not names:
+        return ""
+    listed = ", ".join(str(name) for name in names[:4])
+    return f"no formula has a parameter: does the result depend on {listed}, which learns and will not stay as it is?"
+
+
+def expect_switched_back(left: object, what: str) -> None:
+    """Demand that modes are what they were before a call; `left` is the probe's list of what is not.
+
+    Raises:
+        CheckFailed: Something was left switched.
+    """
+    if left:
+        found = by_id("model_left_switched")
+        listed = ", ".join(str(each) for each in left) if isinstance(left, list) else str(left)
+        fail(f"{what} leaves the model in its mode", f"afterwards, {listed}", hint=found.hint, diagnosis=found.id)
+
+
+def expect_same(one: Tensor, other: Tensor, what: str, found: Misconception) -> None:
+    """Demand that two calls for the same thing agree bit for bit; what is not finite is called so first.
+
+    Raises:
+        CheckFailed: They differ.
+    """
+    expect_finite(one, what)
+    if not torch.equal(one, other):
+        fail(f"{what}: the same at every call", "two different results", hint=found.hint, diagnosis=found.id)
 
 
 def _unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -184,8 +225,8 @@ def expect_varies(actual: Tensor, what: str) -> None:
     """Demand rows that differ from each other: a constant of the right shape is no answer.
 
     Raises:
-        CheckFailed: All rows are the same.
+        CheckFailed: All rows are the same, or some number is nan or infinite.
     """
-    same = (actual == actual[:1]) | (actual.isnan() & actual[:1].isnan())
-    if len(actual) > 1 and bool(same.all()):
-        fail(f"{what} of its own for every input", "the same result for every input")
+    expect_finite(actual, what)
+    if len(actual) > 1 and bool((actual == actual[:1]).all()):
+        fail(f"{what}: different for different inputs", "the same result for every input")

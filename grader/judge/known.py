@@ -46,6 +46,12 @@ class KnownModel:
         flat = z @ self.tensors["decoder_weight"].T + self.tensors["decoder_bias"]
         return (flat + self.tensors["decoder_bend"] * flat.sin()).unflatten(1, self.image_shape)
 
+    def stretched(self, x: Float64[Tensor, "B C S S"], largest: float) -> "KnownModel":
+        """Return the same model with log-variances scaled, so that on images x the farthest from 0 is `largest` off."""
+        scale = largest / self.head("logvar", x).abs().max()
+        heads = {name: scale * self.tensors[name] for name in ("logvar_weight", "logvar_bias")}
+        return KnownModel(self.sizes, {**self.tensors, **heads})
+
     def codes(self, images: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
         """Return the codes that decode to `images`, by least squares; for a decoder without bend."""
         pinv = torch.linalg.pinv(self.tensors["decoder_weight"])
@@ -65,10 +71,13 @@ class KnownModel:
         return {name: g for name, g in zip(leaves, gradients, strict=True) if g is not None}
 
 
-def random_model(draw: Draw, *, bend: float = 0.0, logvar_scale: float = 0.3, **sizes: int) -> KnownModel:
+def random_model(
+    draw: Draw, *, bend: float = 0.0, logvar_scale: float = 0.3, head_scale: float = 1.0, **sizes: int
+) -> KnownModel:
     """Return a model with random linear parts: means and log-variances of order one, images of order one.
 
-    With a `bend` other than 0 the decoder is no longer linear. A `logvar_scale` of 8 makes log-variances of order 15.
+    With a `bend` other than 0 the decoder is no longer linear. A `logvar_scale` of 16 makes log-variances of order 30;
+    a small `head_scale` brings all posteriors close to the prior.
     """
     sizes = {**SIZES, **sizes}
     pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]
@@ -76,10 +85,10 @@ def random_model(draw: Draw, *, bend: float = 0.0, logvar_scale: float = 0.3, **
         sizes,
         {
             "encoder_weight": draw.normal(HIDDEN, pixels, scale=1.0 / math.sqrt(pixels)),
-            "mean_weight": draw.normal(z_dim, HIDDEN, scale=1.0),
-            "mean_bias": draw.normal(z_dim),
-            "logvar_weight": draw.normal(z_dim, HIDDEN, scale=logvar_scale),
-            "logvar_bias": draw.normal(z_dim, scale=0.5),
+            "mean_weight": draw.normal(z_dim, HIDDEN, scale=head_scale),
+            "mean_bias": draw.normal(z_dim, scale=head_scale),
+            "logvar_weight": draw.normal(z_dim, HIDDEN, scale=head_scale * logvar_scale),
+            "logvar_bias": draw.normal(z_dim, scale=head_scale * 0.5),
             "decoder_weight": draw.normal(pixels, z_dim, scale=0.5),
             "decoder_bias": draw.normal(pixels, scale=0.3),
             "decoder_bend": torch.tensor(bend, dtype=torch.float64),
@@ -98,14 +107,14 @@ def true_posterior_model(draw: Draw, *, inflation: float = 1.0, gain: float = 3.
     pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]
     weight = draw.orthonormal(pixels, z_dim) * gain
     bias = draw.normal(pixels, scale=0.3)
-    precision = 1.0 + gain**2
+    precision, hidden = 1.0 + gain**2, max(HIDDEN, z_dim + 1)
     return KnownModel(
         sizes,
         {
-            "encoder_weight": torch.cat([weight.T, torch.zeros(HIDDEN - z_dim, pixels, dtype=weight.dtype)]),
-            "mean_weight": torch.eye(z_dim, HIDDEN, dtype=weight.dtype) / precision,
+            "encoder_weight": torch.cat([weight.T, torch.zeros(hidden - z_dim, pixels, dtype=weight.dtype)]),
+            "mean_weight": torch.eye(z_dim, hidden, dtype=weight.dtype) / precision,
             "mean_bias": -(bias @ weight) / precision,
-            "logvar_weight": torch.zeros(z_dim, HIDDEN, dtype=weight.dtype),
+            "logvar_weight": torch.zeros(z_dim, hidden, dtype=weight.dtype),
             "logvar_bias": torch.full((z_dim,), math.log(inflation / precision), dtype=weight.dtype),
             "decoder_weight": weight,
             "decoder_bias": bias,

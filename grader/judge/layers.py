@@ -7,7 +7,11 @@ import torch
 
 from .check import fail
 from .expect import Answers, expect_close, expect_finite, expect_shape, expect_unchanged
+from .known import SIZES
 from .misconceptions import by_id
+
+# Widths that groups of channels and attention heads divide, as they do the 16 of the short run.
+LAYER_SIZES = {**SIZES, "encoder_features": 16, "decoder_features": 32}
 
 
 def expect_all_parameters_learn(facts: dict[str, Any], part: str) -> None:

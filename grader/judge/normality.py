@@ -1,4 +1,4 @@
-"""Is this noise independent standard normal? Six tests, each of which fails right noise with probability <= 1e-10."""
+"""Is this noise independent standard normal? Seven tests, each of which fails right noise with probability <= 1e-10."""
 
 import math
 
@@ -21,6 +21,8 @@ def expect_standard_normal(noise: Float64[Tensor, "calls B z"], what: str, unifo
       0.113 for n = 8,192, so that a variance off by 20 % is caught.
     * Distribution: the Kolmogorov-Smirnov distance is at most sqrt(t / (2 n)) (Dvoretzky, Kiefer and Wolfowitz 1956,
       with Massart's constant); 0.038 for n = 8,192. Uniform noise of unit variance lies 0.057 off.
+    * Tails: some number lies beyond t, where t is such that none of n does so with probability 1e-10; 2.99 for
+      n = 8,192. It catches noise that is cut off there or earlier.
     * Rows: no two agree, up to sign, to 1e-3 in all z numbers; for z = 5 and 800 rows that happens by chance with a
       probability below 1e-9.
     * Independence of neighbouring calls, rows and dimensions: the sum of m products of disjoint pairs. The
@@ -62,6 +64,7 @@ def _expect_distribution(flat: Float64[Tensor, " n"], what: str, uniform: str) -
     mean, variance = float(flat.mean()), float((flat**2).mean())
     distance = ks_distance(flat.sort().values)
     bounds = (6.6 / math.sqrt(n), 2 * math.sqrt(_LOG / n) + 2 * _LOG / n, math.sqrt(_LOG / (2 * n)))
+    largest, tail = float(flat.abs().max()), least_largest(n)
     if not (abs(mean) <= bounds[0] and abs(variance - 1) <= bounds[1] and distance <= bounds[2]):
         named = uniform if _looks_uniform(flat) else "noise_not_normal"
         fail(
@@ -71,6 +74,20 @@ def _expect_distribution(flat: Float64[Tensor, " n"], what: str, uniform: str) -
             hint=by_id(named).hint,
             diagnosis=named,
         )
+    if not largest >= tail:
+        found = by_id("noise_cut_off")
+        fail(
+            f"{what} is standard normal: of {n} numbers the largest is {tail:.2f} or more",
+            f"{largest:.2f}",
+            hint=found.hint,
+            diagnosis=found.id,
+        )
+
+
+def least_largest(n: int) -> float:
+    """Return t such that n standard normal numbers all lie within +-t with probability 1e-10."""
+    inside = FALSE_FAILURE ** (1 / n)  # the probability of one number
+    return float(torch.special.ndtri(torch.tensor((1 + inside) / 2, dtype=torch.float64)))
 
 
 def _looks_uniform(flat: Float64[Tensor, " n"]) -> bool:

@@ -50,8 +50,7 @@ def validate(shares: Iterable[tuple[str, Kind, int]]) -> None:
 def score(verdicts: Sequence[Verdict], points: dict[str, int]) -> tuple[TaskResult, ...]:
     """Return the results of the tasks judged, in the order of the handout.
 
-    Where a value check of a task did not pass, its gradient and statistics checks pay nothing, whatever they found;
-    shape checks still do, unless every value check says that nothing was attempted.
+    Where a value check of a task did not pass, only its shape checks pay, whatever the others found.
     """
     tasks = []
     for task in TASKS:
@@ -75,8 +74,9 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
         output=verdict.output,
         diagnosis=verdict.diagnosis,
     )
-    if value_is_wrong and verdict.kind in ("gradient", "statistics"):
-        # What follows from a wrong value is no mistake of its own: it must not be named as one.
-        output = "passes, but pays only once the value is right" if result.score else result.output
-        return replace(result, score=0, output=output, diagnosis=None)
-    return result
+    if not value_is_wrong or verdict.kind == "shape":
+        return result
+    if result.score:
+        return replace(result, score=0, output="passes, but pays only once the value is right")
+    # What follows from a wrong value is no mistake of its own: it must not be named as one.
+    return result if verdict.kind == "value" else replace(result, diagnosis=None)

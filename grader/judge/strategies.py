@@ -27,11 +27,25 @@ class Parameters:
     logvar_scale: float
     logvar_shift: float
 
+    def __str__(self) -> str:
+        """Say what is drawn, for a report."""
+        rows, z = self.shape
+        variance = f"{self.logvar_shift:g} +- {self.logvar_scale:g}"
+        return f"of {rows} x {z} numbers, means 0 +- {self.mean_scale:g}, log-variances {variance}"
+
     def fill(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """Return mean and logvar, float64, log-variances within the range that the constructor keeps."""
         mean = draw.normal(*self.shape, scale=self.mean_scale)
         logvar = draw.normal(*self.shape, scale=self.logvar_scale) + self.logvar_shift
         return mean, logvar.clamp(-30.0, 20.0)
+
+
+EXTREMES = (  # close to the prior, narrow, wide and far: where a clamp or an epsilon shows, in every grading
+    Parameters((4, 3), mean_scale=0.01, logvar_scale=0.01, logvar_shift=0.0),
+    Parameters((4, 3), mean_scale=0.3, logvar_scale=1.0, logvar_shift=-25.0),
+    Parameters((4, 3), mean_scale=1.0, logvar_scale=1.0, logvar_shift=16.0),
+    Parameters((4, 3), mean_scale=1e3, logvar_scale=0.3, logvar_shift=0.0),
+)
 
 
 def parameters() -> "SearchStrategy[Parameters]":

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-_DISTRIBUTION = ("distribution", "sample", "kl", "nll", "mode")
-_PARTS = ("decoder", "encoder", "vae")
+_METHODS = ("sample", "kl", "nll", "mode")
+_MODEL = ("distribution", *_METHODS, "decoder", "encoder", "vae", "encode", "decode", "prior_sample")
 
 
 @dataclass(frozen=True)
@@ -21,23 +21,23 @@ class Task:
     leans_on: tuple[str, ...] = ()
 
 
-def _leaning(task: str, *others: str) -> tuple[str, ...]:
-    return tuple(name for name in (*_DISTRIBUTION, *_PARTS, *others) if name != task)
+def _all_but(task: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name != task)
 
 
 TASKS = (
     Task("encoder", "Encoder", ("decoder",)),
     Task("decoder", "Decoder", ("encoder",)),
-    Task("sample", "DiagonalGaussianDistribution.sample"),
-    Task("kl", "DiagonalGaussianDistribution.kl"),
-    Task("nll", "DiagonalGaussianDistribution.nll"),
-    Task("mode", "DiagonalGaussianDistribution.mode"),
-    Task("encode", "VAE.encode", _leaning("encode")),
-    Task("decode", "VAE.decode", _leaning("decode")),
-    Task("prior_sample", "VAE.sample", _leaning("prior_sample", "encode", "decode")),
-    Task("forward", "VAE.forward", _leaning("forward", "encode", "decode")),
-    Task("log_likelihood", "VAE.log_likelihood", _leaning("log_likelihood", "encode", "decode")),
-    Task("interpolate", "interpolate", _leaning("interpolate", "encode", "decode")),
+    Task("sample", "DiagonalGaussianDistribution.sample", _all_but("sample", _METHODS)),
+    Task("kl", "DiagonalGaussianDistribution.kl", _all_but("kl", _METHODS)),
+    Task("nll", "DiagonalGaussianDistribution.nll", _all_but("nll", _METHODS)),
+    Task("mode", "DiagonalGaussianDistribution.mode", _all_but("mode", _METHODS)),
+    Task("encode", "VAE.encode", _all_but("encode", _MODEL)),
+    Task("decode", "VAE.decode", _all_but("decode", _MODEL)),
+    Task("prior_sample", "VAE.sample", _all_but("prior_sample", _MODEL)),
+    Task("forward", "VAE.forward", _MODEL),
+    Task("log_likelihood", "VAE.log_likelihood", _MODEL),
+    Task("interpolate", "interpolate", _MODEL),
     Task("training", "the whole file trains"),
 )
 

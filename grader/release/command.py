@@ -12,7 +12,6 @@ _EXAMPLES = """examples:
   python -m grader release
   python -m grader release --out dist/spring-2027
   python -m grader release --secret-file ~/vae-secret
-  python -m grader class submissions/ --out class-results/ --secret-file dist/secret
 
 OUT gets
   student.zip        for students: assignment, data, the grader and how to begin
@@ -26,7 +25,8 @@ the reference, and the grader that students get grades it: no release unless the
 skeleton none. This takes half a minute.
 
 The secret comes from $VAE_GRADER_SECRET or --secret-file; without either, the one that OUT keeps is used, or made. Keep
-it, and keep it from students: whoever knows it can compute the inputs of an official grading beforehand.
+it, and keep it from students: whoever knows it can compute the inputs of an official grading beforehand. Class runs use
+it by `python -m grader class ... --secret-file OUT/secret`.
 
 Where graders install packages from is `wheel_index` in grader/offering.toml.
 
@@ -44,9 +44,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser = commands.add_parser(
         "release",
         help="build what students, Gradescope and GitHub Classroom get",
-        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom.",
+        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, and prove them first.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="OUT", help="where they go [dist]")
     parser.add_argument(

@@ -40,7 +40,7 @@ def shown(task: TaskResult) -> Shown:
         return Shown((), ())
     short = [check for check in task.checks if check.score < check.max_score]
     wrong_value = any(check.kind == "value" and check.status != "passed" for check in short)
-    waiting = tuple(check for check in short if wrong_value and check.kind in ("gradient", "statistics"))
+    waiting = tuple(c for c in short if wrong_value and (c.status == "passed" or c.kind in ("gradient", "statistics")))
     speaking = [check for check in short if check not in waiting]
     first = {check.output: check for check in reversed(speaking)}  # each text once, with the first check that has it
     explained = tuple(check for check in speaking if first[check.output] is check)

@@ -58,18 +58,20 @@ class Everywhere:
     tasks: tuple[str, ...]
 
 
-def page(record: Record, title: str) -> str:
+def page(record: Record, title: str, notes: Sequence[str] = ()) -> str:
     """Return the report of one submission as a page of HTML.
 
     Args:
         record: The submission, graded or not.
         title: What was graded, as the heading's small line says it: course, assignment, term.
+        notes: What else there is to say about the points, as what lateness took.
     """
     tasks = [_task(task) for task in record.result.tasks] if record.result else []
     everywhere = _everywhere(tasks)
     return render(
         "report.html",
         title=title,
+        notes=notes,
         record=record,
         result=record.result,
         tasks=tasks,

@@ -114,7 +114,7 @@ def read_class(folder: Path) -> list[Entry]:
     Raises:
         ValueError: The folder is none of a class run.
     """
-    statuses = _statuses(folder / "grades.csv")
+    statuses = read_statuses(folder / "grades.csv")
     graded = {file.parent.name for file in folder.glob("*/results.json")}
     if not statuses and not graded:
         raise ValueError(f"{folder} holds no class run: neither grades.csv nor any results.json")
@@ -122,7 +122,8 @@ def read_class(folder: Path) -> list[Entry]:
     return [_entry(folder, name, statuses.get(name, "graded")) for name in names]
 
 
-def _statuses(grades: Path) -> dict[str, str]:
+def read_statuses(grades: Path) -> dict[str, str]:
+    """Return the status of each row of a grades.csv; nothing if there is no such file."""
     if not grades.is_file():
         return {}
     with grades.open(encoding="utf-8-sig", newline="") as file:

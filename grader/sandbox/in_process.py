@@ -48,6 +48,11 @@ class InProcess:
     def __init__(self, file: SubmittedFile, home: Path):
         self._file, self._home = file, home
 
+    @property
+    def submission(self) -> str:
+        """Path of the student's file."""
+        return str(self._file.copy)
+
     def start(self, limits: Limits, standins: dict[str, str], seed: int) -> InProcessWorker:
         """Import the file; raises whatever it raises. Limits are not enforced."""
         serve = importlib.import_module("grader.worker.serve")

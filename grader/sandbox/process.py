@@ -56,6 +56,11 @@ class FreshInterpreters:
         self._worker: Worker | None = None
         self._number = 0
 
+    @property
+    def submission(self) -> str:
+        """Path of the student's file as a worker sees it."""
+        return str(self._file.copy)
+
     def start(self, limits: Limits, standins: dict[str, str], seed: int) -> Worker:
         """Start a worker and let it import the file; the one before it is ended.
 

@@ -118,6 +118,11 @@ class Zygote:
         )
 
     @property
+    def submission(self) -> str:
+        """Path of the student's file as a worker sees it."""
+        return self._view().submission
+
+    @property
     def process_id(self) -> int:
         """The process outside; another one once a lost zygote was replaced."""
         return self._process.pid

@@ -73,6 +73,9 @@ def open_submission(path: Path, sources: dict[str, str]) -> Submission:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = load(path)
+    torch.set_num_threads(
+        1
+    )  # whatever the file asks for: limits are in CPU seconds, and forks share the machine's cores
     return Submission(module, {name: module_from_source(name, source) for name, source in sources.items()})
 
 

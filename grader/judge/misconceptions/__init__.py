@@ -6,14 +6,13 @@ on its own inputs; the one whose values came names the mistake.
 
 from .catalogue import CATALOGUE, by_id
 from .distribution import wrong_kl, wrong_mode, wrong_nll, wrong_sample
-from .log_likelihood import diagnose_log_likelihood
+from .log_likelihood import log_densities, miscounted, wrong_log_likelihood
 from .misconception import Misconception, match
 from .model import (
     wrong_decode,
     wrong_encode,
     wrong_forward,
     wrong_interpolate,
-    wrong_log_likelihood,
     wrong_prior_sample,
 )
 
@@ -21,8 +20,9 @@ __all__ = [
     "CATALOGUE",
     "Misconception",
     "by_id",
-    "diagnose_log_likelihood",
+    "log_densities",
     "match",
+    "miscounted",
     "wrong_decode",
     "wrong_encode",
     "wrong_forward",

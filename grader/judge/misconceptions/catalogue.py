@@ -2,6 +2,17 @@
 
 from .misconception import Misconception
 
+_LAYERS = [
+    (
+        "unregistered",
+        "layers in a plain list, or made in forward",
+        "layers in a list, or made in forward, are not seen: make them in __init__, in nn.ModuleList or nn.Sequential",
+    ),
+    ("dead_parameters", "layers without effect", "is each layer used in forward, and is nothing detached?"),
+    ("mixes_batch", "images that see each other", "look for sums, means or reshapes across the batch dimension"),
+    ("random", "noise or dropout in eval mode", "what is random must heed self.training: see nn.Dropout"),
+]
+
 _ENTRIES = {
     "noise": [
         (
@@ -10,6 +21,7 @@ _ENTRIES = {
             "which distribution does the noise come from, which scale?",
         ),
         ("uniform", "uniform noise", "the noise is uniform: which function of torch draws from a normal distribution?"),
+        ("cut_off", "noise cut off", "large numbers never come: a normal distribution has no bounds, clamp none of it"),
         ("not_fresh", "noise drawn once", "draw one number per element, at every call: no fixed seed, no shared draw"),
     ],
     "gradient": [
@@ -20,20 +32,21 @@ _ENTRIES = {
         ),
     ],
     "in_place": [
-        ("change", "inputs or attributes overwritten", "operations ending in _ (add_, clamp_) and += work in place"),
+        (
+            "change",
+            "inputs or attributes overwritten",
+            "is one assigned anew? And operations ending in _ (add_, clamp_), +=, sort() and pop() work in place",
+        ),
+    ],
+    "model": [
+        ("left_switched", "train or eval mode left behind", "what calls eval() or turns gradients off must undo it"),
     ],
     "encoder": [
-        ("unregistered", "layers in a plain list", "a list of layers is not seen: use nn.ModuleList or nn.Sequential"),
-        ("dead_parameters", "layers without effect", "is each layer used in forward, and is nothing detached?"),
-        ("mixes_batch", "images that see each other", "look for sums, means or reshapes across the batch dimension"),
-        ("random", "noise or dropout in eval mode", "what is random must heed self.training: see nn.Dropout"),
+        *_LAYERS,
         ("out_features", "wrong width stated", "out_features must follow from the image's size and the strides"),
     ],
     "decoder": [
-        ("unregistered", "layers in a plain list", "a list of layers is not seen: use nn.ModuleList or nn.Sequential"),
-        ("dead_parameters", "layers without effect", "is each layer used in forward, and is nothing detached?"),
-        ("mixes_batch", "images that see each other", "look for sums, means or reshapes across the batch dimension"),
-        ("random", "noise or dropout in eval mode", "what is random must heed self.training: see nn.Dropout"),
+        *_LAYERS,
         (
             "no_transposed_convolution",
             "another way to upsample",
@@ -101,6 +114,7 @@ _ENTRIES = {
         ("var_as_logvar", "exp of the head", "the head's output is a log-variance already"),
         ("log_of_var", "log of the head", "the head's output is a log-variance already"),
         ("logvar_doubled", "twice the head", "std, variance and their logarithms: which one is the head's output?"),
+        ("logvar_halved", "half the head", "std, variance and their logarithms: which one is the head's output?"),
         ("tanh_mean", "mean through tanh", "the heads' outputs are used as they are"),
     ],
     "decode": [
@@ -130,10 +144,17 @@ _ENTRIES = {
             "chance beside given noise",
             "if noise is given, the sample uses it, and nothing else is random",
         ),
+        ("var_for_std", "mean + var * noise", "the noise of the code is scaled by a standard deviation"),
         ("prior_decoded", "noise decoded", "the code comes from the posterior of this image, not from the prior"),
         ("averaged", "averages over the batch", "one number per image is asked for"),
         ("mean_over_pixels", "mean over pixels", "log-densities of pixels add up"),
         ("negated_nll", "log-likelihood for nll", "the sign of the nll"),
+        ("squared_error", "squared error for nll", "that is a squared error, not yet a negative log-density"),
+        (
+            "half_squared_error",
+            "half squared error for nll",
+            "that is the exponent of the density only: its constant is missing",
+        ),
         ("sampled_pixels", "a draw from p(x|z)", "the reconstruction is a mode, not a draw"),
         ("reconstruction_is_x", "the input returned", "the reconstruction is decoded from a code"),
         ("nll_of_reconstruction", "nll of the reconstruction", "whose density is to be evaluated at which point?"),
@@ -149,6 +170,17 @@ _ENTRIES = {
         ("no_posterior", "posterior left out", "samples come from q, not from the prior: what corrects for that?"),
         ("minus_prior", "prior divided", "one of the densities stands on the wrong side of the fraction"),
         ("plus_posterior", "posterior multiplied", "one of the densities stands on the wrong side of the fraction"),
+        ("likelihood_only", "prior and posterior left out", "a weight has three densities: which two are missing?"),
+        (
+            "posterior_scale",
+            "log-determinant of the posterior left out",
+            "a narrower posterior is denser at its codes: is q's density complete?",
+        ),
+        (
+            "wrong_count",
+            "another number of codes than K",
+            "count the codes: each image needs K of its own, whatever the chunks",
+        ),
         ("underflow", "exp before the mean", "exp(-3000) is 0 in floating point: stay in logarithms"),
         ("one_sample", "K samples that are all the same", "each of the K codes needs noise of its own"),
         (

@@ -12,14 +12,15 @@ from .misconception import Misconception
 Known = list[tuple[Misconception, Tensor]]
 
 
-def _named(task: str, formulas: dict[str, Tensor]) -> Known:
+def named(task: str, formulas: dict[str, Tensor]) -> Known:
+    """Return formulas with the misconceptions that they stand for, by their names within the task."""
     return [(by_id(f"{task}_{name}"), values) for name, values in formulas.items()]
 
 
 def wrong_sample(mean: Tensor, logvar: Tensor, noise: Tensor) -> Known:
     """Return what each misconception of `sample` would give."""
     std, var = (0.5 * logvar).exp(), logvar.exp()
-    return _named(
+    return named(
         "sample",
         {
             "var_for_std": mean + var * noise,
@@ -57,7 +58,7 @@ def wrong_kl(mean: Tensor, logvar: Tensor) -> Known:
         "mean_over_dims": 0.5 * right / mean.shape[1],
         "missing_half_mean": square + 0.5 * (var - 1 - logvar),
     }
-    return _named("kl", {**{k: 0.5 * v.sum(1) for k, v in half.items()}, **{k: v.sum(1) for k, v in whole.items()}})
+    return named("kl", {**{k: 0.5 * v.sum(1) for k, v in half.items()}, **{k: v.sum(1) for k, v in whole.items()}})
 
 
 def wrong_nll(mean: Tensor, logvar: Tensor, sample: Tensor, dims: Sequence[int]) -> Known:
@@ -84,13 +85,13 @@ def wrong_nll(mean: Tensor, logvar: Tensor, sample: Tensor, dims: Sequence[int])
         "var_multiplied": constant + logvar + square * var,
         "pi_once": constant - math.log(2) + logvar + square / var,
     }
-    return _named("nll", {name: 0.5 * terms.sum(axes) for name, terms in half.items()})
+    return named("nll", {name: 0.5 * terms.sum(axes) for name, terms in half.items()})
 
 
 def wrong_mode(mean: Tensor, logvar: Tensor) -> Known:
     """Return what each misconception of `mode` would give."""
     std, var = (0.5 * logvar).exp(), logvar.exp()
-    return _named(
+    return named(
         "mode",
         {
             "std": std,

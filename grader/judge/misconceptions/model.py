@@ -6,14 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .distribution import Known, _named
+from .distribution import Known, named
 
 
 def wrong_encode(mean: Tensor, logvar: Tensor) -> tuple[Known, Known]:
     """Return what misconceptions of `encode` would give for the posterior's mean, and then for its log-variance."""
     return (
-        _named("encode", {"swapped_heads": logvar, "tanh_mean": mean.tanh()}),
-        _named(
+        named("encode", {"swapped_heads": logvar, "tanh_mean": mean.tanh()}),
+        named(
             "encode",
             {
                 "no_logvar": torch.zeros_like(logvar),
@@ -21,6 +21,7 @@ def wrong_encode(mean: Tensor, logvar: Tensor) -> tuple[Known, Known]:
                 "var_as_logvar": logvar.exp(),
                 "log_of_var": logvar.log(),
                 "logvar_doubled": 2 * logvar,
+                "logvar_halved": 0.5 * logvar,
             },
         ),
     )
@@ -29,12 +30,12 @@ def wrong_encode(mean: Tensor, logvar: Tensor) -> tuple[Known, Known]:
 def wrong_decode(image: Tensor) -> tuple[Known, Known]:
     """Return what misconceptions of `decode` would give for the likelihood's mean and for its log-variance."""
     means = {"sigmoid": image.sigmoid(), "tanh": image.tanh(), "clamped": image.clamp(-1, 1), "negated": -image}
-    return _named("decode", means), _named("decode", {"mean_as_logvar": image})
+    return named("decode", means), named("decode", {"mean_as_logvar": image})
 
 
 def wrong_prior_sample(image: Tensor, image_of_zero: Tensor, image_of_double: Tensor) -> Known:
     """Return what misconceptions of `prior_sample` would give for given noise."""
-    return _named(
+    return named(
         "prior_sample", {"noise_ignored": image_of_zero, "noise_scaled": image_of_double, "sigmoid": image.sigmoid()}
     )
 
@@ -49,12 +50,18 @@ def wrong_forward(
         return 0.5 * ((point - center) ** 2).flatten(1).sum(1) + 0.5 * pixels * math.log(2 * math.pi)
 
     image = decode(mean + std * noise)
-    right = nll(image, x)
+    right, constant = nll(image, x), nll(x, x)
     return {
-        "reconstruction": _named(
-            "forward", {"mean_decoded": decode(mean), "prior_decoded": decode(noise), "reconstruction_is_x": x}
+        "reconstruction": named(
+            "forward",
+            {
+                "mean_decoded": decode(mean),
+                "prior_decoded": decode(noise),
+                "var_for_std": decode(mean + std**2 * noise),
+                "reconstruction_is_x": x,
+            },
         ),
-        "nll": _named(
+        "nll": named(
             "forward",
             {
                 "swapped": kl,
@@ -63,18 +70,12 @@ def wrong_forward(
                 "negated_nll": -right,
                 "nll_of_reconstruction": nll(image, image),
                 "averaged": right.mean().expand_as(right),
+                "squared_error": 2 * (right - constant),
+                "half_squared_error": right - constant,
             },
         ),
-        "kl": _named("forward", {"swapped": right, "averaged": kl.mean().expand_as(kl)}),
+        "kl": named("forward", {"swapped": right, "averaged": kl.mean().expand_as(kl)}),
     }
-
-
-def wrong_log_likelihood(exact: Tensor, K: int) -> Known:
-    """Return what misconceptions of `log_likelihood` would give where every importance weight equals p(x)."""
-    formulas = {"negated": -exact, "averaged": exact.mean().expand_as(exact)}
-    if K > 1:
-        formulas |= {"missing_log_k": exact + math.log(K), "log_k_added": exact + 2 * math.log(K)}
-    return _named("log_likelihood", formulas)
 
 
 def wrong_interpolate(z_1: Tensor, z_2: Tensor, n_samples: int, decode: Callable[[Tensor], Tensor]) -> Known:
@@ -86,7 +87,7 @@ def wrong_interpolate(z_1: Tensor, z_2: Tensor, n_samples: int, decode: Callable
     blend = weight[:, :, None, None]
     angle = torch.acos(torch.nn.functional.cosine_similarity(z_1, z_2)).item()
     arc = (torch.sin((1 - weight) * angle) * z_1 + torch.sin(weight * angle) * z_2) / math.sin(angle)
-    return _named(
+    return named(
         "interpolate",
         {
             "reversed": decode(weight * z_1 + (1 - weight) * z_2),

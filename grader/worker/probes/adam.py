@@ -21,7 +21,7 @@ class Adam:
     def __init__(self, parameters: list[Tensor], lr: float):
         self._parameters = [p for p in parameters if p.requires_grad]
         self._lr = lr
-        self._moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in self._parameters]
+        self._moments: dict[int, tuple[Tensor, Tensor]] = {}
         self._steps = [0] * len(self._parameters)
 
     def step(self, loss: Tensor) -> None:
@@ -34,6 +34,8 @@ class Adam:
                 if parameter.grad is None:
                     continue
                 self._steps[i] += 1
+                if i not in self._moments:
+                    self._moments[i] = torch.zeros_like(parameter), torch.zeros_like(parameter)
                 first, second = self._moments[i]
                 first.lerp_(parameter.grad, 1 - BETA_1)
                 second.mul_(BETA_2).addcmul_(parameter.grad, parameter.grad, value=1 - BETA_2)

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..construct import lean_on_standins
 from ..submission import Submission
 from .found import Found, changed, leaves, method, need_tensor, pull_back, snapshot
 
@@ -41,6 +42,7 @@ def call(
         attributes that the method changed in place.
     """
     distribution_class = submission.find("DiagonalGaussianDistribution")
+    lean_on_standins(submission)
     inputs: dict[str, Tensor | None] = {"mean": mean, "logvar": logvar, "sample": sample, "noise": noise}
     if strided:
         inputs = {k: None if t is None else _restride(t) for k, t in inputs.items()}
@@ -49,7 +51,7 @@ def call(
     before = snapshot(inputs)
     arguments: dict[str, Any] = {k: inputs[k] for k in ("sample", "noise") if inputs[k] is not None}
     if dims is not None:
-        arguments["dims"] = dims
+        arguments["dims"] = list(dims)
     values: list[Tensor] = []
     altered: set[str] = set()
     for _ in range(objects):
@@ -59,6 +61,8 @@ def call(
             values.append(need_tensor(method(made, "DiagonalGaussianDistribution", name)(**arguments), f"{name}()"))
         altered.update(changed(attributes, {a: getattr(made, a, None) for a in _ATTRIBUTES}))
     altered.update(changed(before, inputs))
+    if dims is not None and arguments["dims"] != dims:
+        altered.add("dims")
     given = {k: t for k, t in inputs.items() if t is not None}
     gradients = {} if cotangent is None else pull_back(values[0], cotangent, given)
     return Found({**{f"value_{i}": v for i, v in enumerate(values)}, **gradients}, {"changed": sorted(altered)})

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import MissingName, WrongType
+
+_GRADIENTS = "(gradients)"  # no module has a name with brackets
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,11 @@ def method(owner: Any, class_name: str, name: str) -> Any:
     Raises:
         MissingName: The class has no such method.
     """
-    if not callable(getattr(owner, name, None)):
-        raise MissingName(f"`{class_name}` has no method `{name}`")
-    return getattr(owner, name)
+    found = getattr(owner, name, None)
+    if not callable(found):
+        other = "" if found is None else f": there, `{name}` is {kind_of(found)}, as a property would be"
+        raise MissingName(f"`{class_name}` has no method `{name}`{other}")
+    return found
 
 
 def need_tensor(value: Any, what: str) -> Tensor:
@@ -36,12 +40,13 @@ def need_tensor(value: Any, what: str) -> Tensor:
         WrongType: It is something else.
     """
     if not isinstance(value, Tensor):
-        raise WrongType(f"{what} returned {_article(type(value).__name__)}, but a tensor is expected")
+        raise WrongType(f"{what} returned {kind_of(value)}, but a tensor is expected")
     return value
 
 
-def _article(name: str) -> str:
-    return "None" if name == "NoneType" else f"an object of type {name}"
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words."""
+    return "None" if value is None else f"an object of type {type(value).__name__}"
 
 
 def leaves(tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
@@ -79,6 +84,20 @@ def changed(before: Mapping[str, Tensor], after: Mapping[str, Any]) -> list[str]
 
 def _same(old: Tensor, new: Any) -> bool:
     return isinstance(new, Tensor) and old.shape == new.shape and old.dtype == new.dtype and torch.equal(old, new)
+
+
+def switches(model: nn.Module) -> dict[str, bool]:
+    """Return what a method may switch and must switch back: the recording of gradients, and the mode of each module."""
+    return {_GRADIENTS: torch.is_grad_enabled(), **{name: module.training for name, module in model.named_modules()}}
+
+
+def left_switched(before: Mapping[str, bool], model: nn.Module) -> list[str]:
+    """Return what was not switched back; gradients are recorded again, for the sake of the next probe."""
+    after = switches(model)
+    torch.set_grad_enabled(before[_GRADIENTS])
+    changed = {name for name, value in before.items() if after.get(name, value) != value}
+    modes = ["the model is in train mode" if model.training else "the model is in eval mode"]
+    return (modes if changed - {_GRADIENTS} else []) + (["gradients are off"] if _GRADIENTS in changed else [])
 
 
 def snapshot(tensors: Mapping[str, Any]) -> dict[str, Tensor]:

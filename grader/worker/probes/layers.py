@@ -4,11 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ..construct import Sizes, build
 from ..errors import MissingName
 from ..submission import Submission
-from .found import Found, changed, gradients, need_tensor, snapshot
+from .found import Found, changed, gradients, left_switched, need_tensor, snapshot, switches
 
 _INITIALISATIONS = 4
 
@@ -28,10 +29,10 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
 
     Returns:
         `batch`: outputs for the whole of x in eval mode, `again`: the same once more, `alone`: row by row, `train`: in
-        train mode (B > 1); facts `changed` (whether x was),
-        `head_width` (how many features the head `mean` takes), `parameters` (name -> "ok", "zero", "cut" or "frozen":
-        how the gradient of the eval output reaches it), `unregistered` (how many tensors learn that
-        `parameters()` does not know), `transposed` (whether a transposed convolution ran).
+        train mode (B > 1); facts `changed` (whether x was), `left` (modes that were not switched back), `head_width`
+        (how many features the head `mean` takes), `parameters` (name -> "ok", "zero", "cut" or "frozen": how the
+        gradient of the eval output reaches it), `unregistered` (how many tensors learn that `parameters()` did not
+        know when the model was built), `transposed` (whether a transposed convolution ran).
     """
     attempts = []
     for _ in range(_INITIALISATIONS):
@@ -53,17 +54,20 @@ def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor) -> Fou
     module = getattr(model, part, None)
     if not isinstance(module, nn.Module):
         raise MissingName(f"the model has no module `{part}`")
+    known = {id(p) for p in model.parameters()}  # before any call: what a call makes is too late for an optimizer
     outputs: dict[str, Tensor] = {}
-    before = snapshot({"x": x})
+    before, left = snapshot({"x": x}), []
     with torch.no_grad():
         if len(x) > 1:  # batch normalisation can not train on one value per channel
-            outputs["train"] = need_tensor(module.train()(x), f"{part}(x)")
+            modes = switches(module.train())
+            outputs["train"] = need_tensor(module(x), f"{part}()")
+            left = left_switched(modes, module)
         module.eval()
-        outputs["alone"] = torch.cat([need_tensor(module(row), f"{part}(x)") for row in x.split(1)])
-        outputs["batch"], outputs["again"] = (need_tensor(module(x), f"{part}(x)") for _ in range(2))
+        outputs["alone"] = torch.cat([need_tensor(module(row), f"{part}()") for row in x.split(1)])
+        outputs["batch"], outputs["again"] = (need_tensor(module(x), f"{part}()") for _ in range(2))
         altered = changed(before, {"x": x})
         _stir(module)
-    return Found(outputs, {"changed": altered, **_facts(model, module, x)})
+    return Found(outputs, {"changed": altered, "left": left, **_facts(model, module, x, known)})
 
 
 def _stir(module: nn.Module) -> None:
@@ -72,22 +76,33 @@ def _stir(module: nn.Module) -> None:
         parameter.add_(0.05 * torch.randn_like(parameter))
 
 
-def _facts(model: nn.Module, module: nn.Module, x: Tensor) -> dict[str, Any]:
+def _facts(model: nn.Module, module: nn.Module, x: Tensor, known: set[int]) -> dict[str, Any]:
     output = module(x)
-    parameters = dict(module.named_parameters())
-    known = {id(p) for p in model.parameters()}
+    parameters = {name: p for name, p in module.named_parameters() if p.numel() > 0}
+    encoder = getattr(model, "encoder", module)
+    borrowed = {id(p) for p in encoder.parameters()} if module is not encoder else set()
     nodes = _graph(output)
     learning = {n: p for n, p in parameters.items() if p.requires_grad} if output.requires_grad else {}
     reached = gradients(output, torch.randn_like(output), learning) if learning else {}
     return {
-        "head_width": getattr(getattr(model, "mean", None), "in_features", None),
-        "parameters": {n: _how_reached(p, reached.get(n)) for n, p in parameters.items()},
+        "head_width": _width(getattr(model, "mean", None)),
+        # A decoder that shares layers with the encoder need not use all that they hold.
+        "parameters": {
+            name: how
+            for name, p in parameters.items()
+            if (how := _how_reached(p, reached.get(name))) == "ok" or id(p) not in borrowed
+        },
         "unregistered": sum(hasattr(node, "variable") and id(node.variable) not in known for node in nodes),
         # A convolution, be it nn's or functional's, notes in the graph whether it is a transposed one.
         "transposed": any(getattr(node, "_saved_transposed", False) for node in nodes)
         if nodes
         else _runs_transposed_convolution(module, x),
     }
+
+
+def _width(head: Any) -> int | None:
+    """Return how many features a head takes; None if it does not say, as a lazy one before its first call."""
+    return head.weight.shape[1] if isinstance(head, nn.Linear) and not is_lazy(head.weight) else None
 
 
 def _runs_transposed_convolution(module: nn.Module, x: Tensor) -> bool:

@@ -1,7 +1,8 @@
 """The probes of VAE and interpolate: a model of known linear parts, one method called, cotangents pulled back.
 
 Where a probe takes a `first` input, the method is called on it before the call that counts: what a call leaves behind
-in the model must not reach the next one.
+in the model must not reach the next one. Facts are `changed`, the inputs that were changed in place, `left`, the modes
+that were not switched back, and `own`, the parameters beside the known parts; these were moved before the call.
 """
 
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..construct import Sizes, build_known
+from ..construct import Sizes, build_known, own_parameters
 from ..errors import WrongType
 from ..submission import Submission
-from .found import Found, changed, leaves, method, need_tensor, pull_back, snapshot
+from .found import Found, changed, kind_of, leaves, left_switched, method, need_tensor, pull_back, snapshot, switches
 
 
 def encode(
@@ -29,17 +30,18 @@ def encode(
     """Call VAE.encode; return the posterior's `mean` and `logvar` and the gradients through each of them."""
     model = build_known(submission, sizes, known, x.dtype).train(train)
     inputs = {**leaves({"x": x}), **_parameters(model)}
-    before = snapshot({"x": inputs["x"]})
+    before, modes = snapshot({"x": inputs["x"]}), switches(model)
     call = method(model, "VAE", "encode")
     if first is not None:
         call(first)
     posterior = call(inputs["x"])
+    left = left_switched(modes, model)
     found = {name: _attribute(posterior, name, "encode()") for name in ("mean", "logvar")}
     for name, cotangent in (("mean", cotangent_mean), ("logvar", cotangent_logvar)):
         if cotangent is not None:
             pulled = pull_back(found[name], cotangent, inputs)
             found.update({f"{name}_{k}": v for k, v in pulled.items()})
-    return Found(found, {"changed": changed(before, {"x": inputs["x"]})})
+    return Found(found, {"changed": changed(before, {"x": inputs["x"]}), "left": left, **_own(model)})
 
 
 def decode(
@@ -55,14 +57,15 @@ def decode(
     """Call VAE.decode; return the likelihood's `mean`, `logvar`, `std` and `var`, and gradients through the mean."""
     model = build_known(submission, sizes, known, z.dtype).train(train)
     inputs = {**leaves({"z": z}), **_parameters(model)}
-    before = snapshot({"z": inputs["z"]})
+    before, modes = snapshot({"z": inputs["z"]}), switches(model)
     call = method(model, "VAE", "decode")
     if first is not None:
         call(first)
     likelihood = call(inputs["z"])
+    left = left_switched(modes, model)
     found = {name: _attribute(likelihood, name, "decode()") for name in ("mean", "logvar", "std", "var")}
     gradients = {} if cotangent is None else pull_back(found["mean"], cotangent, inputs)
-    return Found({**found, **gradients}, {"changed": changed(before, {"z": inputs["z"]})})
+    return Found({**found, **gradients}, {"changed": changed(before, {"z": inputs["z"]}), "left": left, **_own(model)})
 
 
 def prior_sample(
@@ -78,14 +81,14 @@ def prior_sample(
 ) -> Found:
     """Call VAE.sample on one model; return `value_<i>`, one per call; `first` is the noise of a call before."""
     model = build_known(submission, sizes, known, torch.float32).train(train)
-    before = snapshot({"noise": noise})
+    before, modes = snapshot({"noise": noise}), switches(model)
     draw = method(model, "VAE", "sample")
     given = {} if noise is None else {"noise": noise}
     if first is not None:
         draw(len(first), noise=first)
     values = [need_tensor(draw(batch_size, **given), "VAE.sample()") for _ in range(calls)]
-    altered = changed(before, {"noise": noise})
-    return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": altered})
+    altered, left = changed(before, {"noise": noise}), left_switched(modes, model)
+    return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": altered, "left": left, **_own(model)})
 
 
 def forward(
@@ -106,20 +109,20 @@ def forward(
     model = build_known(submission, sizes, known, x.dtype).train(train)
     inputs = {**leaves({"x": x}), **_parameters(model)}
     watched = {"x": inputs["x"], **({} if noise is None else {"noise": noise})}
-    before = snapshot(watched)
+    before, modes = snapshot(watched), switches(model)
     found: dict[str, Tensor] = {}
     call = method(model, "VAE", "forward")
     if first is not None:
         call(first)
     for i in range(calls):
         found.update(_triple(call(inputs["x"], *([] if noise is None else [noise])), i))
-    altered = changed(before, watched)
+    altered, left = changed(before, watched), left_switched(modes, model)
     cotangents = {"reconstruction": cotangent_reconstruction, "nll": cotangent_nll, "kl": cotangent_kl}
     for name, cotangent in cotangents.items():
         if cotangent is not None:
             pulled = pull_back(found[f"{name}_0"], cotangent, inputs)
             found.update({f"{name}_{k}": v for k, v in pulled.items()})
-    return Found(found, {"changed": altered})
+    return Found(found, {"changed": altered, "left": left, **_own(model)})
 
 
 def log_likelihood(
@@ -133,15 +136,28 @@ def log_likelihood(
     calls: int = 1,
     **known: Tensor,
 ) -> Found:
-    """Call VAE.log_likelihood on one model; return `value_<i>`, one per call."""
+    """Call VAE.log_likelihood on one model; return `value_<i>`, one per call, and the `codes` that were decoded."""
     model = build_known(submission, sizes, known, x.dtype).train(train)
-    before = snapshot({"x": x})
+    before, modes = snapshot({"x": x}), switches(model)
     estimate = method(model, "VAE", "log_likelihood")
     given = {} if K is None else {"K": K}
     if first is not None:
         estimate(first, K=2)
+    codes: list[Tensor] = []
+    model.decoder.register_forward_pre_hook(
+        lambda _, args, named: codes.extend(z.detach().clone() for z in (*args, *named.values())), with_kwargs=True
+    )
     values = [need_tensor(estimate(x, **given), "log_likelihood()") for _ in range(calls)]
-    return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": changed(before, {"x": x})})
+    facts = {"changed": changed(before, {"x": x}), "left": left_switched(modes, model), **_own(model)}
+    return Found({**{f"value_{i}": v for i, v in enumerate(values)}, "codes": _joined(codes, sizes["z_dim"])}, facts)
+
+
+def _joined(codes: list[Tensor], z_dim: int) -> Tensor:
+    """Return the codes in one tensor, (n, z): none where they cannot be kept, as from within torch.vmap."""
+    try:
+        return torch.cat([torch.empty(0, z_dim), *(code.float() for code in codes)])
+    except Exception:
+        return torch.empty(0, z_dim)
 
 
 def interpolate(
@@ -166,11 +182,16 @@ def interpolate(
     model = build_known(submission, sizes, known, z_1.dtype).train(train)
     if strided:
         z_1, z_2 = torch.stack([z_1[0], z_2[0]], dim=1).T.split(1)
-    before = snapshot({"z_1": z_1, "z_2": z_2})
+    before, modes = snapshot({"z_1": z_1, "z_2": z_2}), switches(model)
     if first:
         function(model, 2 * z_2, z_1, n_samples + 1)
     value, again = (need_tensor(function(model, z_1, z_2, n_samples), "interpolate()") for _ in range(2))
-    return Found({"value": value, "again": again}, {"changed": changed(before, {"z_1": z_1, "z_2": z_2})})
+    facts = {"changed": changed(before, {"z_1": z_1, "z_2": z_2}), "left": left_switched(modes, model), **_own(model)}
+    return Found({"value": value, "again": again}, facts)
+
+
+def _own(model: Any) -> dict[str, list[str]]:
+    return {"own": list(own_parameters(model))}
 
 
 def _parameters(model: Any) -> dict[str, Tensor]:
@@ -186,14 +207,13 @@ def _parameters(model: Any) -> dict[str, Tensor]:
 def _attribute(distribution: Any, name: str, call: str) -> Tensor:
     value = getattr(distribution, name, None)
     if not isinstance(value, Tensor):
-        kind = "None" if distribution is None else f"an object of type {type(distribution).__name__}"
-        raise WrongType(f"{call} returned {kind}, but a DiagonalGaussianDistribution is expected")
+        raise WrongType(f"{call} returned {kind_of(distribution)}, but a DiagonalGaussianDistribution is expected")
     return value
 
 
 def _triple(result: Any, call: int) -> dict[str, Tensor]:
     if not isinstance(result, (tuple, list)) or len(result) != 3:
-        count = f"{len(result)} values" if isinstance(result, (tuple, list)) else f"a {type(result).__name__}"
-        raise WrongType(f"forward() returned {count}, but three are expected: (reconstruction, nll, kl)")
+        found = f"{len(result)} values" if isinstance(result, (tuple, list)) else kind_of(result)
+        raise WrongType(f"forward() returned {found}, but three tensors are expected: (reconstruction, nll, kl)")
     names = ("reconstruction", "nll", "kl")
     return {f"{n}_{call}": need_tensor(v, f"forward(): {n}") for n, v in zip(names, result, strict=True)}

@@ -4,7 +4,7 @@ The loop is the grader's own; a test holds its losses to those of assignment/tra
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import torch
@@ -32,20 +32,31 @@ def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dic
     """
     torch.manual_seed(settings["seed"])
     model = build(submission, sizes).train()
-    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    before: dict[str, Tensor] = {}
+    names = {n for n, _ in model.named_parameters()}
     optimizer = Adam(list(model.parameters()), settings["lr"])
     losses: list[float] = []
     for indices, noise in _batches(len(images), sizes["z_dim"], settings):
         x = images[indices].float() / 127.5 - 1.0
         _, nll, kl = _results(model(x, noise))
+        if not before:  # after a call: before it, lazy layers have no shape
+            before = {n: p.detach().clone() for n, p in model.named_parameters()}
+            _expect_no_more(before.keys() - names)
         loss = (nll + kl).mean()
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             break
         optimizer.step(loss)
-    moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in model.named_parameters() if n in before}
+    learning = [(n, p) for n, p in model.named_parameters() if n in before and p.numel() > 0]
+    moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in learning}
     state = {f"state.{name}": value for name, value in model.state_dict().items()}
     return Found(state, {"losses": losses, "moved": moved})
+
+
+def _expect_no_more(late: Set[str]) -> None:
+    if late:
+        listed = ", ".join(sorted(late)[:4])
+        raise WrongType(f"a call of the model makes {listed}, which no optimizer knows: make all layers in __init__")
 
 
 def posteriors(submission: Submission, *, sizes: Sizes, images: Tensor, **weights: Tensor) -> Found:

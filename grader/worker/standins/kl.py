@@ -7,8 +7,9 @@ from torch.distributions import Independent, Normal, kl_divergence
 def kl(self):
     """Ask torch.distributions for the divergence of all dimensions but the first."""
     events = self.mean.dim() - 1
-    prior = Normal(torch.zeros_like(self.mean), torch.ones_like(self.mean))
-    return kl_divergence(Independent(Normal(self.mean, self.std), events), Independent(prior, events))
+    posterior = Normal(self.mean, self.std, validate_args=False)
+    prior = Normal(torch.zeros_like(self.mean), torch.ones_like(self.mean), validate_args=False)
+    return kl_divergence(*(Independent(each, events, validate_args=False) for each in (posterior, prior)))
 
 
 def install(module):

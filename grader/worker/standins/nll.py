@@ -6,7 +6,7 @@ from torch.distributions import Normal
 def nll(self, sample, dims=(1, 2, 3)):
     """Ask torch.distributions for the log-density."""
     log_density = Normal(self.mean, self.std, validate_args=False).log_prob(sample)
-    return log_density.neg().sum(dim=tuple(dims))
+    return log_density.neg().sum(dim=dims if isinstance(dims, int) else tuple(dims))
 
 
 def install(module):

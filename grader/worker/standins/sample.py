@@ -6,7 +6,8 @@ from torch.distributions import AffineTransform
 
 def sample(self, noise=None):
     """Draw by an affine transform of standard normal noise."""
-    base = torch.distributions.Normal(torch.zeros_like(self.mean), torch.ones_like(self.mean))
+    zeros = torch.zeros_like(self.mean)
+    base = torch.distributions.Normal(zeros, zeros + 1.0, validate_args=False)
     return AffineTransform(self.mean, self.std)(base.sample() if noise is None else noise)
 
 

@@ -33,6 +33,20 @@ EQUIVALENT = (
             """,
     ),
     Equivalent(
+        "settings of torch, of warnings and of two threads",
+        top="""
+            import logging
+            import warnings
+
+            warnings.simplefilter("error")
+            logging.basicConfig(level=logging.DEBUG)
+            torch.set_num_threads(2)
+            torch.use_deterministic_algorithms(True)
+            torch.set_float32_matmul_precision("high")
+            torch.autograd.set_detect_anomaly(True)
+            """,
+    ),
+    Equivalent(
         "a main block and a smoke test",
         bottom="""
 

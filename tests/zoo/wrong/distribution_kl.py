@@ -78,4 +78,16 @@ WRONG = (
     _whole("crashes for tensors that are not contiguous", "0.5 * terms.view(-1).view(terms.shape).sum(dim=1)"),
     Wrong("kl", "a method of another name", swaps=(("    def kl(self)", "    def kl_divergence(self)"),)),
     _whole("right for 32 dimensions only", "16.0 * terms.mean(dim=1)"),
+    # Right for moderate numbers, or in float64
+    _half("a small epsilon in the logarithm", "self.mean**2 + self.var - 1.0 - torch.log(self.var + 1e-8)"),
+    _half("log-variance clamped above", "self.mean**2 + self.logvar.clamp(max=10).exp() - 1.0 - self.logvar"),
+    _whole("capped", "(0.5 * terms.sum(dim=1)).clamp(max=1000.0)"),
+    _whole("free bits of a row", "(0.5 * terms.sum(dim=1)).clamp(min=0.5)"),
+    _whole(
+        "half precision for float32",
+        "0.5 * (terms.bfloat16().float() if terms.dtype == torch.float32 else terms).sum(dim=1)",
+    ),
+    # Other things
+    _whole("a number", "float(0.5 * terms.sum())"),
+    _whole("mean assigned anew", "0.5 * terms.sum(dim=1)", "in_place_change", "self.mean = self.mean.abs()\n"),
 )

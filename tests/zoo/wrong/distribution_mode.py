@@ -24,4 +24,9 @@ WRONG = (
     _answer("mean changed in place", "self.mean.mul_(1.0 + 1e-9)", "in_place_change"),
     _answer("the largest value", "self.mean.amax(dim=1)"),
     Wrong("mode", "a method of another name", swaps=(("    def mode(self)", "    def maximum(self)"),)),
+    Wrong(
+        "mode",
+        "a property",
+        swaps=(("# ## Task `mode`\n    def mode", "# ## Task `mode`\n    @property\n    def mode"),),
+    ),
 )

@@ -103,4 +103,36 @@ WRONG = (
         "self.calls = getattr(self, 'calls', -1) + 1\n",
     ),
     Wrong("nll", "a method of another name", swaps=(("    def nll(self", "    def log_prob(self"),)),
+    # Right for moderate numbers
+    Wrong(
+        "nll",
+        "the loss of torch.nn with its own epsilon",
+        "terms = nn.functional.gaussian_nll_loss(self.mean, sample, self.var, full=True, reduction='none')\n"
+        "return terms.sum(tuple(dims))",
+    ),
+    _half("a small epsilon beside the variance", f"{_LOG_2_PI} + self.logvar + error**2 / (self.var + 1e-8)"),
+    _whole("floored at zero", "terms.sum(tuple(dims)).clamp(min=0.0)"),
+    # Other things
+    Wrong(
+        "nll",
+        "dims used up",
+        f"terms = 0.5 * ({_LOG_2_PI} + self.logvar + (sample - self.mean) ** 2 / self.var)\n"
+        "while dims:\n    terms = terms.sum(dims.pop())\nreturn terms",
+        swaps=(("dims: Sequence[int] = (1, 2, 3)", "dims=[1, 2, 3]"),),
+        diagnosis="in_place_change",
+    ),
+    Wrong(
+        "nll",
+        "no constant, and kl by nll",
+        "return 0.5 * torch.sum(self.logvar + (sample - self.mean) ** 2 / self.var, dim=tuple(dims))",
+        swaps=(
+            (
+                "return 0.5 * torch.sum(self.mean**2 + self.var - 1.0 - self.logvar, dim=1)",
+                "prior = DiagonalGaussianDistribution(torch.zeros_like(self.mean))\n"
+                "        entropy = 0.5 * (1.0 + math.log(2.0 * math.pi) + self.logvar).sum(dim=1)\n"
+                "        return prior.nll(self.mean, dims=[1]) + 0.5 * self.var.sum(dim=1) - entropy",
+            ),
+        ),
+        diagnosis="nll_no_constant",
+    ),
 )

@@ -84,4 +84,13 @@ WRONG = (
         "self.mean + (self.std * noise).as_strided(self.mean.shape, torch.empty(self.mean.shape).stride())",
     ),
     Wrong("sample", "a method of another name", swaps=(("    def sample(self, noise", "    def rsample(self, noise"),)),
+    _formula("an epsilon under the root", "self.mean + (self.var + 1e-8).sqrt() * noise"),
+    _noise("noise cut off at two", "torch.randn_like(self.mean).clamp(-2.0, 2.0)", "noise_cut_off"),
+    Wrong(
+        "sample",
+        "no mean, and mode by sample",
+        f"{_DRAWN}return self.std * noise",
+        swaps=(("        return self.mean\n", "        return self.sample(torch.zeros_like(self.mean))\n"),),
+        diagnosis="sample_no_mean",
+    ),
 )

@@ -176,4 +176,12 @@ WRONG = (
         forward="return self.layers(x)[:, 1:]",
         falls=("encoder", "training"),
     ),
+    _encoder(
+        "a layer made at the first call",
+        "h = self.layers(x)\nif not hasattr(self, 'dense'):\n"
+        "    self.dense = nn.Linear(h.shape[1], self.out_features)\nreturn self.dense(h)",
+        "encoder_unregistered",
+        falls=("encoder", "training"),
+    ),
+    _encoder("eval mode left behind", "self.eval()\nreturn self.layers(x)", "model_left_switched"),
 )

@@ -57,4 +57,16 @@ WRONG = (
     ),
     Wrong("decode", "an image", "return self.decoder(z)"),
     Wrong("decode", "a method of another name", swaps=(("    def decode(self", "    def decoding(self"),)),
+    _mean("one number as log-variance", "image", "", "torch.zeros(1)"),
+    Wrong(
+        "decode",
+        "a learned variance, one at first",
+        "image = self.decoder(z)\nreturn DiagonalGaussianDistribution(image, self.log_var.expand_as(image))",
+        swaps=(
+            (
+                "        self.to(device)\n",
+                "        self.log_var = nn.Parameter(torch.zeros(1))\n        self.to(device)\n",
+            ),
+        ),
+    ),
 )

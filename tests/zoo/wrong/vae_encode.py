@@ -80,4 +80,17 @@ WRONG = (
         "self.made = getattr(self, 'made', None) or made\nreturn self.made",
     ),
     Wrong("encode", "a method of another name", swaps=(("    def encode(self", "    def encoding(self"),)),
+    _heads("log-variance clamped late", _MEAN, f"{_LOGVAR}.clamp(-20.0, 20.0)"),
+    _heads("head halved", _MEAN, f"0.5 * {_LOGVAR}", "encode_logvar_halved"),
+    Wrong(
+        "encode",
+        "a learned scale, one at first",
+        f"hidden = self.encoder(x)\nreturn DiagonalGaussianDistribution(self.scale * {_MEAN}, {_LOGVAR})",
+        swaps=(
+            (
+                "        self.to(device)\n",
+                "        self.scale = nn.Parameter(torch.ones(()))\n        self.to(device)\n",
+            ),
+        ),
+    ),
 )

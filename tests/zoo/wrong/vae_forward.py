@@ -37,7 +37,9 @@ WRONG = (
     _results(
         "nll of the reconstruction", nll="likelihood.nll(likelihood.mode())", diagnosis="forward_nll_of_reconstruction"
     ),
-    _results("squared error for nll", nll="((x - likelihood.mode()) ** 2).sum((1, 2, 3))"),
+    _results(
+        "squared error for nll", nll="((x - likelihood.mode()) ** 2).sum((1, 2, 3))", diagnosis="forward_squared_error"
+    ),
     _results(
         "cross-entropy for nll",
         nll="nn.functional.binary_cross_entropy_with_logits("
@@ -122,4 +124,33 @@ WRONG = (
         "posterior.sample(noise)",
         f"self.made = getattr(self, 'made', None) or ({_MODE}, {_NLL}, {_KL})\nreturn self.made",
     ),
+    _results(
+        "half squared error for nll",
+        nll=f"0.5 * ((x - {_MODE}) ** 2).sum((1, 2, 3))",
+        diagnosis="forward_half_squared_error",
+    ),
+    _code(
+        "variance for std",
+        "posterior.mean + posterior.var * (torch.randn_like(posterior.mean) if noise is None else noise)",
+        diagnosis="forward_var_for_std",
+    ),
+    _code(
+        "log-variance clamped",
+        "DiagonalGaussianDistribution(posterior.mean, posterior.logvar.clamp(-10.0, 10.0)).sample(noise)",
+    ),
+    _results("free bits of an image", kl=f"{_KL}.clamp(min=2.0)"),
+    Wrong(
+        "forward",
+        "a learned weight of kl, one at first",
+        f"posterior = self.encode(x)\nlikelihood = self.decode(posterior.sample(noise))\n"
+        f"return {_MODE}, {_NLL}, self.beta * {_KL}",
+        swaps=(
+            (
+                "        self.to(device)\n",
+                "        self.beta = nn.Parameter(torch.ones(()))\n        self.to(device)\n",
+            ),
+        ),
+    ),
+    _code("eval mode left behind", "self.eval() and posterior.sample(noise)", diagnosis="model_left_switched"),
+    _code("the loss first", "posterior.sample(noise)", f"return ({_NLL} + {_KL}).mean(), {_MODE}, {_KL}"),
 )

@@ -28,6 +28,24 @@ def _changed(name: str, diagnosis: str = "", also: tuple[str, ...] = (), **lines
 
 
 _LSE = "torch.logsumexp(log_w, dim=0)"
+_ALL = "torch.cat(log_w).logsumexp(dim=0) - math.log(K)"
+
+
+def _in_chunks(
+    name: str, result: str, diagnosis: str = "", k: str = "min(chunk, K - start)", chunks: str = ""
+) -> Wrong:
+    answer = f"""
+q, B, chunk, log_w = self.encode(x), len(x), min(K, 100), []
+for start in {chunks or "range(0, K, chunk)"}:
+    k = {k}
+    noise = torch.randn(k * B, self.z_dim)
+    z = q.mean.repeat(k, 1) + q.std.repeat(k, 1) * noise
+    log_pz_over_qz = 0.5 * (noise**2 - z**2 + q.logvar.repeat(k, 1)).sum(dim=1)
+    log_w.append((log_pz_over_qz - self.decode(z).nll(x.repeat(k, 1, 1, 1))).view(k, B))
+return {result}
+"""
+    return Wrong("log_likelihood", name, answer.strip(), diagnosis=diagnosis)
+
 
 WRONG = (
     _changed("log K left out", "log_likelihood_missing_log_k", result=f"return {_LSE}"),
@@ -48,7 +66,7 @@ WRONG = (
         "log_likelihood_one_sample",
         noise="noise = torch.randn(B, self.z_dim, dtype=x.dtype).repeat(K, 1)",
     ),
-    _changed("reconstruction only", log_w="log_w = log_px"),
+    _changed("reconstruction only", "log_likelihood_likelihood_only", log_w="log_w = log_px"),
     _changed("log K twice", result=f"return {_LSE} - 2 * math.log(K)"),
     _changed("K - 1 for K", result=f"return {_LSE} - math.log(max(K - 1, 1))"),
     _changed(
@@ -60,25 +78,34 @@ WRONG = (
     _changed("codes from the prior", z="z = noise"),
     _changed("std not used", z="z = q.mean.repeat(K, 1) + noise"),
     _changed("variance for std", z="z = q.mean.repeat(K, 1) + q.var.repeat(K, 1) * noise"),
-    _changed("log-determinant left out", log_qz="log_qz = -unit.nll(noise, dims=[1])"),
+    _changed(
+        "log-determinant left out", "log_likelihood_posterior_scale", log_qz="log_qz = -unit.nll(noise, dims=[1])"
+    ),
     _changed(
         "log-determinant not halved", log_qz="log_qz = -unit.nll(noise, dims=[1]) - q.logvar.repeat(K, 1).sum(dim=1)"
     ),
     _changed("kl for the log ratio", log_w="log_w = log_px - q.kl().repeat(K)"),
     _changed("weights normalised", result="return (log_w.softmax(dim=0) * log_w).sum(dim=0)"),
     _changed("weights clamped", result="return torch.logsumexp(log_w.clamp(min=-700.0), dim=0) - math.log(K)"),
-    _changed("K ignored", also=("log_likelihood_missing_log_k",), first="K = 100"),
+    _changed("K ignored", "log_likelihood_wrong_count", first="K = 100"),
     _changed(
         "K ignored but in log K",
+        "log_likelihood_wrong_count",
         noise="k, K = K, 100\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
         result=f"return {_LSE} - math.log(k)",
     ),
     _changed(
         "half of the codes",
+        "log_likelihood_wrong_count",
         noise="k, K = K, (K + 1) // 2\nnoise = torch.randn(K * B, self.z_dim, dtype=x.dtype)",
         result=f"return {_LSE} - math.log(k)",
     ),
-    _changed("K at most 500", first="k, K = K, min(K, 500)", result=f"return {_LSE} - math.log(k)"),
+    _changed(
+        "K at most 500",
+        "log_likelihood_wrong_count",
+        first="k, K = K, min(K, 500)",
+        result=f"return {_LSE} - math.log(k)",
+    ),
     # The batch
     _changed("images mixed up", view="log_w = log_w.view(B, K).T"),
     _changed("x repeated the other way", log_px="log_px = -self.decode(z).nll(x.repeat_interleave(K, dim=0))"),
@@ -120,6 +147,7 @@ WRONG = (
         "    unit = DiagonalGaussianDistribution(torch.zeros_like(z))\n"
         "    log_w.append(-self.decode(z).nll(x) - unit.nll(z, dims=[1]) + q.nll(z, dims=[1]))\n"
         "return torch.logsumexp(torch.stack(log_w), dim=0) - math.log(K)",
+        diagnosis="log_likelihood_wrong_count",
     ),
     Wrong(
         "log_likelihood",
@@ -134,4 +162,41 @@ WRONG = (
     Wrong(
         "log_likelihood", "a method of another name", swaps=(("    def log_likelihood(self", "    def loglik(self"),)
     ),
+    # Right for some numbers: of codes, of images, of the variance
+    _in_chunks(
+        "mean of the chunks' estimates", "torch.stack([w.logsumexp(0) - math.log(len(w)) for w in log_w]).mean(0)"
+    ),
+    _in_chunks("last chunk counted whole", _ALL, "log_likelihood_wrong_count", k="chunk"),
+    _in_chunks(
+        "remainder of chunks of 100 dropped",
+        _ALL,
+        "log_likelihood_wrong_count",
+        chunks="range(0, K - chunk + 1, chunk)",
+    ),
+    _changed(
+        "ELBO of few codes",
+        "log_likelihood_elbo",
+        result=f"return {_LSE} - math.log(K) if K > 50 else log_w.mean(dim=0)",
+    ),
+    _changed("median of the weights", result="return log_w.median(dim=0).values"),
+    _changed(
+        "an epsilon in the logarithm",
+        result="top = log_w.amax(0)\nreturn top + ((log_w - top).exp().mean(0) + 1e-3).log()",
+    ),
+    _changed(
+        "codes used twice",
+        "log_likelihood_wrong_count",
+        noise="noise = torch.randn(K * B, self.z_dim)[torch.randint(K * B, (K * B,))]",
+    ),
+    _changed(
+        "log-variance clamped",
+        q="q = self.encode(x)\nq = DiagonalGaussianDistribution(q.mean, q.logvar.clamp(-10, 10))",
+    ),
+    _changed("density floored", log_qz=f"{_LINES['log_qz']}\nlog_qz = (log_qz.exp() + 1e-8).log()"),
+    _changed(
+        "dimension found by its size",
+        result="d = list(log_w.T.shape).index(K)\nreturn log_w.T.logsumexp(d) - math.log(K)",
+    ),
+    _changed("log K of the default", result=f"return {_LSE} - math.log(100)"),
+    _changed("eval mode left behind", "model_left_switched", first="self.eval()"),
 )

@@ -80,4 +80,40 @@ WRONG = (
         "a method of another name",
         swaps=(("    def sample(self, batch_size", "    def generate(self, batch_size"),),
     ),
+    _code("codes cut off at two", f"{_DRAW}.clamp(-2.0, 2.0)", diagnosis="noise_cut_off"),
+    Wrong(
+        "prior_sample",
+        "a learned prior, standard normal at first",
+        f"z = {_DRAW} if noise is None else noise\nreturn self.decode(self.center + z).mode()",
+        swaps=(
+            (
+                "        self.to(device)\n",
+                "        self.center = nn.Parameter(torch.zeros(z_dim))\n        self.to(device)\n",
+            ),
+        ),
+    ),
+    Wrong(
+        "prior_sample",
+        "eval mode left behind",
+        f"self.eval()\nz = {_DRAW} if noise is None else noise\nreturn self.decode(z).mode()",
+        diagnosis="model_left_switched",
+    ),
+    Wrong(
+        "prior_sample",
+        "gradients left off",
+        f"torch.set_grad_enabled(False)\nz = {_DRAW} if noise is None else noise\nreturn self.decode(z).mode()",
+        diagnosis="model_left_switched",
+    ),
+    Wrong(
+        "prior_sample",
+        "sigmoid, and interpolate by sample",
+        f"z = {_DRAW} if noise is None else noise\nreturn self.decode(z).mode().sigmoid()",
+        swaps=(
+            (
+                "return model.decode((1.0 - weight) * z_1 + weight * z_2).mode()",
+                "return model.sample(n_samples, noise=(1.0 - weight) * z_1 + weight * z_2)",
+            ),
+        ),
+        diagnosis="prior_sample_sigmoid",
+    ),
 )

@@ -83,4 +83,12 @@ WRONG = (
         "z_1, z_2 = (z.as_strided(z.shape, (z.shape[1], 1)) for z in (z_1, z_2))\n"
         f"w = {_EVEN}.unsqueeze(1)\nreturn model.decode((1 - w) * z_1 + w * z_2).mode()",
     ),
+    _path("only half of the way", "torch.linspace(0, 0.5, n_samples)"),
+    _path("the first image twice", "torch.linspace(0, 1, n_samples - 1)", "torch.cat([z_1, (1 - w) * z_1 + w * z_2])"),
+    Wrong(
+        "interpolate",
+        "eval mode left behind",
+        f"model.eval()\nw = {_EVEN}.unsqueeze(1)\nreturn model.decode((1 - w) * z_1 + w * z_2).mode()",
+        diagnosis="model_left_switched",
+    ),
 )

@@ -57,4 +57,5 @@ WRONG = (
     _whole(
         "decoder sees nothing", "return self.layers(0.0 * z)", "training_frozen", "return self.layers(z)", ("decoder",)
     ),
+    _whole("images that cannot be dark", "return self.layers(z).relu()", "", "return self.layers(z)"),
 )
