@@ -12,13 +12,16 @@ from pathlib import Path
 from . import files
 from .files import File
 
+# Commands of instructors (class runs, exports, releases, the doctor) and their pages stay at home, and so do the tests:
+# students and platforms get the checks, and whatever these import.
 _ROOT = ("LICENSE", "pyproject.toml")
 _DATA = ("data/*.py", "data/README.md", "data/sample.png", "data/sample/*.mat")
 _GRADER = (
-    *(f"grader/{name}.py" for name in ("__init__", "__main__", "arguments", "conftest", "plugin")),
-    *(f"grader/{name}.py" for name in ("session", "grading", "short_runner")),
+    *(f"grader/{name}.py" for name in ("__init__", "__main__", "arguments", "commandline", "conftest", "plugin")),
+    *(f"grader/{name}.py" for name in ("session", "grading", "short_runner", "junit")),
     *("grader/test_*.py", "grader/offering.toml", "grader/judge/*.py", "grader/sandbox/*.py", "grader/worker/*.py"),
-    *(f"grader/report/{name}.py" for name in ("__init__", "explain", "files", "gradescope", "terminal", "text")),
+    *(f"grader/report/{name}.py" for name in ("__init__", "cells", "explain", "files", "gradescope", "terminal", "text")),
+    *("grader/report/gradebooks/__init__.py", "grader/report/gradebooks/grade.py"),  # two decimals, for pytest's JUnit
 )
 # What grades in place of an instructor: one submission, with an official seed, where a platform asks for it.
 _OFFICIAL = (
