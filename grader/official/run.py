@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ class GraderFailed(Exception):  # noqa: N818
     """The grader gave no verdict, and the student is not to blame; the message says what happened.
 
     Attributes:
-        in_time: Whether it ended by itself.
+        in_time: Whether it ended before its time was up.
+        killed: Whether the system killed it, which it mostly does for its memory.
     """
 
-    def __init__(self, message: str, in_time: bool = True):
+    def __init__(self, message: str, in_time: bool = True, killed: bool = False):
         super().__init__(message)
-        self.in_time = in_time
+        self.in_time, self.killed = in_time, killed
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def grade(file: Path, results: Path, *, seed: int, sandbox: str, lanes: int, sec
     with contextlib.suppress(OSError, ValueError):
         if status in (*_VERDICTS, _ITS_OWN_ERROR):
             return Graded(json.loads(results.read_text(encoding="utf-8")), flawed=status == _ITS_OWN_ERROR)
+    if status == -signal.SIGKILL:
+        raise GraderFailed("the grader was killed, most likely for its memory: choose a larger container", killed=True)
     raise GraderFailed(f"the grader ended with exit status {status} and without results")
 
 

@@ -73,7 +73,7 @@ def judge(
     except GraderFailed as failure:
         print(f"no verdict: {failure}", flush=True)
         if failure.in_time:
-            return nothing(FAILED, "crashed", sound=False)
+            return nothing(UNFINISHED if failure.killed else FAILED, "crashed", sound=False)
         return nothing(_TOO_LONG, "timed out", sound=False)
     except Exception:
         traceback.print_exc()

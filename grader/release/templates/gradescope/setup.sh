@@ -3,12 +3,13 @@
 #
 # For tests and offline images:
 #   AUTOGRADER_ROOT     where all lies, in place of /autograder
+#   VAE_GRADER_HOME     where Python and the packages go, in place of /opt/vae-grader
 #   VAE_GRADER_PYTHON   a Python that has the packages already: nothing is installed
 set -euo pipefail
 
 root="${AUTOGRADER_ROOT:-/autograder}"
 project="$root/source/project"
-home=/opt/vae-grader # not below /root: submissions run as other users, and must be able to read Python
+home="${VAE_GRADER_HOME:-/opt/vae-grader}" # not below /root: submissions run as other users, and must be able to read Python
 
 # Only root may look into the grader and at the secret.
 chmod -R go-rwx "$root/source"
@@ -27,10 +28,14 @@ if [ -z "${VAE_GRADER_PYTHON:-}" ]; then
     fi
     apt-get -o Acquire::Retries=3 install -y --no-install-recommends python3.11 python3.11-venv
 
-    # From the index that the offering names, beside pip's own: see wheel_index in project/grader/offering.toml.
+    # PyTorch comes from the index that the offering names, if any: see wheel_index in project/grader/offering.toml.
+    # All else, and PyTorch too where none is named, comes from where pip looks by itself.
     python3.11 -m venv "$home"
     index=$(cd "$project" && "$home/bin/python" -B -c 'from grader.judge import offering; print(offering.load().wheel_index)')
-    "$home/bin/python" -m pip install --no-cache-dir ${index:+--extra-index-url "$index"} "$project"
+    if [ -n "$index" ]; then
+        "$home/bin/python" -m pip install --no-cache-dir --index-url "$index" torch torchvision
+    fi
+    "$home/bin/python" -m pip install --no-cache-dir "$project"
     rm -rf "$project/build" "$project"/*.egg-info
 fi
 
