@@ -25,13 +25,15 @@ _GRADER = (
 )
 # What grades in place of an instructor: one submission, with an official seed, where a platform asks for it.
 _OFFICIAL = (
-    *("grader/seeds.py", "grader/official/*.py", "grader/report/entry.py", "grader/report/reading.py"),
+    *("grader/seeds.py", "grader/official/__init__.py", "grader/official/run.py", "grader/official/verdict.py"),
     *("grader/classrun/__init__.py", "grader/classrun/archives.py", "grader/classrun/reading.py"),
 )
+_ON_GRADESCOPE = tuple(f"grader/official/{name}.py" for name in ("gradescope", "ready", "container"))
+_ON_CLASSROOM = ("grader/official/classroom.py", *(f"grader/report/{n}.py" for n in ("classroom", "entry", "reading")))
 
 STUDENT = (*_ROOT, *_DATA, *_GRADER, "assignment/*.py", "assignment/*.md", "assignment/*.ipynb")
-GRADESCOPE = (*_ROOT, *_DATA, *_GRADER, *_OFFICIAL)
-CLASSROOM = (*STUDENT, *_OFFICIAL, "grader/report/classroom.py", ".gitignore")
+GRADESCOPE = (*_ROOT, *_DATA, *_GRADER, *_OFFICIAL, *_ON_GRADESCOPE)
+CLASSROOM = (*STUDENT, *_OFFICIAL, *_ON_CLASSROOM, ".gitignore")
 
 _LEFT_BEHIND = ("__pycache__", "results", "results-*", "svhn", "downloads", "build", "dist", "venv", "*.egg-info")
 
