@@ -12,7 +12,7 @@ from grader.release.leaks import LONG, NoAnswers
 from tests.releases import REFERENCE, SECRET, release
 from tests.zoo.build import reference
 
-_REFERENCE = '''def f(x):
+_REFERENCE = """def f(x):
     ### BEGIN SOLUTION
     y = x + 1  # a remark
     z = y * 2
@@ -22,7 +22,7 @@ _REFERENCE = '''def f(x):
 
 def given(x):
     return "this line is long, and it is no part of an answer"
-'''
+"""
 
 
 def found(text: str, path: str = "page.md", source: str = _REFERENCE) -> set[str]:
@@ -96,6 +96,14 @@ def test_a_notebook_is_read_as_its_reader_sees_it() -> None:
     assert found("no notebook at all", "tutorial.ipynb") == set()
 
 
+def test_a_line_between_images_is_found() -> None:
+    hidden = b"\x89PNG\xff" + _REFERENCE.encode() + b"\xfe"
+    pieces = leaks.pieces(_REFERENCE)
+    assert {leak.piece for leak in leaks.leaks({"sample.png": hidden}, pieces)} >= {
+        'z = y * 2\nreturn some_function_of(z, "and of a long text") + y'
+    }
+
+
 def test_a_mark_of_an_answer_is_a_leak() -> None:
     assert found("### BEGIN SOLUTION\n") == {"### BEGIN SOLUTION"}
 
@@ -111,11 +119,11 @@ def test_a_planted_line_stops_the_release_and_says_where(tmp_path: Path) -> None
     planted = {**release().student, "data/hint.md": File(f"Try `{piece}`.\n".encode())}
     leaking = build.Release(planted, release().gradescope, release().classroom)
     with pytest.raises(build.Leaking, match=r"data/hint\.md would take a piece of the reference into student\.zip"):
-        build.check(leaking, reference(), SECRET)
+        build.check_answers(leaking, reference())
 
 
 def test_a_planted_secret_stops_the_release_and_says_where() -> None:
     planted = {**release().classroom, ".github/notes.md": File(b"it is " + SECRET)}
     leaking = build.Release(release().student, release().gradescope, planted)
     with pytest.raises(build.Leaking, match=r"\.github/notes\.md would take the secret into github-classroom"):
-        build.check(leaking, reference(), SECRET)
+        build.check_secret(leaking, SECRET)

@@ -1,7 +1,7 @@
 """A release: the three artefacts, searched for leaks, proven, and only then written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.seeds import FILE_NAME as SECRET
@@ -36,23 +36,49 @@ def build(root: Path, secret: bytes) -> Release:
         NoAnswers: The reference marks no answers.
         OSError: The repository cannot be read.
     """
-    release = Release(
-        artefacts.student(root),
-        artefacts.gradescope(root, secret),
-        artefacts.classroom(root),
-    )
-    check(release, (root / SOLUTION).read_text(encoding="utf-8"), secret)
+    release = Release(artefacts.student(root), artefacts.gradescope(root, secret), artefacts.classroom(root))
+    check_answers(release, (root / SOLUTION).read_text(encoding="utf-8"))
+    check_secret(release, secret)
     return release
 
 
-def check(release: Release, reference: str, secret: bytes) -> None:
-    """Raise Leaking if a piece of the reference is in an artefact, or the secret in one that students get."""
-    forbidden = leaks.pieces(reference)
-    for name, artefact in ((STUDENT, release.student), (GRADESCOPE, release.gradescope), (CLASSROOM, release.classroom)):
-        for leak in leaks.leaks(artefacts.bytes_of(artefact), forbidden):
-            line = " / ".join(leak.piece.splitlines())
-            raise Leaking(f"{leak.file} would take a piece of the reference into {name}: `{line}`; reword it")
-        for path, file in artefact.items() if name != GRADESCOPE else ():
+def with_secret(release: Release, root: Path, secret: bytes) -> Release:
+    """Return a release with another secret in it.
+
+    Raises:
+        Leaking: Students would get the secret.
+        Missing, OSError: As `build`.
+    """
+    release = replace(release, gradescope=artefacts.gradescope(root, secret))
+    check_secret(release, secret)
+    return release
+
+
+def check_answers(release: Release, reference: str) -> None:
+    """Make sure that no piece of the reference is in any artefact.
+
+    Raises:
+        Leaking: One is; the message says which, and where.
+        NoAnswers: The reference marks no answers.
+    """
+    named = ((STUDENT, release.student), (GRADESCOPE, release.gradescope), (CLASSROOM, release.classroom))
+    # Most files are in all three: each content is searched once.
+    distinct = {file.content: (name, path) for name, artefact in reversed(named) for path, file in artefact.items()}
+    files = {f"{name}/{path}": content for content, (name, path) in distinct.items()}
+    for leak in leaks.leaks(files, leaks.pieces(reference)):
+        artefact, _, path = leak.file.partition("/")
+        line = " / ".join(leak.piece.splitlines())
+        raise Leaking(f"{path} would take a piece of the reference into {artefact}: `{line}`; reword it")
+
+
+def check_secret(release: Release, secret: bytes) -> None:
+    """Make sure that students do not get the secret.
+
+    Raises:
+        Leaking: They would; the message says in which file.
+    """
+    for name, artefact in ((STUDENT, release.student), (CLASSROOM, release.classroom)):
+        for path, file in artefact.items():
             if secret in file.content:
                 raise Leaking(f"{path} would take the secret into {name}: remove it there, and choose another secret")
 

@@ -70,7 +70,7 @@ def main(options: argparse.Namespace, root: Path = arguments.ROOT) -> int:
         proof.prove(root, release.student)
         out.mkdir(parents=True, exist_ok=True)
         secret = seeds.find({}, home=out) if given is None else _kept(given, out)
-        written = build.write(out, build.build(root, secret))
+        written = build.write(out, build.with_secret(release, root, secret))
     except (build.Leaking, proof.NotProven) as error:
         return _refuse(f"{error}; nothing was written", 1)
     except (_Unusable, Missing, NoAnswers, archive.NotOurs, OfferingError, seeds.SecretError) as error:

@@ -12,7 +12,6 @@ LONG = 30  # characters without blanks: such a line is no coincidence
 _ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)
 _MARK = "### BEGIN SOLUTION"  # nbgrader's
 _COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
-_BLANKS = re.compile(r"\s+")
 
 
 class NoAnswers(ValueError):  # noqa: N818
@@ -66,9 +65,14 @@ def leaks(files: Mapping[str, bytes], forbidden: Mapping[str, str]) -> list[Leak
 
 
 def _found(path: str, content: bytes, forbidden: Mapping[str, str]) -> Iterable[str]:
-    text = content.decode("utf-8", errors="replace")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:  # images: what is in there as text is found, if it is ASCII
+        text = content.translate(None, b" \t\r\n\f\v").decode("ascii", errors="ignore")
+        yield from (piece for form, piece in forbidden.items() if form in text)
+        return
     texts = [text, *_cells(text)] if path.endswith(".ipynb") else [text]
-    bare = [form for text in texts for form in (_bare(text), _bare(_COMMENT.sub("", text)))]
+    bare = [form for text in texts for form in {_bare(text), _bare(_COMMENT.sub("", text))}]
     if _MARK in text:
         yield _MARK
     yield from (piece for form, piece in forbidden.items() if any(form in text for text in bare))
@@ -94,4 +98,4 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _bare(text: str) -> str:
-    return _BLANKS.sub("", text)
+    return "".join(text.split())
