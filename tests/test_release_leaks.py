@@ -1,5 +1,6 @@
 """Nothing of the reference goes out: two finders agree, and both find what was planted."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -33,11 +34,11 @@ def plainly(text: str) -> set[str]:
     """Return the solution's pieces in a text, by comparing stripped lines and nothing cleverer."""
     regions = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", reference(), re.DOTALL)
     stripped = [line.strip() for line in text.splitlines() if line.strip()]
-    pairs, pieces = set(zip(stripped, stripped[1:], strict=False)), set()
+    pairs, pieces = set(itertools.pairwise(stripped)), set()
     for region in regions:
         lines = [line.strip() for line in region.splitlines() if line.strip()]
         pieces |= {line for line in lines if len(re.sub(r"\s", "", line)) >= 30 and line in stripped}
-        pieces |= {" / ".join(pair) for pair in zip(lines, lines[1:], strict=False) if pair in pairs}
+        pieces |= {" / ".join(pair) for pair in itertools.pairwise(lines) if pair in pairs}
     return pieces
 
 

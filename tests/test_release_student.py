@@ -93,7 +93,7 @@ def test_its_settings_bring_the_dependencies_and_nothing_of_developers() -> None
 def test_what_nobody_decided_about_is_refused(tmp_path: Path) -> None:
     for path in ("LICENSE", "pyproject.toml"):
         (tmp_path / path).write_text("text")
-    with pytest.raises(Missing, match="has no data/README.md: release from a complete copy"):
+    with pytest.raises(Missing, match=r"has no data/README\.md: release from a complete copy"):
         contents.chosen(tmp_path, ("LICENSE", "data/README.md"))
 
 

@@ -78,6 +78,9 @@ def judge(
     except Exception:
         traceback.print_exc()
         return nothing(FAILED, "crashed", sound=False)
+    if graded.results["extra_data"]["max_score"] != sum(load().points.values()):
+        print("no verdict: checks are missing; install the grader anew", flush=True)
+        return nothing(FAILED, "crashed", sound=False)
     if graded.flawed:
         before = graded.results.get("output", "")
         return Verdict({**graded.results, "output": f"{_FLAWED}\n\n{before}"}, sound=False, notice=_FLAWED)

@@ -44,7 +44,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser = commands.add_parser(
         "release",
         help="build what students, Gradescope and GitHub Classroom get",
-        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, and prove them first.",
+        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, once proven.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="OUT", help="where they go [dist]")

@@ -20,7 +20,10 @@ _GRADER = (
     *(f"grader/{name}.py" for name in ("__init__", "__main__", "arguments", "commandline", "conftest", "plugin")),
     *(f"grader/{name}.py" for name in ("session", "grading", "short_runner", "junit")),
     *("grader/test_*.py", "grader/offering.toml", "grader/judge/*.py", "grader/sandbox/*.py", "grader/worker/*.py"),
-    *(f"grader/report/{name}.py" for name in ("__init__", "cells", "explain", "files", "gradescope", "terminal", "text")),
+    *(
+        f"grader/report/{name}.py"
+        for name in ("__init__", "cells", "explain", "files", "gradescope", "terminal", "text")
+    ),
     *("grader/report/gradebooks/__init__.py", "grader/report/gradebooks/grade.py"),  # two decimals, for pytest's JUnit
 )
 # What grades in place of an instructor: one submission, with an official seed, where a platform asks for it.

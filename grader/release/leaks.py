@@ -3,6 +3,7 @@
 Compared without blanks, so that a line is found however it is set, and in notebooks as the reader sees their cells.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,7 +52,7 @@ def _pieces(answer: str) -> Iterator[str]:
     for text in (answer, _COMMENT.sub("", answer)):
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         yield from (line for line in lines if len(_bare(line)) >= LONG)
-        yield from (f"{first}\n{second}" for first, second in zip(lines, lines[1:], strict=False))
+        yield from (f"{first}\n{second}" for first, second in itertools.pairwise(lines))
 
 
 def leaks(files: Mapping[str, bytes], forbidden: Mapping[str, str]) -> list[Leak]:

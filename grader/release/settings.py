@@ -8,7 +8,9 @@ from .contents import Missing
 from .files import File
 
 NAME = "setup.cfg"
-_HEADER = "# Installing brings the dependencies, and puts nothing on the import path: run everything from this folder.\n\n"
+_HEADER = (
+    "# Installing brings the dependencies, and puts nothing on the import path: run everything from this folder.\n\n"
+)
 _KEPT = {
     "metadata": ("name", "version", "license", "license_files"),
     "options": ("packages", "py_modules", "python_requires", "install_requires"),
