@@ -32,7 +32,7 @@ _TEST = {
 }
 
 
-def workflow() -> dict[str, Any]:
+def workflow() -> dict[Any, Any]:
     return yaml.safe_load(release().classroom[WORKFLOW].content)
 
 
