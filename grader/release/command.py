@@ -28,7 +28,7 @@ The secret comes from $VAE_GRADER_SECRET or --secret-file; without either, the o
 it, and keep it from students: whoever knows it can compute the inputs of an official grading beforehand. Class runs use
 it by `python -m grader class ... --secret-file OUT/secret`.
 
-Where graders install packages from is `wheel_index` in grader/offering.toml.
+Where Gradescope and Classroom get PyTorch from is `wheel_index` in grader/offering.toml.
 
 exit status: 0 written; 1 nothing was written: the reference or the skeleton has the wrong score, or something would
 leak; 2 an option is wrong, or something cannot be read or written; 130 interrupted
