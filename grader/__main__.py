@@ -1,22 +1,25 @@
 """`python -m grader`: the grader's commands. `--help` lists them, and `COMMAND --help` tells about each."""
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 from grader import arguments
-from grader.classrun import command as class_command
 from grader.commandline import Parser
-from grader.export import command as export_command
 from grader.sandbox.names import SANDBOXES
 
-_EPILOG = """an instructor's day:
+# Commands of instructors, each with its package: what students get has none of these.
+_INSTRUCTORS = {"class": "classrun", "export": "export", "release": "release", "doctor": "doctor"}
+_DAY = """an instructor's day:
   python -m grader doctor                                        what does the sandbox of this machine prevent?
   python -m grader grade solution/VAE_Model.py                   100 of 100 points: all is well here
   python -m grader class submissions/ --out class-results/       grade the class, then read class-results/index.html
   python -m grader export class-results/ --format csv            ... and take the grades to a gradebook
+  python -m grader release --out dist/                           what students, Gradescope and GitHub Classroom get
 
-`python -m grader COMMAND --help` tells a command's options with their defaults, examples and exit status.
+"""
+_HELP = """`python -m grader COMMAND --help` tells a command's options with their defaults, examples and exit status.
 """
 _GRADE = """examples:
   python -m grader grade solution/VAE_Model.py
@@ -25,20 +28,32 @@ _GRADE = """examples:
 
 exit status: 0 full points, 1 points are missing, 2 or more there is nothing to grade or an option is wrong
 """
-_DOCTOR = """examples:
-  python -m grader doctor
-  python -m grader doctor --sandbox process
-
-exit status: 0 the sandbox that is used prevents everything, 1 something succeeded in it, 2 it does not work here
-"""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
+    here = {name: package for name, package in _INSTRUCTORS.items() if _is_here(package)}
     parser: argparse.ArgumentParser = Parser(
-        prog="python -m grader", description="Grade submissions of the VAE assignment.", epilog=_EPILOG
+        prog="python -m grader",
+        description="Grade submissions of the VAE assignment.",
+        epilog=(_DAY if here else "") + _HELP,
     )
     commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+    _add_grade(commands)
+    run = {"grade": _grade}
+    for name, package in here.items():
+        command = importlib.import_module(f"grader.{package}.command")
+        command.add_to(commands)
+        run[name] = command.main
+    options = parser.parse_args(argv)
+    return run[options.command](options)
+
+
+def _is_here(package: str) -> bool:
+    return (arguments.FOLDER / package / "command.py").exists()
+
+
+def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     grade = commands.add_parser(
         "grade",
         help="grade one file",
@@ -58,24 +73,6 @@ def main(argv: list[str] | None = None) -> int:
     grade.add_argument(
         "--no-fork", action="store_true", help="start a fresh interpreter per task, slower [where fork is unsafe]"
     )
-    class_command.add_to(commands)
-    export_command.add_to(commands)
-    doctor = commands.add_parser(
-        "doctor",
-        help="show what this machine's sandboxes prevent, by trying it",
-        description="Try to break out of this machine's sandboxes, and show which attempts they prevent.",
-        epilog=_DOCTOR,
-    )
-    doctor.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
-    options = parser.parse_args(argv)
-    run = {"grade": _grade, "class": class_command.main, "export": export_command.main, "doctor": _doctor}
-    return run[options.command](options)
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    from grader.doctor.command import doctor
-
-    return doctor(options.sandbox)
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from data import load
 from grader.judge import offering
-from grader.judge.short_run import THRESHOLD, Images, ShortRun, prepare, run
+from grader.judge.short_run import STEPS, THRESHOLD, Images, ShortRun, prepare
 from grader.sandbox.failure import WorkerFailed
 from grader.session import Session, probe_seed
+from grader.short_runner import judged
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent.layers import EQUIVALENT  # other architectures; the rest trains as the reference does
 from tests.zoo.wrong import WRONG
@@ -39,7 +40,7 @@ def short_run(text: str, images: Images, seed: int) -> ShortRun | None:
                 worker.close()
 
         try:
-            return run(ask, images, seed)
+            return judged(ask, images, seed)
         except WorkerFailed:
             return None
         finally:
@@ -54,13 +55,15 @@ def main() -> int:
     parser.add_argument("--only", default="", help="submissions whose title holds this text")
     options = parser.parse_args()
     images = prepare(load(options.data, "train"), load(options.data, "test"))
-    print(f"constant mean {images.constant_mean:.1f}, PPCA {images.ppca:.1f} nats; threshold {THRESHOLD}")
+    print(
+        f"constant mean {images.constant_mean:.1f}, PPCA {images.ppca:.1f} nats; threshold {THRESHOLD}; *: longer run"
+    )
     right = [("right: reference", reference()), *((f"right: {e.title}", source(e)) for e in EQUIVALENT)]
     wrong = [(f"wrong: {w.title}", source(w)) for w in WRONG if w.task == "training"]
     for title, text in [*right, *wrong]:
         if options.only in title:
             runs = [short_run(text, images, seed) for seed in range(options.seeds)]
-            gaps = " ".join("  none" if r is None else f"{r.gap:6.3f}" for r in runs)
+            gaps = " ".join("  none " if r is None else f"{r.gap:6.3f}{'*' if r.steps > STEPS else ' '}" for r in runs)
             last = runs[-1]
             about = "" if last is None else f"  nll {last.nll:.1f}  kl {last.kl:.1f}"
             print(f"{title:<56.56} {gaps}{about}", flush=True)

@@ -24,6 +24,7 @@ pytest.importorskip("distributed")
 from grader.__main__ import main
 from grader.report import submissions
 from grader.seeds import official_seed
+from tests import ctrl_c
 from tests.gradings import REFERENCE, ROOT, SKELETON, wrong_kl
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched and killed as on Linux")
@@ -74,6 +75,7 @@ def start(folder: Path, out: Path, *options: str) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=log,
             start_new_session=True,
+            preexec_fn=ctrl_c.listen,
         )
 
 
@@ -172,7 +174,7 @@ def test_nothing_else_is_left(whole: tuple[Path, Ended]) -> None:
     assert {path.name for path in out.iterdir() if path.is_dir()} == set(GRADES), "each has a page of its own"
     assert all((out / name / "report.html").is_file() for name in GRADES)
     assert {path.name for path in out.iterdir() if path.is_file()} == {
-        *("grades.csv", "index.html", "index-anonymous.html", ".lock"),
+        *("grades.csv", "submissions.json", "index.html", "index-anonymous.html", ".lock"),
     }
     assert not [path for path in out.rglob("*") if path.is_file() and SECRET in path.read_text(errors="replace")]
 

@@ -29,7 +29,7 @@ def commands(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_the_commands_are_listed_with_a_line_each_and_an_instructors_day(capsys: pytest.CaptureFixture[str]) -> None:
     status, text, _ = said(capsys, "--help")
     assert status == 0
-    assert {"grade", "class", "export", "doctor"} <= set(commands(capsys))
+    assert {"grade", "class", "export", "release", "doctor"} == set(commands(capsys))
     day = text.partition("an instructor's day:\n")[2].partition("\n\n")[0].splitlines()
     assert len(day) >= 4 and all(line.startswith("  python -m grader ") for line in day)
 
@@ -76,6 +76,8 @@ def test_each_option_states_its_default_unless_it_must_be_given(capsys: pytest.C
         (["doctor", "--sandbox=castle"], "python -m grader doctor: argument --sandbox: invalid choice: 'castle'"),
         (["export", "a", "--format=xls"], "python -m grader export: argument --format: invalid choice: 'xls'"),
         (["export", "a", "--format=csv", "--missing=one"], "argument --missing: invalid choice: 'one'"),
+        (["release", "dist"], "unrecognized arguments: dist"),
+        (["release", "--out"], "python -m grader release: argument --out: expected one argument"),
     ],
 )
 def test_a_wrong_command_line_is_answered_in_one_line_that_says_where_to_read_on(

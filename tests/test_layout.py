@@ -111,9 +111,23 @@ def test_what_an_export_needs_is_installed_for_every_student() -> None:
 
 
 @pytest.mark.parametrize("module", [m for m in of("grader") if not within(m, "grader.classrun")])
-def test_only_the_command_knows_of_class_runs(module: str) -> None:
+def test_nothing_knows_of_class_runs(module: str) -> None:
+    """Commands are found by name; official gradings read a submission in the same way as class runs."""
     knows = {name for name in imports(module) if within(name, "grader.classrun")}
-    assert knows <= ({"grader.classrun.command"} if module == "grader.__main__" else set())
+    readers = {"grader.classrun.archives", "grader.classrun.reading"}
+    assert knows <= (readers if module == "grader.official.verdict" else set())
+
+
+@pytest.mark.parametrize("module", of("grader"))
+def test_nothing_knows_of_releases_and_official_gradings(module: str) -> None:
+    for room in ("grader.release", "grader.official"):
+        assert within(module, room) or not any(within(name, room) for name in imports(module))
+
+
+@pytest.mark.parametrize("module", of("grader.release"))
+def test_a_release_takes_everything_as_text(module: str) -> None:
+    allowed = ("grader.arguments", "grader.seeds", "grader.judge.offering")
+    assert not strangers(module, "grader.release", *allowed)
 
 
 @pytest.mark.parametrize("module", of("grader.classrun"))

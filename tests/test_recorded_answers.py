@@ -18,7 +18,7 @@ from tests.zoo.build import reference
 
 PUBLIC = 0
 CHECKS = {name: check for name, check in vars(test_kl).items() if name.startswith("test_")}
-_FILE = """
+FILE = """
 import torch
 
 ANSWERS = {answers!r}
@@ -72,7 +72,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file that knows the answers to all that is asked under the public seed, and nothing else."""
     answers: dict[str, list[float]] = {}
     assert passed(reference(), PUBLIC, tmp_path_factory.mktemp("reference"), answers) == set(CHECKS)
-    return _FILE.format(answers=answers)
+    return FILE.format(answers=answers)
 
 
 def test_the_public_seed_can_be_learned_by_heart(recording: str, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from assignment.run import main
 from assignment.train import RunError, Settings
 from solution import VAE_Model as reference
 from solution.skeleton import REFERENCE, skeleton
+from tests import ctrl_c
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--limit", "20", "--batch-size", "8", "--features", "2", "--z-dim", "3", "--k", "2", "--device", "cpu"]
@@ -206,7 +207,9 @@ def test_ctrl_c_in_the_first_epoch_says_that_nothing_is_saved(
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
 def test_ctrl_c_ends_the_command_cleanly(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "solution", *TINY, "--epochs", "100000", "--out", str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=ctrl_c.listen
+    ) as process:
         assert process.stdout is not None
         try:
             for line in process.stdout:  # the first line about an epoch comes after its checkpoint

@@ -1,12 +1,37 @@
 """The command: a table of trials, a column for each sandbox."""
 
+import argparse
 import sys
 
 from grader.sandbox.choose import BEST_FIRST, chosen
+from grader.sandbox.names import SANDBOXES
 from grader.sandbox.zygote import SandboxError
 
 from .examine import Finding, examine
 from .trials import TRIALS
+
+_EXAMPLES = """examples:
+  python -m grader doctor
+  python -m grader doctor --sandbox process
+
+exit status: 0 the sandbox that is used prevents everything, 1 something succeeded in it, 2 it does not work here
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand to the parser of `python -m grader`."""
+    parser = commands.add_parser(
+        "doctor",
+        help="show what this machine's sandboxes prevent, by trying it",
+        description="Try to break out of this machine's sandboxes, and show which attempts they prevent.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the subcommand; returns the exit status."""
+    return doctor(options.sandbox)
 
 
 def doctor(sandbox: str = "auto") -> int:

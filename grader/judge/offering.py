@@ -48,7 +48,7 @@ class Offering:
         limits: By name.
         late: What lateness costs.
         attempts: Which of a student's attempts counts.
-        wheel_index: Where a release's packages come from; empty for where pip looks by itself.
+        wheel_index: Where PyTorch comes from in a release; empty for where pip looks by itself.
     """
 
     points: dict[str, int]

@@ -14,8 +14,16 @@ def points(hundredths: int) -> float:
     return hundredths / 100
 
 
-def as_json(result: Result) -> dict[str, Any]:
-    """Return a result in Gradescope's format; `extra_data` holds what the grader's own reports read."""
+def as_json(result: Result, notice: str = "") -> dict[str, Any]:
+    """Return a result in Gradescope's format; `extra_data` holds what the grader's own reports read.
+
+    No test is ever hidden: one hidden test would hide the total from its student. What the grading prints is for
+    instructors.
+
+    Args:
+        result: The result.
+        notice: What the student must know before all else.
+    """
     tasks = {
         task.id: {
             "score": points(task.score),
@@ -28,7 +36,12 @@ def as_json(result: Result) -> dict[str, Any]:
     return {
         "score": points(result.score),
         "execution_time": result.seconds,
+        "output": summary(result, notice),
+        "output_format": "text",
         "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
         "tests": [_test(check, check in shown(task).waiting) for task in result.tasks for check in task.checks],
         "extra_data": {
             "tasks": tasks,
@@ -40,6 +53,19 @@ def as_json(result: Result) -> dict[str, Any]:
             "environment": result.environment,
         },
     }
+
+
+def summary(result: Result, notice: str = "") -> str:
+    """Return what stands above all tests: the score, and a line for each task that missed points."""
+    lines = [notice, ""] if notice else []
+    lines += [f"{points(result.score):g} of {points(result.max_score):g} points"]
+    if result.sandbox == "in-process":
+        lines += ["run in-process: this score does not count"]
+    short = [task for task in result.tasks if task.status != "passed"]
+    for task in short if not notice else ():
+        found = f" ({', '.join(task.diagnoses)})" if task.diagnoses else ""
+        lines.append(f"{task.id}: {points(task.score):g} of {points(task.max_score):g}, {task.status}{found}")
+    return "\n".join(lines)
 
 
 def _test(check: CheckResult, waits: bool) -> dict[str, Any]:

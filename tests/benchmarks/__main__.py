@@ -7,7 +7,10 @@ NAMES = {
     "training": "training on the CPU, beside the loop that tutorials write",
     "likelihood": "the importance-sampled log-likelihood, beside the plain loop; memory; error",
     "roofline": "what a training step asks of the machine, and what the machine can do",
+    "grading": "`pytest grader/`, beside its floor",
     "classrun": "a class run, beside its floor and a loop of `pytest grader/`",
+    "growth": "class runs of growing size: time and memory",
+    "gradescope": "how much memory Gradescope's container needs",
 }
 
 

@@ -54,7 +54,7 @@ _ENTRIES = {
         ),
     ],
     "sample": [
-        ("var_for_std", "mean + var * noise", "noise is scaled by a standard deviation; which attribute is that?"),
+        ("var_for_std", "mean + var * noise", "noise is scaled by a standard deviation; which attribute holds it?"),
         ("logvar_for_std", "mean + logvar * noise", "logvar is a logarithm; noise needs a scale that is positive"),
         ("std_twice", "mean + exp(logvar / 4) * noise", "the given std is already a square root of the variance"),
         ("no_mean", "std * noise", "where is the distribution centred?"),

@@ -7,7 +7,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 def kl(self):
     """Ask torch.distributions for the divergence of all dimensions but the first."""
     events = self.mean.dim() - 1
-    posterior = Normal(self.mean, self.std, validate_args=False)
+    posterior = Normal(self.mean, self.logvar.mul(0.5).exp(), validate_args=False)
     prior = Normal(torch.zeros_like(self.mean), torch.ones_like(self.mean), validate_args=False)
     return kl_divergence(*(Independent(each, events, validate_args=False) for each in (posterior, prior)))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -20,13 +21,13 @@ HONEST = "honest"
 # Small limits, so that an endless loop ends soon; the shares of the machine that honest files need still fit.
 _LIMITS = {
     "task_cpu_s": 3,
-    "task_wall_s": 12,
     "memory_mib": 1024,
     "file_mib": 32,
     "sandbox_memory_mib": 1536,
     "sandbox_threads": 64,
     "sandbox_files_mib": 32,
 }
+_WALL_S = 12  # of a task, where nothing else runs
 _EVERY = 12  # hostile files between two honest ones
 
 
@@ -115,11 +116,13 @@ def _name(i: int) -> str:
 
 
 def _offering() -> str:
+    busy = os.getloadavg()[0] / len(os.sched_getaffinity(0))
+    limits = {**_LIMITS, "task_wall_s": round(_WALL_S * min(5.0, max(1.0, busy)))}  # what waits for others is no worse
     text = OFFERING.read_text(encoding="utf-8").splitlines()
     for i, line in enumerate(text):
         key = line.split("=")[0].strip()
-        if key in _LIMITS:
-            text[i] = f"{key} = {_LIMITS[key]}"
+        if key in limits:
+            text[i] = f"{key} = {limits[key]}"
     return "\n".join(text)
 
 

@@ -58,4 +58,11 @@ WRONG = (
         "decoder sees nothing", "return self.layers(0.0 * z)", "training_frozen", "return self.layers(z)", ("decoder",)
     ),
     _whole("images that cannot be dark", "return self.layers(z).relu()", "", "return self.layers(z)"),
+    Wrong(
+        "sample",
+        "the given standard deviation changed to the variance",
+        swaps=(("self.std = torch.exp(0.5 * self.logvar)", "self.std = torch.exp(self.logvar)"),),
+        diagnosis="sample_var_for_std",
+        falls=("sample", "log_likelihood"),  # the two that read it
+    ),
 )

@@ -1,0 +1,1 @@
+"""From one repository to every place where the assignment is used; only instructors have this package."""

@@ -1,0 +1,102 @@
+"""Nothing of the reference goes out: no two consecutive lines of an answer, and no long one alone.
+
+Compared without blanks, so that a line is found however it is set, and in notebooks as the reader sees their cells.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+LONG = 30  # characters without blanks: such a line is no coincidence
+_ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)
+_MARK = "### BEGIN SOLUTION"  # nbgrader's
+_COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
+
+
+class NoAnswers(ValueError):  # noqa: N818
+    """The reference marks no answers: then nothing could be searched for."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A piece of the reference in a file that goes out.
+
+    Attributes:
+        file: The file.
+        piece: What stands in it: one line, or two that follow each other.
+    """
+
+    file: str
+    piece: str
+
+
+def pieces(reference: str) -> dict[str, str]:
+    """Return what must not go out: the pieces of all answers without blanks, each with its text as it is written.
+
+    Args:
+        reference: Source with answers between nbgrader's marks.
+
+    Raises:
+        NoAnswers: There are no marks in it.
+    """
+    answers = _ANSWER.findall(reference)
+    if not answers:
+        raise NoAnswers(f"the reference has no answers between {_MARK} and its end: nothing can be searched for")
+    return {_bare(piece): piece for answer in answers for piece in _pieces(answer)}
+
+
+def _pieces(answer: str) -> Iterator[str]:
+    """Yield the pieces of one answer; where lines hold comments, a second time without them."""
+    for text in (answer, _COMMENT.sub("", answer)):
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        yield from (line for line in lines if len(_bare(line)) >= LONG)
+        yield from (f"{first}\n{second}" for first, second in itertools.pairwise(lines))
+
+
+def leaks(files: Mapping[str, bytes], forbidden: Mapping[str, str]) -> list[Leak]:
+    """Return every piece of the reference that stands in one of the files.
+
+    Args:
+        files: Contents by path.
+        forbidden: From `pieces`.
+    """
+    return [Leak(path, piece) for path, content in files.items() for piece in _found(path, content, forbidden)]
+
+
+def _found(path: str, content: bytes, forbidden: Mapping[str, str]) -> Iterable[str]:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:  # images: what is in there as text is found, if it is ASCII
+        text = content.translate(None, b" \t\r\n\f\v").decode("ascii", errors="ignore")
+        yield from (piece for form, piece in forbidden.items() if form in text)
+        return
+    texts = [text, *_cells(text)] if path.endswith(".ipynb") else [text]
+    bare = [form for text in texts for form in {_bare(text), _bare(_COMMENT.sub("", text))}]
+    if _MARK in text:
+        yield _MARK
+    yield from (piece for form, piece in forbidden.items() if any(form in text for text in bare))
+
+
+def _cells(notebook: str) -> list[str]:
+    """Return the text of a notebook's cells and of what they printed; nothing if it is none."""
+    try:
+        return ["\n".join(_strings(json.loads(notebook)))]
+    except ValueError:
+        return []
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
