@@ -7,7 +7,7 @@ import pytest
 from grader.grading import Grading
 from grader.judge.check import check, fail
 from grader.judge.misconceptions import by_id
-from grader.judge.short_run import THRESHOLD, ShortRun
+from grader.judge.short_run import ShortRun
 
 PARTS = ("encoder.", "mean.", "logvar.", "decoder.")  # what else a model holds is its own business
 
@@ -23,7 +23,7 @@ def test_short_run(grading: Grading) -> None:
     frozen = [name for name, change in run.moved.items() if name.startswith(PARTS) and not change > 0]
     if frozen:
         _fail(run, f"parameters that never changed: {', '.join(frozen[:4])}", "training_frozen")
-    if not run.gap >= THRESHOLD:
+    if not run.gap >= run.threshold:
         _fail(run, f"{run.gap:.2f}, with nll {run.nll:.1f} and kl {run.kl:.1f} nats per image", _cause(run))
 
 
@@ -42,7 +42,7 @@ def _cause(run: ShortRun) -> str | None:
 def _fail(run: ShortRun, actual: str, diagnosis: str | None) -> None:
     progress = f"loss {run.losses[0]:.1f} at the first step, {run.losses[-1]:.1f} at the last" if run.losses else ""
     fail(
-        f"a gap of at least {THRESHOLD} after {run.steps} steps (0: a constant image, 1: PPCA)",
+        f"a gap of at least {run.threshold} after {run.steps} steps (0: a constant image, 1: PPCA)",
         actual,
         deviation=progress,
         hint=by_id(diagnosis).hint if diagnosis else "do all other tasks pass? Then look at the architecture",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.judge.offering import load
-from grader.judge.short_run import HELD_OUT, IMAGES, LONGER, SETTINGS, SIZES, STEPS, THRESHOLD
+from grader.judge.short_run import HELD_OUT, IMAGES, LONGER, LONGER_THRESHOLD, SETTINGS, SIZES, STEPS, THRESHOLD
 from grader.judge.tasks import TASKS
 from grader.sandbox.submission import MAX_BYTES
 
@@ -48,7 +48,7 @@ def test_the_short_run_is_the_graders() -> None:
     sizes = ", ".join(f"{name}={size}" for name, size in SIZES.items())
     assert f"VAE({sizes})" in TEXT
     assert f"{IMAGES:,} to train on, {HELD_OUT} others to test on" in TEXT
-    assert f"{STEPS} steps of Adam" in TEXT and f"taken {LONGER} steps" in TEXT
+    assert f"{STEPS} steps of Adam" in TEXT and f"for {LONGER} steps, and then has to reach {LONGER_THRESHOLD}" in TEXT
     assert f"batch size {SETTINGS['batch_size']}, learning rate {SETTINGS['lr']}" in TEXT
     assert f"a gap of at least **{THRESHOLD}**" in TEXT
 
