@@ -59,7 +59,7 @@ def dummies(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def client(dummies: None) -> Iterator[Client]:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -23,6 +23,8 @@ _QUIET = {  # what looks after clusters of a thousand workers takes a core's twe
     "distributed.client.scheduler-info-interval": "30s",
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.worker.memory.monitor-interval": "5s",
+    "distributed.scheduler.http.routes": [],  # nobody asks the run by HTTP
+    "distributed.worker.http.routes": [],
     "distributed.scheduler.allowed-failures": 1,  # the class run tries again itself
     "distributed.comm.timeouts.connect": "60s",
 }
@@ -53,7 +55,9 @@ def local(jobs: int) -> Iterator[Client]:
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=0,
-                dashboard_address=None,
+                # Without an address it would listen at dask's usual port, and warn where another run has that.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
                 worker_dashboard_address=None,
                 security=True,
                 silence_logs=logging.CRITICAL,
