@@ -31,14 +31,8 @@ from assignment.settings import RunError, Settings
 from assignment.train import choose_device, new_model, new_optimizer, train, use_channels_last, use_exact_arithmetic
 from data import DataError, load, normalise
 
-FREE_ON_RESUME = {
-    "epochs",
-    "device",
-    "k",
-    "ll_images",
-    "capture",
-    "deterministic",
-}  # may change without spoiling what was trained so far
+# What may change without spoiling what was trained so far.
+FREE_ON_RESUME = {"epochs", "device", "k", "ll_images", "capture", "deterministic"}
 STOPPED = 130  # the exit status of what Ctrl-C ended
 
 

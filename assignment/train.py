@@ -1,7 +1,7 @@
 """The training loop: Adam on (nll + kl).mean(), over a data set that is held in memory on the device.
 
 Nothing here knows how the model is built: any `VAE_Model.py` that keeps the interface of the skeleton will train. Read
-from top to bottom: the settings, the random numbers, one step, one epoch, all epochs.
+from top to bottom: the random numbers, setting up, one step, one epoch, all epochs. The settings are in settings.py.
 
 Every random number follows from (seed, epoch) by the three functions under "random numbers", so that a run can be
 repeated, continued and recomputed elsewhere. They draw on the CPU, whatever the device, so that devices agree.

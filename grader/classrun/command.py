@@ -52,7 +52,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="grade a folder of submissions",
         description="Grade a folder of submissions, on all cores or on a dask cluster.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="SUBMISSIONS_DIR", help="what students handed in")
     parser.add_argument(

@@ -49,7 +49,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="write a class run as a gradebook for Canvas, Moodle or a spreadsheet",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="output folder of a class run")
     parser.add_argument("--format", choices=tuple(FILE_NAMES), required=True, help="of the gradebook")

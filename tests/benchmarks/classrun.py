@@ -9,7 +9,6 @@ run; throughput is measured in wall time, so let nothing else run beside it.
 import argparse
 import json
 import os
-import platform
 import random
 import resource
 import statistics
@@ -24,6 +23,8 @@ from pathlib import Path
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent import EQUIVALENT
 from tests.zoo.wrong import WRONG
+
+from .measure import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 SKELETON = ROOT / "assignment" / "VAE_Model.py"
@@ -54,6 +55,13 @@ def texts(n: int) -> list[str]:
     return found
 
 
+def hand_in(folder: Path, n: int) -> None:
+    """Make a folder of n submissions."""
+    folder.mkdir()
+    for i, text in enumerate(texts(n)):
+        (folder / f"s{i:04}.py").write_text(text, encoding="utf-8")
+
+
 def measured(command: Sequence[str]) -> Measured:
     """Run a command in the project's folder."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -73,9 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name) / "submissions", Path(name) / "out"
-        folder.mkdir()
-        for i, text in enumerate(texts(options.n)):
-            (folder / f"s{i:04}.py").write_text(text, encoding="utf-8")
+        hand_in(folder, options.n)
         sandbox = f"--sandbox={options.sandbox}"
         command = [sys.executable, "-m", "grader", "class", str(folder), "--out", str(out), sandbox]
         run = measured([*command, f"--jobs={options.jobs}"])
@@ -93,7 +99,7 @@ def _print(n: int, jobs: int, run: Measured, facts: list[dict[str, float]], loop
     floor = cores / statistics.mean(sandbox_s)
     throughput = n / run.wall_s
     rows = {
-        "hardware": f"{cores} cores of {platform.processor() or platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        "hardware": machine(),
         "submissions": f"{n}, {len(facts)} graded, {jobs} at a time, exit status {run.exit}",
         "wall time": f"{run.wall_s:.1f} s, {60 * throughput:.1f} a minute",
         "floor": f"{60 * floor:.1f} a minute: {cores} cores / {statistics.mean(sandbox_s):.2f} CPU s "

@@ -6,18 +6,17 @@ the checks when they all run in its own process (`--in-process`), without worker
 """
 
 import argparse
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.zoo.build import reference
+
+from .measure import machine, seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 GRADE = (sys.executable, "-m", "pytest", "grader/", "-q")
@@ -26,9 +25,7 @@ HEAVY = "import torchvision\nimport matplotlib.pyplot as plt\n"
 
 def wall_s(command: Sequence[str]) -> float:
     """Run a command in the project's folder, which must succeed; returns its wall time."""
-    started = time.monotonic()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return time.monotonic() - started
+    return seconds(lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True))
 
 
 def own_s(submission: str, folder: Path) -> float:
@@ -66,9 +63,8 @@ def main() -> None:
     floors = [torch + own for torch, own in zip(found["torch"], found["own"], strict=True)]
     ratios = [whole / floor for whole, floor in zip(found["whole"], floors, strict=True)]
     extra = [heavy - whole for heavy, whole in zip(found["imports"], found["whole"], strict=True)]
-    cores = len(os.sched_getaffinity(0))
     rows = {
-        "hardware": f"{cores} cores of {platform.processor() or platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        "hardware": machine(),
         "`pytest grader/`": _spread(found["whole"]),
         "`pytest grader/ -m kl`": _spread(found["one task"]),
         "the file imports torchvision and pyplot": f"{_spread(extra)} more",
