@@ -16,10 +16,18 @@ _GRADING = pytest.StashKey[Grading]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the submission and start its sandbox, while pytest goes on to import torch and the checks."""
+    """Begin at once: the sandbox starts while pytest goes on to import torch and the checks."""
     config.addinivalue_line("filterwarnings", "ignore")  # a warning must never decide a verdict
-    if config.option.collectonly or config.option.help:
-        return
+    if not (config.option.collectonly or config.option.help):
+        begin(config)
+
+
+def begin(config: pytest.Config) -> None:
+    """Take the submission that the options name, start its sandbox, and put whoever judges it to work.
+
+    Raises:
+        pytest.UsageError: There is nothing to grade, or an option is wrong.
+    """
     _check_options(config)
     given = config.getoption("submission")
     submission = config.invocation_params.dir / given if given else config.rootpath / DEFAULT_SUBMISSION

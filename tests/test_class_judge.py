@@ -104,6 +104,15 @@ def test_one_judge_grades_one_after_the_other_and_does_not_grow(judge: WarmJudge
     assert memory[-1] - memory[0] < 1 << 20
 
 
+def test_a_judge_keeps_its_memory_although_dask_tells_its_workers_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    monkeypatch.setenv("OF_THE_USER", "1")
+    judge = WarmJudge("sample")
+    there = psutil.Process(judge._process.pid).environ()
+    judge.close()
+    assert "MALLOC_TRIM_THRESHOLD_" not in there and there["OF_THE_USER"] == "1"
+
+
 def test_another_offering_gives_other_points(judge: WarmJudge) -> None:
     text = OFFERING.read_text(encoding="utf-8")
     other = text.replace("\nmode = 2\n", "\nmode = 9\n").replace("\nkl = 10\n", "\nkl = 3\n")

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,23 @@ def test_an_endless_loop_ends_at_its_cpu_seconds(sandbox: Any) -> None:
     told = in_use(sandbox, "loop", Limits(cpu_s=cpu_s, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
     assert told.message == f"your code used more than {cpu_s} CPU seconds in this task"
+
+
+def test_a_worker_that_is_closed_leaves_no_thread_with_the_judge(sandbox: Any) -> None:
+    """A class takes thousands of workers."""
+    start(sandbox).close()
+    before = threading.active_count()
+    for act in ("seed", "exit"):
+        worker = start(sandbox)
+        if act == "exit":
+            failure(lambda: ask(worker, act))
+        else:
+            ask(worker, act)
+        worker.close()
+    until = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
 
 
 def test_a_sleeper_ends_at_its_wall_clock_seconds(sandbox: Any) -> None:

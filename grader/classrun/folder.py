@@ -3,18 +3,19 @@
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
-from grader import arguments
 from grader.report.text import harmless, shortened
 
 from .job import Job, Outcome
 
 SANDBOX_CPU = "sandbox_cpu_s"
+ONE_LANE = "--lanes=1"  # a core for each submission: two lanes would share it, and import torch twice
 _LOG_KEPT = 4 << 10
 
 
-def prepare(job: Job, folder: Path) -> list[str]:
-    """Put what pytest needs for a job into an empty folder; returns its arguments."""
+def prepare(job: Job, folder: Path) -> dict[str, Any]:
+    """Put what a grading needs into an empty folder; returns what `arguments.grading` takes."""
     for name in ("submission", "tmp"):
         (folder / name).mkdir()
         (folder / name).chmod(0o711)  # a sandbox may run as another user, who must get through to its own folder
@@ -23,16 +24,15 @@ def prepare(job: Job, folder: Path) -> list[str]:
     file.write_bytes(job.content)
     if job.offering:
         offering.write_text(job.offering, encoding="utf-8")
-    given = arguments.grading(
-        file,
-        seed=job.seed,
-        data=job.data,
-        sandbox=job.sandbox,
-        results=folder / "results.json",
-        tasks=job.tasks,
-        offering=offering if job.offering else None,
-    )
-    return [*given, "--lanes=1"]  # a core for each submission: two lanes would share it, and import torch twice
+    return {
+        "file": str(file),
+        "seed": job.seed,
+        "data": job.data,
+        "sandbox": job.sandbox,
+        "results": str(folder / "results.json"),
+        "tasks": job.tasks or "",
+        "offering": str(offering) if job.offering else None,
+    }
 
 
 def outcome(job: Job, folder: Path, exit_status: int | None, cpu_s: float) -> Outcome:

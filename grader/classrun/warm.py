@@ -1,16 +1,16 @@
-"""The warm judge: a process that has imported the grader once, and forks a child per submission that grades it.
+"""The warm judge: a process that has collected the checks once, and forks a child per submission that runs them.
 
     python -m grader.classrun.warm DATA    a job per line of standard input, its outcome on standard output
 
-The child is `pytest grader/` in all but its start: pytest.main with the same arguments and the same tests. Its zygote
-is a program of its own, started by the ordinary code and never forked from here, so that what a submission meets is the
-same as at home. Nothing of the submission comes near this process: it reads a results.json that the grader wrote.
-Whatever a grading leaves behind is ended with it, and all of it ends when whoever asked goes away.
+It is `pytest grader/ --collect-only`, with a plugin that forks where the run would begin. The child sets the options of
+its job and goes on as pytest does, so that the same checks run in the same way. Its zygote is a program of its own,
+started by the ordinary code and never forked from here, so that what a submission meets is the same as at home. Nothing
+of the submission comes near this process: it reads a results.json that the grader wrote. Whatever a grading leaves
+behind is ended with it, and all of it ends when whoever asked goes away.
 """
 
 import contextlib
 import gc
-import io
 import os
 import resource
 import select
@@ -18,112 +18,131 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import pytest
 
 from grader import arguments
 
 from . import processes
-from .folder import SANDBOX_CPU, outcome, prepare
+from .folder import ONE_LANE, SANDBOX_CPU, outcome, prepare
 from .job import Job, Outcome
+
+# Nothing is captured: the checks print nothing, and what pytest itself prints belongs into the log of a grading.
+_COLLECT = ["--collect-only", "-qq", "--disable-warnings", "--capture=no", ONE_LANE]
+_DESTINATIONS = {"file": "submission", "tasks": "markexpr"}  # what pytest calls an argument, where it differs
 
 
 class AskerGone(Exception):  # noqa: N818
     """Whoever asked is gone, so nobody waits for the outcome."""
 
 
-def warm_up(data: str) -> None:
-    """Import all that a grading imports, and prepare what is the same for all; nothing may run in another thread.
+class Forking:
+    """A pytest plugin that runs the collected checks in children, for one job after the other until there are no more.
 
     Args:
-        data: Images of the training task.
+        requests: Jobs come from here.
+        answers: Their outcomes go there.
 
-    Raises:
-        RuntimeError: The checks cannot be collected.
-        DataError: There are no such images.
+    Attributes:
+        folder: In a child, that of its grading; None in the warm process.
     """
-    import pytest
-    import torch
-    from hypothesis import strategies
 
-    from grader.judge.examples import examples
-    from grader.short_runner import images
+    def __init__(self, requests: IO[bytes], answers: IO[bytes]):
+        self._requests, self._answers = requests, answers
+        self._judge, self._given = os.getpid(), dict[str, Any]()
+        self.folder: Path | None = None
 
-    torch.set_num_threads(1)  # a fork after more threads have run hangs the child
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        status = pytest.main([*arguments.checks(), "--collect-only", "-q"])
-    if status != 0:
-        raise RuntimeError(f"the checks cannot be collected: {printed.getvalue()[-2000:]}")
-    images(data)
-    examples(strategies.integers(0, 9), 3, seed=0)
-    gc.collect()
-    gc.freeze()  # a collection in a child would touch, and so copy, every page of ours
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        """Serve; where that returns in a child, run the checks."""
+        if self.folder or session.testsfailed:  # in a child, or without checks: pytest goes on as usual
+            return None
+        sys.stdout.flush()
+        gc.collect()
+        gc.freeze()  # a collection in a child would touch, and so copy, every page of ours
+        signal.signal(signal.SIGTERM, _stop)
+        with contextlib.suppress(AskerGone, BrokenPipeError):
+            self._serve()
+        if self.folder is None:
+            return True
+        self._become_grader(self.folder)
+        _begin(session, self._given)
+        return session.config.hook.pytest_runtestloop(session=session)
 
+    def _serve(self) -> None:
+        """Grade one job after the other until there are no more; in a child, return at once.
 
-def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
-    """Grade one job after the other until there are no more, or nobody is there to ask.
+        Raises:
+            AskerGone: In the midst of a grading, which has been ended.
+        """
+        processes.adopt_orphans()
+        while line := self._requests.readline():
+            try:
+                answer = self._grade(Job.from_json(line))
+            except OSError as error:  # no space for its folder, no process to be had: the next one may fare better
+                answer = Outcome(None, f"the grader could not start: {error}", again=True)
+            if answer is None:
+                return
+            self._answers.write(answer.to_json())
+            self._answers.flush()
 
-    Raises:
-        AskerGone: In the midst of a grading, which has been ended.
-    """
-    processes.adopt_orphans()
-    while line := requests.readline():
+    def _grade(self, job: Job) -> Outcome | None:
+        """Return the outcome of grading one submission in a child, and None in that child.
+
+        Raises:
+            AskerGone: Nobody waits for it; the child is ended.
+            OSError: There is no room for a folder, or no process to be had.
+        """
+        folder, child = Path(tempfile.mkdtemp(prefix="vae-class-")), -1
         try:
-            answer = grade(Job.from_json(line), requests.fileno())
-        except OSError as error:  # no space for its folder, no process to be had: the next one may fare better
-            answer = Outcome(None, f"the grader could not start: {error}", again=True)
-        answers.write(answer.to_json())
-        answers.flush()
+            self._given = prepare(job, folder)
+            child = os.fork()
+            if child == 0:
+                self.folder = folder
+                return None
+            return outcome(job, folder, *_wait(child, job.limit_s, self._requests.fileno()))
+        finally:
+            if child != 0:  # its folder is the child's to use and ours to remove
+                shutil.rmtree(folder, ignore_errors=True)
 
-
-def grade(job: Job, asker: int) -> Outcome:
-    """Grade one submission in a child.
-
-    Args:
-        job: The submission.
-        asker: Descriptor that becomes readable when whoever asked goes away.
-
-    Raises:
-        AskerGone: It went away; the child is ended.
-        OSError: There is no room for a folder, or no process to be had.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="vae-class-"))
-    try:
-        options = prepare(job, folder)
-        judge, child = os.getpid(), os.fork()
-        if child == 0:
-            _become_grader(options, folder, judge)
-        return outcome(job, folder, *_wait(child, job.limit_s, asker))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _become_grader(options: list[str], folder: Path, judge: int) -> None:
-    """Run pytest on the submission, and never return into the judge's loop."""
-    status = 3
-    try:
+    def _become_grader(self, folder: Path) -> None:
+        """Leave the judge's session, its conversation and its log."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.setsid()
-        processes.die_with_parent(judge)
+        processes.die_with_parent(self._judge)
         processes.offer_to_the_oom_killer()
+        self._requests.close()
+        self._answers.close()
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        # The judge's conversation is none of a grading's business.
-        os.closerange(3, 1 << 20)
-        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(os.dup(n), mode) for n, mode in ((0, "r"), (1, "w"), (2, "w")))
+        os.close(log)
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
-        import pytest
 
-        status = int(pytest.main(options))
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        (folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+
+def _begin(session: pytest.Session, given: dict[str, Any]) -> None:
+    """Do with a job's options what pytest does with those of a command line: grade, and select among the checks.
+
+    Args:
+        session: With all checks collected.
+        given: What `arguments.grading` takes.
+
+    Raises:
+        pytest.UsageError: The job cannot be graded in this way.
+    """
+    from grader.conftest import begin
+
+    config = session.config
+    config.option.collectonly = False
+    for name, value in given.items():
+        setattr(config.option, _DESTINATIONS.get(name, name), value)
+    begin(config)
+    config.hook.pytest_collection_modifyitems(session=session, config=config, items=session.items)
+    session.testscollected = len(session.items)
 
 
 def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
@@ -133,7 +152,7 @@ def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
         Its exit status, None if it took too long, and the CPU seconds of it and of all that it waited for.
 
     Raises:
-        AskerGone: Nobody is there to ask.
+        AskerGone: Nobody is there to ask: the descriptor `asker` became readable.
     """
     descriptor = os.pidfd_open(child)
     try:
@@ -151,6 +170,26 @@ def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
     return os.waitstatus_to_exitcode(status) if ready else None, usage.ru_utime + usage.ru_stime
 
 
+def warm_up(data: str) -> None:
+    """Import and prepare what is the same for all gradings and no check's import does; nothing may leave a thread.
+
+    Args:
+        data: Images of the training task.
+
+    Raises:
+        DataError: There are no such images.
+    """
+    import torch
+    from hypothesis import strategies
+
+    from grader.judge.examples import examples
+    from grader.short_runner import images
+
+    torch.set_num_threads(1)  # a fork after more threads have run hangs the child
+    images(data)
+    examples(strategies.integers(0, 9), 3, seed=0)
+
+
 def main() -> None:
     """Serve on standard input and output; whatever else is printed goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of whoever asks
@@ -158,9 +197,20 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     warm_up(sys.argv[1])
-    signal.signal(signal.SIGTERM, _stop)
-    with contextlib.suppress(AskerGone, BrokenPipeError):
-        serve(requests, answers)
+    forking, status = Forking(requests, answers), 3
+    try:
+        status = int(pytest.main([*arguments.checks(), *_COLLECT], plugins=[forking]))
+        if forking.folder:
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            (forking.folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
+        elif status != 0:
+            print("the checks cannot be collected", file=sys.stderr)
+    except BaseException:  # a child must never return into what the judge would do next
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # nothing to tidy up, and whoever asked may be waiting
 
 
 def _stop(*_: object) -> None:
@@ -169,5 +219,3 @@ def _stop(*_: object) -> None:
 
 if __name__ == "__main__":
     main()
-    sys.stderr.flush()
-    os._exit(0)  # nothing to tidy up, and the asker may be waiting

@@ -20,8 +20,8 @@ _SETTLE_S, _MOMENT_S = 0.1, 0.005
 class Channel:
     """The judge's end of a conversation with one worker.
 
-    Each exchange runs in a thread of its own, so that neither a worker that does not read nor one that does not
-    answer can hold the judge longer than the deadline, on sockets and on pipes alike.
+    A thread of its own writes and reads, so that neither a worker that does not read nor one that does not answer can
+    hold the judge longer than the deadline, on sockets and on pipes alike.
 
     Args:
         reader, writer: Binary streams from and to the worker.
@@ -30,6 +30,9 @@ class Channel:
 
     def __init__(self, reader: IO[bytes], writer: IO[bytes], hang_up: Callable[[], None]):
         self._reader, self._writer, self._hang_up = reader, writer, hang_up
+        self._requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
+        threading.Thread(target=self._converse, daemon=True).start()
 
     def exchange(self, message: Message, seconds: float, more: Callable[[], float] = lambda: 0.0) -> Message:
         """Send a request and return its answer.
@@ -45,33 +48,34 @@ class Channel:
             WireError: What came was no answer to this request.
         """
         number = secrets.token_hex(8)  # a frame written ahead of its request can not carry it
-        answers: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
-        request = Message({**message.header, "id": number}, message.tensors)
-        threading.Thread(target=self._exchange, args=(request, answers), daemon=True).start()
-        answer = self._wait(answers, seconds, more)
+        self._requests.put(Message({**message.header, "id": number}, message.tensors))
+        answer = self._wait(seconds, more)
         if isinstance(answer, BaseException):
             raise answer
         if answer.header.get("id") != number:
             raise wire.WireError("a frame that answers no request")
         return answer
 
-    def _wait(
-        self, answers: "queue.SimpleQueue[Message | BaseException]", seconds: float, more: Callable[[], float]
-    ) -> Message | BaseException:
+    def close(self) -> None:
+        """Let the thread go; the streams are closed, or their other end is, so that nothing holds it."""
+        self._requests.put(None)
+
+    def _wait(self, seconds: float, more: Callable[[], float]) -> Message | BaseException:
         while True:
             with contextlib.suppress(queue.Empty):
-                return answers.get(timeout=max(0.0, seconds))
+                return self._answers.get(timeout=max(0.0, seconds))
             seconds = more()
             if seconds < _WORTH_WAITING_S:
                 self._hang_up()
                 raise TimeoutError("no answer in time")
 
-    def _exchange(self, request: Message, answers: "queue.SimpleQueue[Message | BaseException]") -> None:
-        try:
-            wire.write(self._writer, request)
-            answers.put(wire.read(self._reader))
-        except BaseException as error:  # handed to the waiting thread, which decides
-            answers.put(error)
+    def _converse(self) -> None:
+        while (request := self._requests.get()) is not None:
+            try:
+                wire.write(self._writer, request)
+                self._answers.put(wire.read(self._reader))
+            except BaseException as error:  # handed to the waiting thread, which decides
+                self._answers.put(error)
 
 
 class OutputLog:

@@ -91,6 +91,8 @@ class FreshInterpreters:
 
         watchdog = Watchdog(process.pid, self._ceilings, [folder], kill)
 
+        channel = Channel(stdout, stdin, kill)
+
         def end(grace_s: float) -> Ending:
             try:
                 process.wait(timeout=grace_s)
@@ -99,6 +101,7 @@ class FreshInterpreters:
                 by_judge = True
             watchdog.stop()
             kill()
+            channel.close()
             for stream in (stdin, stdout):
                 with contextlib.suppress(OSError):
                     stream.close()
@@ -106,7 +109,7 @@ class FreshInterpreters:
             return Ending(process.wait(), None, by_judge, watchdog.breach)
 
         self._worker = Worker(
-            channel=Channel(stdout, stdin, kill),
+            channel=channel,
             output=OutputLog(stderr),
             limits=limits,
             neighbours=self._file.neighbours,

@@ -97,16 +97,19 @@ class Zygote:
             with contextlib.suppress(OSError):
                 ours.shutdown(socket.SHUT_RDWR)
 
+        channel = Channel(*streams, hang_up)
+
         def end(grace_s: float) -> Ending:
             ending = self._end(grace_s)
             hang_up()
+            channel.close()
             for stream in (*streams, ours):
                 with contextlib.suppress(OSError):  # a writer flushes into a channel that may be gone
                     stream.close()
             return ending
 
         self._worker = Worker(
-            channel=Channel(*streams, hang_up),
+            channel=channel,
             output=OutputLog(os.fdopen(output_read, "rb")),
             limits=limits,
             neighbours=self._file.neighbours,
