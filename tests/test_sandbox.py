@@ -85,7 +85,7 @@ def test_a_worker_that_is_closed_leaves_no_thread_with_the_judge(sandbox: Any) -
     worker = start(sandbox)
     ask(worker, "seed")
     worker.close()
-    assert in_use(sandbox, "exit").fatal
+    assert in_use(sandbox, "end").fatal
     until = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.01)
