@@ -14,9 +14,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends: none can get out of sight."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+def adopt_orphans(yes: bool = True) -> None:
+    """Become the parent of every descendant whose own parent ends, so that none can get out of sight; or no longer."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, int(yes))
 
 
 def die_with_parent(parent: int) -> None:
