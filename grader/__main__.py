@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -77,6 +78,9 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _grade(options: argparse.Namespace) -> int:
     """Run pytest on the checks with its configuration from this project alone, never from beside the file."""
+    alone = arguments.environment()
+    os.environ.clear()
+    os.environ.update(alone)
     import pytest
 
     results = Path(options.results).absolute() if options.results else None

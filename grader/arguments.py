@@ -1,9 +1,17 @@
-"""The arguments of pytest with which the checks run, whatever folder they are called from."""
+"""The arguments of pytest with which the checks run, whatever folder they are called from and whoever calls."""
 
+import os
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
+_MORE_ARGUMENTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which pytest heeds these arguments alone: somebody's `-x` would cost a class points."""
+    kept = {name: value for name, value in os.environ.items() if name not in _MORE_ARGUMENTS}
+    return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def checks() -> list[str]:

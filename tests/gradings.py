@@ -101,6 +101,8 @@ def grade(folder: Path, name: str) -> Run:
     results = folder / "results" / "results.json"
     # A console that knows ASCII only must not matter: students write σ in their prints.
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "120"}
+    if command[: len(GRADE)] == GRADE:  # nor what somebody is used to, who would end a grading at its first failure
+        environment["PYTEST_ADDOPTS"] = "-x"
     done = subprocess.run(
         [sys.executable, "-m", *(part.format(file=file) for part in command), f"--results={results}"],
         cwd=ROOT,

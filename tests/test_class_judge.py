@@ -42,11 +42,12 @@ def job(content: bytes | str, tasks: str | None = "mode", limit_s: float = 120.0
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmJudge]:
-    """Return a judge whose gradings have a folder for temporary files of their own."""
+    """Return a judge whose gradings have a folder for temporary files of their own; its user likes the option -x."""
     temporary = tmp_path_factory.mktemp("temporary")
     temporary.chmod(0o711)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(temporary))
+        patch.setenv("PYTEST_ADDOPTS", "-x")
         judge = WarmJudge("sample")
     yield judge
     judge.close()
@@ -254,6 +255,7 @@ def test_a_judge_that_cannot_start_says_why() -> None:
 
 # ## Where fork is unsafe
 def test_without_fork_a_fresh_interpreter_judges_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # other runs on this machine leave folders in theirs
     judge = FreshJudge("sample")
     assert score(judge.grade(job(REFERENCE.read_bytes()))) == 2

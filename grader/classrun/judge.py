@@ -1,7 +1,6 @@
 """A judge as its user sees it: a warm process that is started again when it dies, or, where fork is unsafe, none."""
 
 import contextlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -41,11 +40,14 @@ class WarmJudge:
 
     def __init__(self, data: str):
         threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+        # With dask's setting for its workers a judge gives each tensor's memory back to the system, and takes it anew:
+        # 0.2 of 0.8 CPU seconds a submission.
+        environment = {k: v for k, v in arguments.environment().items() if k != "MALLOC_TRIM_THRESHOLD_"}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the judge
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grader.classrun.warm", data],
             cwd=arguments.ROOT,
-            env={**_inherited(), **threads, "CUDA_VISIBLE_DEVICES": ""},
+            env={**environment, **threads, "CUDA_VISIBLE_DEVICES": ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -95,15 +97,6 @@ class WarmJudge:
         return ""
 
 
-def _inherited() -> dict[str, str]:
-    """Return the environment without what dask sets for its workers alone.
-
-    It lets them give memory back to the system at every chance, and a judge would take it anew for every tensor: 0.2 of
-    0.8 CPU seconds a submission.
-    """
-    return {name: value for name, value in os.environ.items() if name != "MALLOC_TRIM_THRESHOLD_"}
-
-
 class FreshJudge:
     """Starts `python -m grader grade` for each submission, where a process that imported torch cannot be forked."""
 
@@ -119,6 +112,7 @@ class FreshJudge:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "pytest", *options],
                     cwd=arguments.ROOT,
+                    env=arguments.environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -59,6 +59,7 @@ def grade(file: Path, results: Path, *, seed: int, sandbox: str, lanes: int, sec
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *given, f"--lanes={lanes}"],
         cwd=arguments.ROOT,
+        env=arguments.environment(),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
         start_new_session=True,
