@@ -109,7 +109,9 @@ def test_a_judge_keeps_its_memory_although_dask_tells_its_workers_not_to(monkeyp
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
     monkeypatch.setenv("OF_THE_USER", "1")
     judge = WarmJudge("sample")
-    there = psutil.Process(judge._process.pid).environ()
+    process = psutil.Process(judge._process.pid)
+    while not (there := process.environ()):  # it has none yet while it turns into another program
+        time.sleep(0.01)
     judge.close()
     assert "MALLOC_TRIM_THRESHOLD_" not in there and there["OF_THE_USER"] == "1"
 
