@@ -30,6 +30,7 @@ def grading(
     results: Path | str | None = None,
     tasks: str | None = None,
     offering: Path | str | None = None,
+    lanes: int | None = None,
 ) -> list[str]:
     """Return the arguments that grade one file.
 
@@ -41,6 +42,7 @@ def grading(
         results: Where results.json goes.
         tasks: Only these, as in pytest's -m.
         offering: Points and limits; None for the grader's own.
+        lanes: Sandboxes at work at the same time; None for the grader's own choice.
     """
     return [
         *checks(),
@@ -51,4 +53,5 @@ def grading(
         *([f"--results={results}"] if results else []),
         *(["-m", tasks] if tasks else []),
         *([f"--offering={offering}"] if offering else []),
+        *([f"--lanes={lanes}"] if lanes else []),
     ]

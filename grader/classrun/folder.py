@@ -10,7 +10,6 @@ from grader.report.text import harmless, shortened
 from .job import Job, Outcome
 
 SANDBOX_CPU = "sandbox_cpu_s"
-ONE_LANE = "--lanes=1"  # a core for each submission: two lanes would share it, and import torch twice
 _LOG_KEPT = 4 << 10
 
 
@@ -32,6 +31,7 @@ def prepare(job: Job, folder: Path) -> dict[str, Any]:
         "results": str(folder / "results.json"),
         "tasks": job.tasks or "",
         "offering": str(offering) if job.offering else None,
+        "lanes": 1,  # a core for each submission: two lanes would share it, and import torch twice
     }
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from grader import arguments
 
-from .folder import ONE_LANE, outcome, prepare
+from .folder import outcome, prepare
 from .job import Job, Outcome
 
 _MARGIN_S = 60.0  # a judge ends a grading that takes too long itself, unless it hangs too
@@ -107,7 +107,7 @@ class FreshJudge:
         """Grade one submission."""
         with tempfile.TemporaryDirectory(prefix="vae-class-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            options = [*arguments.grading(**prepare(job, folder)), ONE_LANE]
+            options = arguments.grading(**prepare(job, folder))
             with (folder / "log").open("wb") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "pytest", *options],

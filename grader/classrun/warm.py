@@ -27,11 +27,11 @@ import pytest
 from grader import arguments
 
 from . import processes
-from .folder import ONE_LANE, SANDBOX_CPU, outcome, prepare
+from .folder import SANDBOX_CPU, outcome, prepare
 from .job import Job, Outcome
 
 # Nothing is captured: the checks print nothing, and what pytest itself prints belongs into the log of a grading.
-_COLLECT = ["--collect-only", "-qq", "--disable-warnings", "--capture=no", ONE_LANE]
+_COLLECT = ["--collect-only", "-qq", "--disable-warnings", "--capture=no"]
 _DESTINATIONS = {"file": "submission", "tasks": "markexpr"}  # what pytest calls an argument, where it differs
 
 

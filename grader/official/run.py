@@ -55,9 +55,9 @@ def grade(file: Path, results: Path, *, seed: int, sandbox: str, lanes: int, sec
     Raises:
         GraderFailed: It died, refused, or did not end in time.
     """
-    given = arguments.grading(file, seed=seed, data="sample", sandbox=sandbox, results=results)
+    given = arguments.grading(file, seed=seed, data="sample", sandbox=sandbox, results=results, lanes=lanes)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *given, f"--lanes={lanes}"],
+        [sys.executable, "-m", "pytest", *given],
         cwd=arguments.ROOT,
         env=arguments.environment(),
         stdin=subprocess.DEVNULL,

@@ -90,7 +90,6 @@ class FreshInterpreters:
                     os.killpg(process.pid, signal.SIGKILL)
 
         watchdog = Watchdog(process.pid, self._ceilings, [folder], kill)
-
         channel = Channel(stdout, stdin, kill)
 
         def end(grace_s: float) -> Ending:
