@@ -4,6 +4,7 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from grader import junit
 from grader.judge import scoring
 from grader.judge.check import CheckFailed, Explanation, fail
 from grader.judge.misconceptions import by_id
-from grader.judge.results import Result, Status
+from grader.judge.results import Kind, Result, Status
 from grader.judge.scoring import Verdict
 from grader.judge.short_run import ShortRun
 from grader.judge.tasks import BY_ID, TASKS
+from grader.judge.tolerances import unit_of
 from grader.report import gradescope, terminal
 from grader.report.text import harmless, shortened
 from grader.sandbox.failure import Failure, WorkerFailed
@@ -33,10 +35,12 @@ class Answer:
     Attributes:
         tensors: By name.
         facts: What JSON can hold.
+        unit: How far its numbers may be off, of their size: see judge/tolerances.py. It follows from the dtype of what
+            was sent.
     """
 
-    def __init__(self, tensors: dict[str, Tensor], facts: dict[str, Any]):
-        self.tensors, self.facts = tensors, defaultdict(lambda: None, facts)
+    def __init__(self, tensors: dict[str, Tensor], facts: dict[str, Any], unit: float):
+        self.tensors, self.facts, self.unit = tensors, defaultdict(lambda: None, facts), unit
 
     def __getitem__(self, name: str) -> Tensor:
         """Return a tensor; fail the check if it did not come, as when no gradient reaches an input."""
@@ -53,20 +57,86 @@ class Answer:
         return self.tensors[name]
 
 
-class Probe:
-    """Calls probes for one check; see grader/worker/probes for what each takes and returns."""
+_FLOAT64 = "this works for float32 and fails for float64: give a tensor that you make the dtype of an input"
+_STRIDED = (
+    "this works when the tensors are contiguous. Arguments may be strided, as a transposed tensor is: reshape() takes "
+    "them, view() does not"
+)
 
-    def __init__(self, session: Session, task: str, check: str):
-        self._session, self._task, self._check = session, task, check
+
+class Probe:
+    """Calls probes for one check; see grader/worker/probes for what each takes and returns.
+
+    Args:
+        session: The submission's.
+        task: Whose worker is asked.
+        check: Name of the check.
+        kind: The check's. In those of shapes, float64 is part of the question; the others go on in float32.
+    """
+
+    def __init__(self, session: Session, task: str, check: str, kind: Kind):
+        self._session, self._task, self._check, self._kind = session, task, check, kind
         self._calls = 0
 
     def __call__(self, name: str, /, **arguments: Any) -> Answer:
-        """Run a probe: tensors among the arguments travel as tensors, the rest as JSON."""
+        """Run a probe: tensors among the arguments travel as tensors, the rest as JSON.
+
+        Where the submission raises an exception, the grader may be the reason, or somebody's habit that costs little:
+        then the same is asked again in another way.
+
+        Raises:
+            WorkerFailed: No answer came.
+        """
+        self._calls += 1
+        try:
+            return self._ask(name, arguments)
+        except WorkerFailed as error:
+            failure = self._described(error.failure, arguments)
+        if failure.fatal or failure.status == "not attempted":
+            raise WorkerFailed(failure)
+        if standins := BY_ID[self._task].leans_on:
+            own = {"own": [failure.standin] if failure.standin else list(standins)}
+            if answer := self._another_way(name, arguments | own):
+                return answer
+        if any(_is_float64(value) for value in arguments.values()):
+            answer = self._another_way(name, {k: v.float() if _is_float64(v) else v for k, v in arguments.items()})
+            if answer and self._kind != "shape":
+                return answer
+            if answer:
+                raise WorkerFailed(replace(failure, hint=_FLOAT64))
+        if arguments.get("strided") and self._another_way(name, arguments | {"strided": False}):
+            raise WorkerFailed(replace(failure, hint=_STRIDED))
+        raise WorkerFailed(failure)
+
+    def _ask(self, name: str, arguments: dict[str, Any]) -> Answer:
         tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
         plain = {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
-        self._calls += 1
         seed = probe_seed(self._session.seed, self._check, self._calls)
-        return Answer(*self._session.ask(self._task, name, plain, tensors, seed))
+        found, facts = self._session.ask(self._task, name, plain, tensors, seed)
+        dtypes = {tensor.dtype for tensor in tensors.values()}
+        return Answer(found, facts, unit_of(torch.float64 if torch.float64 in dtypes else torch.float32))
+
+    def _another_way(self, name: str, arguments: dict[str, Any]) -> Answer | None:
+        try:
+            return self._ask(name, arguments)
+        except WorkerFailed as error:
+            if error.failure.fatal:
+                raise
+            return None
+
+    def _described(self, failure: Failure, arguments: dict[str, Any]) -> Failure:
+        """Return a failure that says which tensors the call had, where that may be the reason."""
+        if failure.status not in ("timed out", "out of memory", "crashed"):
+            return failure
+        shapes = [f"{k} {tuple(v.shape)}" for k, v in arguments.items() if isinstance(v, Tensor) and k in _SHOWN]
+        return replace(failure, message=f"{failure.message}; called with {', '.join(shapes)}") if shapes else failure
+
+
+_SHOWN = ("mean", "logvar", "sample", "noise", "x", "z", "z_1", "z_2")
+
+
+def _is_float64(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.float64
 
 
 class Grading:
@@ -98,7 +168,7 @@ class Grading:
 
     def probe(self, node: pytest.Item) -> Probe:
         """Return the probe caller of a check."""
-        return Probe(self.session, _task(node), node.name)
+        return Probe(self.session, _task(node), node.name, _mark(node).kwargs["kind"])
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -214,7 +284,8 @@ class Grading:
 
 def _failure_text(failure: Failure) -> str:
     lines = [f"line {f['line']}, in {f['function'] or 'the file'}: {f['text']}" for f in failure.traceback]
-    return "\n".join([f"{'got':<10}{failure.message}", *(f"{'':<10}{line}" for line in lines)])
+    got = [f"{'got':<10}{failure.message}", *(f"{'':<10}{line}" for line in lines)]
+    return "\n".join([*got, f"{'hint':<10}{failure.hint}"] if failure.hint else got)
 
 
 def _in_process_failure(error: BaseException) -> Failure:
@@ -225,10 +296,15 @@ def _in_process_failure(error: BaseException) -> Failure:
 
 
 def _verdict(item: pytest.Item, status: Status, output: str = "", diagnosis: str | None = None) -> Verdict:
-    mark = item.get_closest_marker("check")
-    assert mark is not None
+    mark = _mark(item)
     title = (item.function.__doc__ or item.name).strip().splitlines()[0]  # type: ignore[attr-defined]
     return Verdict(_task(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, output, diagnosis)
+
+
+def _mark(item: pytest.Item) -> pytest.Mark:
+    mark = item.get_closest_marker("check")
+    assert mark is not None
+    return mark
 
 
 def _unjudged(item: pytest.Item) -> Verdict:

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -180,7 +180,7 @@ class Session:
 
     def _note_import_failure(self, failure: Failure) -> Failure:
         """Remember that importing the file failed: after two workers the others are not tried."""
-        fatal = Failure(failure.status, failure.message, failure.traceback, fatal=True)
+        fatal = replace(failure, fatal=True)
         with self._lock:
             self._import_failures += 1
             self._import_failure = fatal

@@ -7,6 +7,7 @@ from grader.grading import Probe
 from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
+    ONLY_LONGER_AXES,
     expect_close,
     expect_dtype,
     expect_gradient,
@@ -16,13 +17,19 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
-from grader.judge.known import random_model
+from grader.judge.known import KnownModel, random_model, short_axes
+from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_decode
-from grader.judge.tolerances import ATOL64, RTOL64
 
 pytestmark = pytest.mark.decode
 
 LIKE_THE_MEAN = "the log-variances are shaped like the mean, one for each pixel"
+
+
+def image_gradients(known: KnownModel, z: torch.Tensor, cotangent: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the gradients of an image: sums of products, so those of absolute values are their sizes."""
+    flat = cotangent.flatten(1)
+    return {"z": flat @ known.tensors["decoder_weight"], "decoder_weight": flat.T @ z}
 
 
 @check("shape", 20)
@@ -45,20 +52,30 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 def test_likelihood(probe: Probe, draw: Draw) -> None:
     """decode() gives the normal distribution around the decoder's image, of variance one"""
     known = random_model(draw)
-    for batch, train in [(1, False), (4, False), (3, True)]:
-        z, first = draw.normal(batch, known.sizes["z_dim"], scale=5), draw.normal(2, known.sizes["z_dim"])
-        image = known.decode(z)
-        answer = probe("decode", sizes=known.sizes, z=z, first=first, train=train, **known.as_dtype(torch.float64))
+    for model, batch, train, short in [
+        (known, 1, False, ""),
+        (known, 4, False, ""),
+        (known, 3, True, ""),
+        *((small, batch, False, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    ]:
+        z, first = draw.normal(batch, model.sizes["z_dim"], scale=5), draw.normal(2, model.sizes["z_dim"])
+        image, size = model.decode(z), model.decode_size(z.abs())
+        answer = probe("decode", sizes=model.sizes, z=z, first=first, train=train, **model.as_dtype(torch.float64))
         wrong_means, wrong_logvars = wrong_decode(image)
-        own, what = own_hint(answer.facts["own"]), "the likelihood's mean"
-        expect_close(answer["mean"], image, what, rtol=RTOL64, atol=ATOL64, known=wrong_means, hint=own)
-        zeros, what = torch.zeros_like(image), "the likelihood's logvar"
+        own, what, unit = own_hint(answer.facts["own"]) or short, "the likelihood's mean", answer.unit
+        expect_close(answer["mean"], image, what, unit=unit, size=size, known=wrong_means, hint=own)
+        one, what = torch.ones_like(image), "the likelihood's logvar"
         hint = own or "p(x|z) has unit variance: what is the logarithm of one, and what does logvar=None mean?"
         expect_shape(answer["logvar"], tuple(image.shape), what, LIKE_THE_MEAN)
-        expect_close(answer["logvar"], zeros, what, rtol=0, atol=ATOL64, known=wrong_logvars, hint=hint)
+        expect_close(answer["logvar"], 0 * one, what, unit=unit, size=one, known=wrong_logvars, hint=hint)
         for name in ("std", "var"):
-            expect_close(answer[name], zeros + 1, f"the likelihood's {name}", rtol=0, atol=ATOL64, hint=hint)
+            expect_close(answer[name], one, f"the likelihood's {name}", unit=unit, hint=hint)
         expect_unchanged(answer.facts["changed"], "decode()")
+    sets = three_sets(lambda: {"z": draw.normal(3, known.sizes["z_dim"])})
+    tensors = known.as_dtype(torch.float64)
+    answer = probe("model_remembered", task="decode", sizes=known.sizes, **sent(sets), **tensors)
+    images = [Exact(known.decode(s["z"]), known.decode_size(s["z"].abs()), "the likelihood's mean") for s in sets]
+    expect_no_memory(answer, {"mean": images}, answer.unit)
 
 
 @check("gradient", 20)
@@ -67,8 +84,7 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
     known = random_model(draw)
     z, cotangent = draw.normal(3, known.sizes["z_dim"]), draw.normal(3, *known.image_shape)
     answer = probe("decode", sizes=known.sizes, z=z, cotangent=cotangent, **known.as_dtype(torch.float64))
-    flat = cotangent.flatten(1)
-    exact = {"z": flat @ known.tensors["decoder_weight"], "decoder_weight": flat.T @ z}
-    for name, gradient in exact.items():
+    size = image_gradients(known.absolute(), z.abs(), cotangent.abs())
+    for name, gradient in image_gradients(known, z, cotangent).items():
         what = f"d image / d {name.replace('_', ' ')}"
-        expect_gradient(answer, f"grad_{name}", gradient, what, rtol=RTOL64, atol=ATOL64)
+        expect_gradient(answer, f"grad_{name}", gradient, what, unit=answer.unit, size=size[name])

@@ -7,22 +7,30 @@ from grader.grading import Probe
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import expect_dtype, expect_finite, expect_shape, expect_switched_back, expect_varies
-from grader.judge.layers import LAYER_SIZES, expect_all_parameters_learn, expect_rows_independent
+from grader.judge.layers import (
+    LAYER_SIZES,
+    code_changes,
+    expect_all_matters,
+    expect_all_parameters_learn,
+    expect_outputs_not_remembered,
+    expect_rows_independent,
+)
+from grader.judge.memory import three_sets
 from grader.judge.misconceptions import by_id
 
 pytestmark = pytest.mark.decoder
 
-FORMATS = [(3, 32), (1, 16), (3, 64)]  # channels, size
+FORMATS = [(3, 32, 5), (1, 16, 5), (3, 64, 5), (3, 16, 1)]  # channels, size, z
 
 
 @check("shape", 40)
 def test_images_of_any_size(probe: Probe, draw: Draw) -> None:
     """Decoder turns (B, z) into (B, C, S, S), for any size, channels and batch"""
     hint = "do channels, height and width follow from what the constructor was given?"
-    for channels, size in FORMATS:
-        sizes = {**LAYER_SIZES, "in_channels": channels, "input_size": size}
+    for channels, size, z_dim in FORMATS:
+        sizes = {**LAYER_SIZES, "in_channels": channels, "input_size": size, "z_dim": z_dim}
         for batch in (1, 3):
-            z = draw.normal(batch, LAYER_SIZES["z_dim"], dtype=torch.float32)
+            z = draw.normal(batch, z_dim, dtype=torch.float32)
             answer = probe("layers", part="decoder", sizes=sizes, x=z)
             expect_switched_back(answer.facts["left"], "decoder()")
             for mode in ("train", "batch") if batch > 1 else ("batch",):
@@ -35,11 +43,19 @@ def test_images_of_any_size(probe: Probe, draw: Draw) -> None:
 
 @check("value", 30)
 def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
-    """In eval mode, an image depends on its own code alone, and comes by transposed convolutions"""
-    z = draw.normal(4, LAYER_SIZES["z_dim"], dtype=torch.float32)
-    answer = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=z)
+    """In eval mode, an image depends on all of its own code alone, and comes by transposed convolutions"""
+    sets = three_sets(lambda: {"z": draw.normal(4, LAYER_SIZES["z_dim"], dtype=torch.float32)})
+    z = sets[0]["z"]
+    changes = code_changes(draw, z)
+    inputs = {f"x_{i}": each["z"] for i, each in enumerate(sets) if i > 0}
+    answer = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=z, **inputs)
     expect_varies(answer["batch"], "images")
     expect_rows_independent(answer, answer.facts, "decoder")
+    expect_outputs_not_remembered(answer, "decoder")
+    codes = torch.stack([z[0], *changes.values()])
+    images = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=codes)["batch"]
+    expect_shape(images, (len(codes), *answer["batch"].shape[1:]), "images")
+    expect_all_matters(images[1:], images[0], list(changes), "decoder")
     if answer.facts.get("transposed") is not True:
         fail(
             "a decoder that upsamples by transposed convolutions",

@@ -8,6 +8,7 @@ from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
     ONLY_EXTREMES,
+    ONLY_LONGER_AXES,
     expect_close,
     expect_dtype,
     expect_gradient,
@@ -17,11 +18,31 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
-from grader.judge.known import random_model
+from grader.judge.known import KnownModel, random_model, short_axes
+from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_encode
-from grader.judge.tolerances import ATOL64, RTOL64
 
 pytestmark = pytest.mark.encode
+
+
+def posterior(known: KnownModel, x: torch.Tensor) -> dict[str, Exact]:
+    """Return mean and log-variance of the posterior, clamped as the constructor does."""
+    mean, logvar = known.head("mean", x), known.head("logvar", x).clamp(-30, 20)
+    return {
+        "mean": Exact(mean, known.head_size("mean", x), "the posterior's mean"),
+        "logvar": Exact(logvar, known.head_size("logvar", x), "the posterior's logvar"),
+    }
+
+
+def head_gradients(known: KnownModel, head: str, x: torch.Tensor, cotangent: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the gradients of a head's output: sums of products, so those of absolute values are their sizes."""
+    hidden = x.flatten(1) @ known.tensors["encoder_weight"].T
+    to_hidden = cotangent @ known.tensors[f"{head}_weight"]
+    return {
+        f"{head}_weight": cotangent.T @ hidden,
+        "encoder_weight": to_hidden.T @ x.flatten(1),
+        "x": (to_hidden @ known.tensors["encoder_weight"]).unflatten(1, known.image_shape),
+    }
 
 
 @check("shape", 20)
@@ -43,16 +64,27 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 def test_posterior(probe: Probe, draw: Draw) -> None:
     """encode() gives the posterior whose mean and log-variance the two heads predict"""
     tame, wild = random_model(draw), random_model(draw, logvar_scale=16.0)
-    for known, batch, train in [(tame, 1, False), (tame, 4, False), (tame, 3, True), (wild, 4, False)]:
+    for known, batch, train, hint in [
+        (tame, 1, False, ""),
+        (tame, 4, False, ""),
+        (tame, 3, True, ""),
+        (wild, 4, False, ONLY_EXTREMES),
+        *((small, batch, False, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    ]:
         x, first = draw.uniform(-1, 1, batch, *known.image_shape), draw.uniform(-1, 1, 2, *known.image_shape)
-        mean, logvar = known.head("mean", x), known.head("logvar", x).clamp(-30, 20)  # as the constructor does
         answer = probe("encode", sizes=known.sizes, x=x, first=first, train=train, **known.as_dtype(torch.float64))
-        wrong_means, wrong_logvars = wrong_encode(mean, logvar)
-        hint = own_hint(answer.facts["own"]) or (ONLY_EXTREMES if known is wild else "")
-        for name, expected, wrong in [("mean", mean, wrong_means), ("logvar", logvar, wrong_logvars)]:
-            what = f"the posterior's {name}"
-            expect_close(answer[name], expected, what, rtol=RTOL64, atol=ATOL64, known=wrong, hint=hint)
+        exact = posterior(known, x)
+        wrong = wrong_encode(exact["mean"].value, exact["logvar"].value)
+        hint = own_hint(answer.facts["own"]) or hint
+        for name, misconceptions in zip(("mean", "logvar"), wrong, strict=True):
+            value, size, what = exact[name].value, exact[name].size, exact[name].what
+            expect_close(answer[name], value, what, unit=answer.unit, size=size, known=misconceptions, hint=hint)
         expect_unchanged(answer.facts["changed"], "encode()")
+    sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 3, *tame.image_shape)})
+    tensors = tame.as_dtype(torch.float64)
+    answer = probe("model_remembered", task="encode", sizes=tame.sizes, **sent(sets), **tensors)
+    exacts = [posterior(tame, each["x"]) for each in sets]
+    expect_no_memory(answer, {name: [each[name] for each in exacts] for name in ("mean", "logvar")}, answer.unit)
 
 
 @check("gradient", 20)
@@ -69,14 +101,8 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         cotangent_logvar=cotangent,
         **known.as_dtype(torch.float64),
     )
-    hidden = x.flatten(1) @ known.tensors["encoder_weight"].T
     for head in ("mean", "logvar"):
-        to_hidden = cotangent @ known.tensors[f"{head}_weight"]
-        exact = {
-            f"{head}_weight": cotangent.T @ hidden,
-            "encoder_weight": to_hidden.T @ x.flatten(1),
-            "x": (to_hidden @ known.tensors["encoder_weight"]).unflatten(1, known.image_shape),
-        }
-        for name, gradient in exact.items():
+        size = head_gradients(known.absolute(), head, x.abs(), cotangent.abs())
+        for name, gradient in head_gradients(known, head, x, cotangent).items():
             what = f"d {head} / d {name.replace('_', ' ')}"
-            expect_gradient(answer, f"{head}_grad_{name}", gradient, what, rtol=RTOL64, atol=ATOL64)
+            expect_gradient(answer, f"{head}_grad_{name}", gradient, what, unit=answer.unit, size=size[name])

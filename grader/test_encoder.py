@@ -6,8 +6,16 @@ import torch
 from grader.grading import Probe
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_dtype, expect_finite, expect_switched_back, expect_varies
-from grader.judge.layers import LAYER_SIZES, expect_all_parameters_learn, expect_rows_independent
+from grader.judge.expect import expect_dtype, expect_finite, expect_shape, expect_switched_back, expect_varies
+from grader.judge.layers import (
+    LAYER_SIZES,
+    expect_all_matters,
+    expect_all_parameters_learn,
+    expect_outputs_not_remembered,
+    expect_rows_independent,
+    image_changes,
+)
+from grader.judge.memory import three_sets
 from grader.judge.misconceptions import by_id
 
 pytestmark = pytest.mark.encoder
@@ -46,11 +54,19 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
 
 @check("value", 30)
 def test_images_are_independent(probe: Probe, draw: Draw) -> None:
-    """In eval mode, an image's features do not depend on its neighbours in the batch"""
-    x = draw.uniform(-1, 1, 4, 3, 32, 32, dtype=torch.float32)
-    answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x)
+    """In eval mode, an image's features depend on all of that image, and on nothing else"""
+    sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 4, 3, 32, 32, dtype=torch.float32)})
+    x = sets[0]["x"]
+    changes = image_changes(draw, x)
+    inputs = {f"x_{i}": each["x"] for i, each in enumerate(sets) if i > 0}
+    answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x, **inputs)
     expect_varies(answer["batch"], "features")
     expect_rows_independent(answer, answer.facts, "encoder")
+    expect_outputs_not_remembered(answer, "encoder")
+    rows = torch.stack([x[0], *changes.values()])
+    features = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=rows)["batch"]
+    expect_shape(features, (len(rows), *answer["batch"].shape[1:]), "features")
+    expect_all_matters(features[1:], features[0], list(changes), "encoder")
 
 
 @check("gradient", 30)

@@ -7,6 +7,8 @@ from grader.grading import Probe
 from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
+    ONLY_CONTIGUOUS,
+    ONLY_LONGER_AXES,
     expect_close,
     expect_dtype,
     expect_same,
@@ -16,11 +18,18 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
-from grader.judge.known import random_model
+from grader.judge.known import KnownModel, random_model, short_axes
+from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_interpolate
-from grader.judge.tolerances import ATOL32, RTOL32
 
 pytestmark = pytest.mark.interpolate
+
+
+def path(known: KnownModel, z_1: torch.Tensor, z_2: torch.Tensor, count: int) -> Exact:
+    """Return the images of a straight line of codes."""
+    weight = torch.arange(count, dtype=torch.float64)[:, None] / (count - 1)
+    image = known.decode(torch.lerp(z_1, z_2, weight))
+    return Exact(image, known.decode_size((1 - weight) * z_1.abs() + weight * z_2.abs()), "the image")
 
 
 @check("shape", 20)
@@ -42,24 +51,32 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
     """interpolate() decodes the straight line from z_1 to z_2, evenly spaced, both ends included"""
     known = random_model(draw, bend=1.0)
     # Seven first: two or three points tell few mistakes apart. Some numbers trip up who counts by rounding.
-    for count in (7, 2, 3, 4, 5, 8, 10, 11, 16, 21, 24, 33, 50):
-        z_1, z_2 = (draw.normal(1, known.sizes["z_dim"], scale=3 if count == 4 else 1) for _ in range(2))
+    for model, count, short in [
+        *((known, count, "") for count in (7, 2, 3, 4, 5, 8, 10, 11, 16, 21, 24, 33, 50)),
+        *((small, 4, ONLY_LONGER_AXES) for small, _ in short_axes(draw, bend=1.0)),
+    ]:
+        z_1, z_2 = (draw.normal(1, model.sizes["z_dim"], scale=3 if count == 4 else 1) for _ in range(2))
         answer = probe(
             "interpolate",
-            sizes=known.sizes,
+            sizes=model.sizes,
             z_1=z_1.float(),
             z_2=z_2.float(),
             n_samples=count,
             train=count == 8,
             first=count == 3,
             strided=count == 5,
-            **known.as_dtype(torch.float32),
+            **model.as_dtype(torch.float32),
         )
         expect_unchanged(answer.facts["changed"], "interpolate()")
-        expect_shape(answer["value"], (count, *known.image_shape), "images")
+        expected, wrong = path(model, z_1, z_2, count), []
+        hint = own_hint(answer.facts["own"]) or short or (ONLY_CONTIGUOUS if count == 5 else "")
+        expect_shape(answer["value"], (count, *model.image_shape), "images", hint)
         expect_same(answer["value"], answer["again"], "images of a path", by_id("interpolate_random_codes"))
-        weight = torch.arange(count, dtype=torch.float64)[:, None] / (count - 1)
-        expected = known.decode(torch.lerp(z_1, z_2, weight))
-        wrong = wrong_interpolate(z_1, z_2, count, known.decode)
-        hint = own_hint(answer.facts["own"])
-        expect_close(answer["value"], expected, "the image", rtol=RTOL32, atol=5 * ATOL32, known=wrong, hint=hint)
+        if model is known:
+            wrong = wrong_interpolate(z_1, z_2, count, model.decode)
+        value, size, unit = expected.value, expected.size, answer.unit
+        expect_close(answer["value"], value, "the image", unit=unit, size=size, known=wrong, hint=hint)
+    sets = three_sets(lambda: {name: draw.normal(1, known.sizes["z_dim"]) for name in ("z_1", "z_2")})
+    tensors, arguments = sent(sets, torch.float32) | known.as_dtype(torch.float32), {"n_samples": 4}
+    answer = probe("model_remembered", task="interpolate", sizes=known.sizes, arguments=arguments, **tensors)
+    expect_no_memory(answer, {"value": [path(known, **each, count=4) for each in sets]}, answer.unit)

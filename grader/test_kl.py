@@ -3,15 +3,19 @@
 import pytest
 import torch
 
-from grader.grading import Probe
-from grader.judge import oracles
-from grader.judge.check import check, fail
+from grader.grading import Answer, Probe
+from grader.judge import oracles, sizes
+from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.examples import examples
 from grader.judge.expect import (
+    ONLY_CONTIGUOUS,
     ONLY_EXTREMES,
+    ONLY_FEW,
     ONLY_IN_FLOAT32,
+    ONLY_LONGER_AXES,
     ONLY_THESE,
+    Known,
     expect_close,
     expect_dtype,
     expect_gradient,
@@ -20,12 +24,21 @@ from grader.judge.expect import (
     expect_unchanged,
     expect_varies,
 )
+from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_kl
 from grader.judge.monte_carlo import expect_agrees_with_monte_carlo
-from grader.judge.strategies import EXTREMES, parameters
-from grader.judge.tolerances import ATOL32, ATOL64, RTOL32, RTOL64
+from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
+from grader.judge.tolerances import UNIT64, UNIT_NEAR_ZERO
 
 pytestmark = pytest.mark.kl
+
+
+def expect_kl(
+    answer: Answer, mean: torch.Tensor, logvar: torch.Tensor, what: str, *, known: Known = (), hint: str = ""
+) -> None:
+    """Demand the closed form from both calls."""
+    exact, size = oracles.kl(mean, logvar), sizes.kl(mean, logvar)
+    expect_repeated(answer, exact, what, unit=answer.unit, size=size, known=known, hint=hint)
 
 
 @check("shape", 20)
@@ -46,18 +59,33 @@ def test_closed_form(probe: Probe, draw: Draw) -> None:
     mean, logvar = draw.normal(6, 3), draw.normal(6, 3)
     answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2)
     expect_unchanged(answer.facts["changed"], "kl()")
-    exact, known = oracles.kl(mean, logvar), wrong_kl(mean, logvar)
-    expect_repeated(answer, exact, "kl", rtol=RTOL64, atol=3 * ATOL64, known=known)
-    single = probe("distribution", name="kl", mean=mean.float(), logvar=logvar.float())["value_0"]
-    expect_close(single, exact, "kl in float32", rtol=RTOL32, atol=ATOL32, hint=ONLY_IN_FLOAT32)
+    known = wrong_kl(mean, logvar)
+    expect_kl(answer, mean, logvar, "kl", known=known)
+    answer = probe("distribution", name="kl", mean=mean.float(), logvar=logvar.float(), calls=2)
+    expect_kl(answer, mean, logvar, "kl in float32", hint=ONLY_IN_FLOAT32)
+    expect_kl(
+        probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2, strided=True),
+        mean,
+        logvar,
+        "kl of strided parameters",
+        hint=ONLY_CONTIGUOUS,
+    )
     drawn = examples(parameters(), 20, draw.seed())
-    for case, hint in [*((each, ONLY_EXTREMES) for each in EXTREMES), *((each, ONLY_THESE) for each in drawn)]:
+    for case, hint in [
+        *((each, ONLY_EXTREMES) for each in EXTREMES),
+        *((each, ONLY_FEW) for each in MANY_DIMENSIONS),
+        *((each, ONLY_LONGER_AXES) for each in SHORT_AXES),
+        *((each, ONLY_THESE) for each in drawn),
+    ]:
         mean, logvar = case.fill(draw)
-        strided = case in drawn and draw.integer(0, 1) == 1
-        answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2, strided=strided)
+        answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2)
         expect_unchanged(answer.facts["changed"], "kl()")
-        atol = ATOL64 * mean.shape[1]
-        expect_repeated(answer, oracles.kl(mean, logvar), f"kl {case}", rtol=RTOL64, atol=atol, hint=hint)
+        expect_kl(answer, mean, logvar, f"kl {case}", hint=hint)
+    sets = three_sets(lambda: {"mean": draw.normal(4, 3), "logvar": draw.normal(4, 3)})
+    answer = probe("distribution_remembered", name="kl", **sent(sets))
+    expect_no_memory(
+        answer, {"value": [Exact(oracles.kl(**each), sizes.kl(**each), "kl") for each in sets]}, answer.unit
+    )
 
 
 @check("value", 10)
@@ -66,11 +94,13 @@ def test_zero_at_the_prior_only(probe: Probe, draw: Draw) -> None:
     mean, logvar = torch.zeros(5, 4, dtype=torch.float64), torch.zeros(5, 4, dtype=torch.float64)
     for row, parameter, sign in ((1, mean, 1), (2, mean, -1), (3, logvar, 1), (4, logvar, -1)):
         parameter[row, draw.integer(0, 3)] = sign * float(draw.uniform(0.008, 0.02, 1))
-    value = probe("distribution", name="kl", mean=mean, logvar=logvar)["value_0"]
-    expect_close(value, oracles.kl(mean, logvar), "kl", rtol=1e-3, atol=1e-7, known=wrong_kl(mean, logvar))
+    answer = probe("distribution", name="kl", mean=mean, logvar=logvar)
+    unit = min(answer.unit, UNIT_NEAR_ZERO) if answer.unit == UNIT64 else answer.unit
+    exact, size, known = oracles.kl(mean, logvar), sizes.kl(mean, logvar), wrong_kl(mean, logvar)
+    expect_close(answer["value_0"], exact, "kl", unit=unit, size=size, known=known)
     without = probe("distribution", name="kl", mean=mean[:1])["value_0"]
-    if float(without.abs().max()) > 1e-6:
-        fail("kl = 0 for mean 0 and no logvar given (unit variance)", f"{float(without[0]):.6g}")
+    what = "kl for mean 0 and no logvar given (unit variance)"
+    expect_close(without, exact[:1], what, unit=unit, size=size[:1])
 
 
 @check("statistics", 10)
@@ -90,4 +120,5 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         answer = probe("distribution", name="kl", mean=mean, logvar=logvar, cotangent=cotangent)
         exact = {"mean": cotangent[:, None] * mean, "logvar": cotangent[:, None] * (logvar.exp() - 1) / 2}
         for name, gradient in exact.items():
-            expect_gradient(answer, f"grad_{name}", gradient, f"d kl / d {name}", rtol=RTOL64, atol=ATOL64)
+            size = cotangent[:, None].abs() * (mean.abs() if name == "mean" else (logvar.exp() + 1) / 2)
+            expect_gradient(answer, f"grad_{name}", gradient, f"d kl / d {name}", unit=answer.unit, size=size)

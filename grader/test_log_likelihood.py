@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from grader.grading import Answer, Probe
-from grader.judge import oracles
+from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
-from grader.judge.draw import Draw
+from grader.judge.draw import Draw, single
 from grader.judge.expect import (
+    ONLY_LONGER_AXES,
+    Known,
     expect_close,
     expect_dtype,
     expect_finite,
@@ -20,9 +22,24 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
-from grader.judge.importance import inflated_bounds, single_weight_bound, single_weight_distance
+from grader.judge.importance import (
+    inflated_bounds,
+    log_weight_size,
+    single_weight_bound,
+    single_weight_distance,
+    typical_codes,
+)
 from grader.judge.known import KnownModel, true_posterior_model
-from grader.judge.misconceptions import by_id, log_densities, match, miscounted, wrong_log_likelihood
+from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
+from grader.judge.misconceptions import (
+    Misconception,
+    by_id,
+    log_densities,
+    match,
+    miscounted,
+    wrong_log_likelihood,
+)
+from grader.judge.tolerances import NATS_OF_A_NAME, UNIT_LOG_WEIGHT
 
 pytestmark = pytest.mark.log_likelihood
 
@@ -31,19 +48,21 @@ ONE_MEAN = "if the weights are right: is it the logarithm of one mean over all K
 NARROW = "wider posteriors came out right: is a variance or its logarithm clamped, or an epsilon added, on the way?"
 BATCH = "one image alone came out right: are codes, images and weights of the same image kept together?"
 
-# Narrower than what a check allows: of a dozen wrong numbers one is easily met by chance.
-CLOSE_ENOUGH = {"rtol": 1e-6, "atol": 2e-3}
-
 
 def exact_log_likelihood(known: KnownModel, x: torch.Tensor) -> torch.Tensor:
     """Return log p(x) of a linear model, (B,), in nats."""
     return oracles.linear_log_likelihood(x.flatten(1), known.tensors["decoder_weight"], known.tensors["decoder_bias"])
 
 
+def known_model(draw: Draw, *, inflation: float = 1.0, gain: float = 3.0, **sizes_of: int) -> KnownModel:
+    """Return a model whose posterior is known, with parameters that float32 holds."""
+    return true_posterior_model(draw, inflation=inflation, gain=gain, **sizes_of).single()
+
+
 def images_of(known: KnownModel, draw: Draw, batch: int) -> torch.Tensor:
     """Return images drawn from the model itself: codes from the prior, decoded, with unit noise."""
     z = draw.normal(batch, known.sizes["z_dim"])
-    return known.decode(z) + draw.normal(batch, *known.image_shape)
+    return single(known.decode(z) + draw.normal(batch, *known.image_shape))
 
 
 def codes_of(answer: Answer) -> torch.Tensor:
@@ -51,17 +70,19 @@ def codes_of(answer: Answer) -> torch.Tensor:
     return torch.unique(answer["codes"].double(), dim=0)
 
 
-def expect_estimate(
-    answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, *, rtol: float, atol: float, hint: str
-) -> None:
-    """Demand log p(x) itself, where every weight equals it; one image alone tells which formula came instead."""
-    exact, codes = exact_log_likelihood(known, x), codes_of(answer)
-    wrong, count = [(by_id("log_likelihood_averaged"), exact.mean().expand_as(exact))], None
+def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
+    """Return log p(x) itself, which every weight equals where the encoder gives the true posterior."""
+    exact, size = exact_log_likelihood(known, x), log_weight_size(known, x, typical_codes(known, x))
+    return Exact(exact, sizes.log_mean(size, exact, samples), f"log p(x) with K = {samples}")
+
+
+def expect_estimate(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, hint: str) -> None:
+    """Demand log p(x); one image alone tells which formula came instead."""
+    exact, codes = estimate(known, x, samples), codes_of(answer)
+    wrong, count = [(by_id("log_likelihood_averaged"), exact.value.mean().expand_as(exact.value))], None
     if len(x) == 1:
         wrong, count = wrong_log_likelihood(known, x, codes, samples), miscounted(known, x, codes, samples)
-    what = f"log p(x) with K = {samples}"
-    explain = partial(match, answer["value_0"].double(), wrong, **CLOSE_ENOUGH)
-    expect_close(answer["value_0"], exact, what, rtol=rtol, atol=atol, hint=hint, explain=explain, otherwise=count)
+    expect_log_likelihood(answer, exact, wrong, hint, otherwise=count)
 
 
 def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int) -> None:
@@ -73,23 +94,43 @@ def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, s
     if len(codes) != samples:  # none was seen, or some were decoded for another purpose
         return
     log_x, log_p, log_q = log_densities(known, x, codes)
-    exact = (log_x + log_p - log_q).logsumexp(dim=0, keepdim=True) - math.log(samples)
-    what = f"the log of the mean of {samples} weights"
-    wrong = wrong_log_likelihood(known, x, codes, samples)
-    explain = partial(match, answer["value_0"].double(), wrong, **CLOSE_ENOUGH)
-    expect_close(answer["value_0"], exact, what, rtol=1e-5, atol=0.01, hint=ONE_MEAN, explain=explain)
+    logs = log_x + log_p - log_q
+    value = logs.logsumexp(dim=0, keepdim=True) - math.log(samples)
+    of_each = log_weight_size(known, x.expand(samples, -1, -1, -1), codes)
+    size = (torch.softmax(logs, dim=0) * of_each).sum().reshape(1)  # a weight counts as much as it adds to the mean
+    exact = Exact(value, sizes.log_mean(size, value, samples), f"the log of the mean of {samples} weights")
+    expect_log_likelihood(answer, exact, wrong_log_likelihood(known, x, codes, samples), ONE_MEAN)
+
+
+def expect_log_likelihood(
+    answer: Answer, exact: Exact, wrong: Known, hint: str, otherwise: Misconception | None = None
+) -> None:
+    """Demand an exact value; look for the formula that gives what came, as close as a name must come."""
+    value = answer["value_0"]
+    near = torch.full_like(exact.value, NATS_OF_A_NAME)
+    explain = partial(match, value.double(), wrong, unit=1.0, size=near) if len(wrong) else lambda: None
+    expect_close(
+        value,
+        exact.value,
+        exact.what,
+        unit=UNIT_LOG_WEIGHT,
+        size=exact.size,
+        hint=hint,
+        explain=explain,
+        otherwise=otherwise,
+    )
 
 
 def one_image_often(draw: Draw) -> tuple[KnownModel, torch.Tensor]:
     """Return a model of inflated posterior (c = 2, z = 2), and one image of it, 128 times."""
-    known = true_posterior_model(draw, inflation=2.0, z_dim=2, gain=2.0, in_channels=1)
+    known = known_model(draw, inflation=2.0, z_dim=2, gain=2.0, in_channels=1)
     return known, images_of(known, draw, 1).repeat(128, 1, 1, 1)
 
 
 @check("shape", 15)
 def test_one_number_per_image(probe: Probe, draw: Draw) -> None:
     """log_likelihood(x, K) returns one number per image, (B,), for any B and K"""
-    known = true_posterior_model(draw)
+    known = known_model(draw)
     for batch, samples in [(1, 1), (1, 7), (4, 1), (3, 5), (2, None)]:
         x = images_of(known, draw, batch).float()
         train, tensors = batch > 1, known.as_dtype(torch.float32)
@@ -103,18 +144,24 @@ def test_one_number_per_image(probe: Probe, draw: Draw) -> None:
 @check("value", 25)
 def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
     """Where the encoder is the true posterior, every weight is p(x): the estimate is exact for every K"""
-    usual = true_posterior_model(draw, gain=10.0)  # so that no density is near 1 by accident
-    narrow = true_posterior_model(draw, gain=1000.0)  # posteriors of standard deviation 0.001
+    usual = known_model(draw, gain=10.0)  # so that no density is near 1 by accident
+    narrow = known_model(draw, gain=1000.0)  # posteriors of standard deviation 0.001
+    short = [known_model(draw, gain=10.0, **sizes_of) for sizes_of in ({"in_channels": 1}, {"z_dim": 1})]
+    shortest = known_model(draw, gain=10.0, in_channels=1, z_dim=1)
     # One image first: it tells the formula from what happens to a batch. K just beyond common sizes of chunks.
     for known, batch, samples, train, hint in [
         *((usual, 1, samples, False, DENSITIES) for samples in (7, 1, 19, 257, 513, 1001)),
         (usual, 4, 19, False, BATCH),
         (usual, 3, 3, True, BATCH),
         (narrow, 1, 5, False, NARROW),
+        *((each, 3, 2, False, ONLY_LONGER_AXES) for each in short),
+        (usual, 3, 1, False, ONLY_LONGER_AXES),
+        (shortest, 1, 1, False, ONLY_LONGER_AXES),
     ]:
         x, first = images_of(known, draw, batch), images_of(known, draw, 2).float()
         if batch > 1:
             x[-1] *= 6  # an image far from the others: each must be estimated on its own
+            x = single(x)
         answer = probe(
             "log_likelihood",
             sizes=known.sizes,
@@ -125,16 +172,19 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
             **known.as_dtype(torch.float32),
         )
         expect_unchanged(answer.facts["changed"], "log_likelihood()")
-        # float32 sums: measured 4e-3 nats at most, by a running sum of 2,000 weights.
-        hint = own_hint(answer.facts["own"]) or hint
-        expect_estimate(answer, known, x, samples, rtol=1e-5, atol=0.02, hint=hint)
+        expect_estimate(answer, known, x, samples, own_hint(answer.facts["own"]) or hint)
+    sets = three_sets(lambda: {"x": images_of(usual, draw, 2)})
+    tensors, arguments = sent(sets, torch.float32) | usual.as_dtype(torch.float32), {"K": 3}
+    answer = probe("model_remembered", task="log_likelihood", sizes=usual.sizes, arguments=arguments, **tensors)
+    expect_no_memory(answer, {"value": [estimate(usual, each["x"], 3) for each in sets]}, UNIT_LOG_WEIGHT)
 
 
 @check("value", 20)
 def test_no_underflow(probe: Probe, draw: Draw) -> None:
     """Images of 3 x 32 x 32 pixels have densities below exp(-2800): the estimate stays exact"""
-    known = true_posterior_model(draw, gain=1.0, input_size=32, z_dim=24)  # densities of codes are far below 1 too
-    for batch in (1, 2):
+    large = known_model(draw, gain=1.0, input_size=32, z_dim=24)  # densities of codes are far below 1 too
+    many = known_model(draw, gain=10.0, z_dim=32)  # the product of 32 variances is below float32
+    for known, batch in ((large, 1), (large, 2), (many, 1)):
         x = images_of(known, draw, batch)
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=5, **known.as_dtype(torch.float32))
         value = answer["value_0"]
@@ -142,22 +192,23 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
         if not bool(torch.isfinite(value).all()):
             found, exact = by_id("log_likelihood_underflow"), float(exact_log_likelihood(known, x)[0])
             fail(f"log p(x) = {exact:.1f}", f"{value.tolist()}", hint=found.hint, diagnosis=found.id)
-        expect_estimate(answer, known, x, 5, rtol=0.0, atol=0.1, hint=BATCH if batch > 1 else DENSITIES)
+        expect_estimate(answer, known, x, 5, BATCH if batch > 1 else DENSITIES)
 
 
 @check("value", 20)
 def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
     """With a posterior that is too wide, the estimate is the log of the mean of K fresh weights"""
     # Weights that differ by tens of nats, and the codes that went through the decoder: their mean is known exactly.
-    known = true_posterior_model(draw, inflation=16.0, z_dim=8, gain=2.0, in_channels=1)
-    for samples in (19, 257, 1001):
+    wide = known_model(draw, inflation=16.0, z_dim=8, gain=2.0, in_channels=1)
+    wider = known_model(draw, inflation=64.0, z_dim=32, gain=1.0, in_channels=1)  # variances of 32, and 32 of them
+    for known, samples in ((wide, 19), (wide, 257), (wide, 1001), (wider, 19)):
         x = images_of(known, draw, 1)
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=samples, **known.as_dtype(torch.float32))
         expect_shape(answer["value_0"], (1,), "log_likelihood")
         expect_mean_of_weights(answer, known, x, samples)
     # Bounded weights: the mean of many must lie close to p(x), whatever the codes were.
     factor, z_dim = 2.0, 2
-    known = true_posterior_model(draw, inflation=factor, z_dim=z_dim, gain=4.0, in_channels=1)
+    known = known_model(draw, inflation=factor, z_dim=z_dim, gain=4.0, in_channels=1)
     x = images_of(known, draw, 2).repeat_interleave(2, dim=0)
     for samples, train in [(2000, False), (600, True)]:
         answer = probe(

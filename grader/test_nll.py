@@ -3,15 +3,19 @@
 import pytest
 import torch
 
-from grader.grading import Probe
-from grader.judge import oracles
+from grader.grading import Answer, Probe
+from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
-from grader.judge.draw import Draw
+from grader.judge.draw import Draw, single
 from grader.judge.examples import examples
 from grader.judge.expect import (
+    ONLY_CONTIGUOUS,
     ONLY_EXTREMES,
+    ONLY_FEW,
     ONLY_IN_FLOAT32,
+    ONLY_LONGER_AXES,
     ONLY_THESE,
+    Known,
     expect_close,
     expect_dtype,
     expect_gradient,
@@ -20,13 +24,39 @@ from grader.judge.expect import (
     expect_unchanged,
     expect_varies,
 )
+from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_nll
-from grader.judge.strategies import EXTREMES, parameters
-from grader.judge.tolerances import ATOL32, ATOL64, RTOL32, RTOL64
+from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
 
 pytestmark = pytest.mark.nll
 
-CASES = [((5, 7), [1]), ((1, 4), [1]), ((3, 2, 4, 4), [1, 2, 3]), ((1, 3, 5, 5), [1, 2, 3]), ((2, 3, 4, 5), [2, 3])]
+CASES = [
+    ((5, 7), [1]),
+    ((1, 4), [1]),
+    ((3, 2, 4, 4), [1, 2, 3]),
+    ((1, 3, 5, 5), [1, 2, 3]),
+    ((2, 3, 4, 5), [2, 3]),
+    ((2, 1, 4, 4), [1, 2, 3]),
+]
+
+
+def nll_size(inputs: dict[str, torch.Tensor], dims: list[int]) -> torch.Tensor:
+    """Return the size of nll for exact inputs."""
+    return sizes.nll(inputs["mean"], inputs["logvar"], inputs["sample"], dims)
+
+
+def expect_nll(
+    answer: Answer,
+    inputs: dict[str, torch.Tensor],
+    dims: list[int],
+    what: str,
+    *,
+    known: Known = (),
+    hint: str = "",
+) -> None:
+    """Demand the negative log-density from both calls."""
+    exact, size = oracles.nll(**inputs, dims=dims), nll_size(inputs, dims)
+    expect_repeated(answer, exact, what, unit=answer.unit, size=size, known=known, hint=hint)
 
 
 @check("shape", 20)
@@ -45,37 +75,46 @@ def test_sums_over_dims(probe: Probe, draw: Draw) -> None:
 def test_log_density(probe: Probe, draw: Draw) -> None:
     """nll() is minus the log-density of a normal distribution, constant included"""
     for shape, dims in CASES:
-        mean, logvar, sample = draw.normal(*shape), draw.normal(*shape), draw.normal(*shape, scale=2.0)
-        inputs = {"mean": mean, "logvar": logvar, "sample": sample}
+        inputs = {"mean": draw.normal(*shape), "logvar": draw.normal(*shape), "sample": draw.normal(*shape, scale=2.0)}
         answer = probe("distribution", name="nll", **inputs, dims=dims, calls=2)
         expect_unchanged(answer.facts["changed"], "nll()")
-        exact, known = oracles.nll(**inputs, dims=dims), wrong_nll(**inputs, dims=dims)
-        what = f"nll over dims {dims}"
-        expect_repeated(answer, exact, what, rtol=RTOL64, atol=ATOL64 * mean[0].numel(), known=known)
-        single = probe("distribution", name="nll", **{k: t.float() for k, t in inputs.items()}, dims=dims)["value_0"]
-        expect_close(single, exact, f"{what} in float32", rtol=RTOL32, atol=ATOL32, hint=ONLY_IN_FLOAT32)
+        known, what = wrong_nll(**inputs, dims=dims), f"nll over dims {dims}"
+        expect_nll(answer, inputs, dims, what, known=known)
+        answer = probe("distribution", name="nll", **{k: t.float() for k, t in inputs.items()}, dims=dims, calls=2)
+        expect_nll(answer, inputs, dims, f"{what} in float32", hint=ONLY_IN_FLOAT32)
+        answer = probe("distribution", name="nll", **inputs, dims=dims, calls=2, strided=True)
+        expect_nll(answer, inputs, dims, f"{what}, of strided tensors", hint=ONLY_CONTIGUOUS)
     drawn = examples(parameters(), 12, draw.seed())
-    for case, hint in [*((each, ONLY_EXTREMES) for each in EXTREMES), *((each, ONLY_THESE) for each in drawn)]:
+    for case, hint in [
+        *((each, ONLY_EXTREMES) for each in EXTREMES),
+        *((each, ONLY_FEW) for each in MANY_DIMENSIONS),
+        *((each, ONLY_LONGER_AXES) for each in SHORT_AXES),
+        *((each, ONLY_THESE) for each in drawn),
+    ]:
         mean, logvar = case.fill(draw)
-        strided = case in drawn and draw.integer(0, 1) == 1
         for distance in (2.0, 200.0):  # 200 standard deviations off, a density is 0 in float64
-            sample = mean + distance * (0.5 * logvar).exp() * draw.normal(*mean.shape)
+            sample = single(mean + distance * (0.5 * logvar).exp() * draw.normal(*mean.shape))
             inputs = {"mean": mean, "logvar": logvar, "sample": sample}
-            answer = probe("distribution", name="nll", **inputs, dims=[1], calls=2, strided=strided)
+            answer = probe("distribution", name="nll", **inputs, dims=[1], calls=2)
             expect_unchanged(answer.facts["changed"], "nll()")
-            exact, atol = oracles.nll(**inputs, dims=[1]), ATOL64 * mean.shape[1]
-            expect_repeated(answer, exact, f"nll {case}", rtol=RTOL64, atol=atol, hint=hint)
+            expect_nll(answer, inputs, [1], f"nll {case}", hint=hint)
+    sets = three_sets(lambda: {name: draw.normal(4, 3) for name in ("mean", "logvar", "sample")})
+    answer = probe("distribution_remembered", name="nll", dims=[1], **sent(sets))
+    asked = [*sets, sets[2] | {"sample": sets[1]["sample"]}]
+    exact = [Exact(oracles.nll(**each, dims=[1]), nll_size(each, [1]), "nll") for each in asked]
+    expect_no_memory(answer, {"value": exact}, answer.unit)
 
 
 @check("value", 10)
 def test_images_by_default(probe: Probe, draw: Draw) -> None:
     """Without dims, nll() sums over channels, height and width; without logvar the variance is one"""
-    for shape in [(3, 2, 4, 4), (1, 3, 2, 2)]:
+    for shape in [(3, 2, 4, 4), (1, 3, 2, 2), (2, 1, 4, 4), (1, 1, 1, 1)]:
         mean, sample = draw.normal(*shape), draw.normal(*shape)
-        value = probe("distribution", name="nll", mean=mean, sample=sample)["value_0"]
-        zeros = torch.zeros_like(mean)
+        answer = probe("distribution", name="nll", mean=mean, sample=sample)
+        inputs = {"mean": mean, "logvar": torch.zeros_like(mean), "sample": sample}
+        exact = oracles.nll(**inputs, dims=[1, 2, 3])
         # At unit variance several wrong formulas agree: none is named here.
-        expect_close(value, oracles.nll(mean, zeros, sample, [1, 2, 3]), "nll", rtol=RTOL64, atol=ATOL64 * 32)
+        expect_close(answer["value_0"], exact, "nll", unit=answer.unit, size=nll_size(inputs, [1, 2, 3]))
 
 
 @check("statistics", 10)
@@ -101,5 +140,8 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         )
         error, var, outer = sample - mean, logvar.exp(), cotangent.view(-1, *[1] * (len(shape) - 1))
         of_mean, of_logvar = -outer * error / var, outer * (1 - error**2 / var) / 2
+        far = (sample.abs() + mean.abs()) / var
+        sizes_of = {"mean": far, "logvar": (1 + error.abs() * far) / 2, "sample": far}
         for name, gradient in {"mean": of_mean, "logvar": of_logvar, "sample": -of_mean}.items():
-            expect_gradient(answer, f"grad_{name}", gradient, f"d nll / d {name}", rtol=RTOL64, atol=ATOL64)
+            size = outer.abs() * sizes_of[name]
+            expect_gradient(answer, f"grad_{name}", gradient, f"d nll / d {name}", unit=answer.unit, size=size)

@@ -7,6 +7,7 @@ from grader.grading import Probe
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
+    ONLY_LONGER_AXES,
     expect_close,
     expect_dtype,
     expect_finite,
@@ -16,10 +17,10 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
-from grader.judge.known import KnownModel, random_model
+from grader.judge.known import KnownModel, random_model, short_axes
+from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id, wrong_prior_sample
 from grader.judge.normality import expect_standard_normal
-from grader.judge.tolerances import ATOL32, RTOL32
 
 pytestmark = pytest.mark.prior_sample
 
@@ -49,25 +50,36 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
     """sample(batch_size, noise) decodes that noise to the modes of p(x|z)"""
     known = random_model(draw)
-    for batch, train in [(1, False), (4, False), (3, True)]:
-        z = draw.normal(batch, known.sizes["z_dim"], scale=3)
+    for model, batch, train, short in [
+        (known, 1, False, ""),
+        (known, 4, False, ""),
+        (known, 3, True, ""),
+        *((small, batch, False, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    ]:
+        z = draw.normal(batch, model.sizes["z_dim"], scale=3)
         answer = probe(
             "prior_sample",
-            sizes=known.sizes,
+            sizes=model.sizes,
             batch_size=batch,
             noise=z.float(),
-            first=draw.normal(2, known.sizes["z_dim"], dtype=torch.float32),
+            first=draw.normal(2, model.sizes["z_dim"], dtype=torch.float32),
             train=train,
-            **known.as_dtype(torch.float32),
+            **model.as_dtype(torch.float32),
         )
-        image = known.decode(z)
+        image, size, value = model.decode(z), model.decode_size(z.abs()), answer["value_0"]
         expect_unchanged(answer.facts["changed"], "sample()")
-        expect_shape(answer["value_0"], tuple(image.shape), "images")
-        drawn = pixel_noise(known, answer["value_0"].double())
-        wrong = wrong_prior_sample(image, known.decode(0 * z), known.decode(2 * z))
-        value, hint = answer["value_0"], own_hint(answer.facts["own"])
-        expect_close(value, image, "the image", rtol=RTOL32, atol=ATOL32, known=wrong, hint=hint, otherwise=drawn)
-        expect_unchanged(answer.facts["changed"], "sample()")
+        hint = own_hint(answer.facts["own"]) or short
+        expect_shape(value, tuple(image.shape), "images", hint)
+        drawn = pixel_noise(model, value.double()) if model is known else None
+        wrong = wrong_prior_sample(image, model.decode(0 * z), model.decode(2 * z)) if model is known else []
+        unit = answer.unit
+        expect_close(value, image, "the image", unit=unit, size=size, known=wrong, hint=hint, otherwise=drawn)
+    sets = three_sets(lambda: {"noise": draw.normal(3, known.sizes["z_dim"])})
+    tensors, arguments = sent(sets, torch.float32) | known.as_dtype(torch.float32), {"batch_size": 3}
+    answer = probe("model_remembered", task="prior_sample", sizes=known.sizes, arguments=arguments, **tensors)
+    codes = [each["noise"] for each in sets]
+    images = [Exact(known.decode(z), known.decode_size(z.abs()), "the image") for z in codes]
+    expect_no_memory(answer, {"value": images}, answer.unit)
 
 
 @check("statistics", 30)
@@ -86,8 +98,8 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
             images,
             known.decode(codes[-1]),
             "a decoded image",
-            rtol=RTOL32,
-            atol=10 * ATOL32,
+            unit=10 * answer.unit,  # codes that were read off an image are less exact than codes that were sent
+            size=known.decode_size(codes[-1].abs()),
             otherwise=pixel_noise(known, images.double()),
         )
         if float((codes[-1] - codes[-1][:1]).abs().max()) < 1e-3:

@@ -3,16 +3,19 @@
 import pytest
 import torch
 
-from grader.grading import Probe
-from grader.judge import oracles
+from grader.grading import Answer, Probe
+from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.examples import examples
 from grader.judge.expect import (
+    ONLY_CONTIGUOUS,
     ONLY_EXTREMES,
+    ONLY_FEW,
     ONLY_IN_FLOAT32,
+    ONLY_LONGER_AXES,
     ONLY_THESE,
-    expect_close,
+    Known,
     expect_dtype,
     expect_finite,
     expect_gradient,
@@ -21,14 +24,22 @@ from grader.judge.expect import (
     expect_unchanged,
     expect_varies,
 )
+from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_sample
 from grader.judge.normality import expect_standard_normal
-from grader.judge.strategies import EXTREMES, parameters
-from grader.judge.tolerances import ATOL32, ATOL64, RTOL32, RTOL64
+from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
 
 pytestmark = pytest.mark.sample
 
-SHAPES = [(1, 7), (5, 3), (2, 3, 4, 4)]
+SHAPES = [(1, 7), (5, 3), (2, 3, 4, 4), (3, 1), (1, 1, 4, 4)]
+
+
+def expect_sample(
+    answer: Answer, inputs: dict[str, torch.Tensor], what: str, *, known: Known = (), hint: str = ""
+) -> None:
+    """Demand the reparameterised sample from both calls."""
+    exact, size = oracles.sample(**inputs), sizes.sample(**inputs)
+    expect_repeated(answer, exact, what, unit=answer.unit, size=size, known=known, hint=hint)
 
 
 @check("shape", 20)
@@ -51,18 +62,28 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
         inputs = {name: draw.normal(*shape) for name in ("mean", "logvar", "noise")}
         answer = probe("distribution", name="sample", **inputs, calls=2)
         expect_unchanged(answer.facts["changed"], "sample()")
-        exact, known = oracles.sample(**inputs), wrong_sample(**inputs)
-        expect_repeated(answer, exact, "sample", rtol=RTOL64, atol=ATOL64, known=known)
-        single = probe("distribution", name="sample", **{k: t.float() for k, t in inputs.items()})["value_0"]
-        expect_close(single, exact, "sample in float32", rtol=RTOL32, atol=ATOL32, hint=ONLY_IN_FLOAT32)
+        expect_sample(answer, inputs, "sample", known=wrong_sample(**inputs))
+        answer = probe("distribution", name="sample", **{k: t.float() for k, t in inputs.items()}, calls=2)
+        expect_sample(answer, inputs, "sample in float32", hint=ONLY_IN_FLOAT32)
+        answer = probe("distribution", name="sample", **inputs, calls=2, strided=True)
+        expect_sample(answer, inputs, "sample of strided tensors", hint=ONLY_CONTIGUOUS)
     drawn = examples(parameters(), 12, draw.seed())
-    for case, hint in [*((each, ONLY_EXTREMES) for each in EXTREMES), *((each, ONLY_THESE) for each in drawn)]:
+    for case, hint in [
+        *((each, ONLY_EXTREMES) for each in EXTREMES),
+        *((each, ONLY_FEW) for each in MANY_DIMENSIONS),
+        *((each, ONLY_LONGER_AXES) for each in SHORT_AXES),
+        *((each, ONLY_THESE) for each in drawn),
+    ]:
         mean, logvar = case.fill(draw)
-        noise, strided = draw.normal(*mean.shape), case in drawn and draw.integer(0, 1) == 1
-        answer = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=noise, calls=2, strided=strided)
+        inputs = {"mean": mean, "logvar": logvar, "noise": draw.normal(*mean.shape)}
+        answer = probe("distribution", name="sample", **inputs, calls=2)
         expect_unchanged(answer.facts["changed"], "sample()")
-        exact = oracles.sample(mean, logvar, noise)
-        expect_repeated(answer, exact, f"sample {case}", rtol=RTOL64, atol=ATOL64, hint=hint)
+        expect_sample(answer, inputs, f"sample {case}", hint=hint)
+    sets = three_sets(lambda: {name: draw.normal(4, 3) for name in ("mean", "logvar", "noise")})
+    answer = probe("distribution_remembered", name="sample", **sent(sets))
+    asked = [*sets, sets[2] | {"noise": sets[1]["noise"]}]
+    exact = [Exact(oracles.sample(**each), sizes.sample(**each), "sample") for each in asked]
+    expect_no_memory(answer, {"value": exact}, answer.unit)
 
 
 @check("gradient", 20)
@@ -72,11 +93,16 @@ def test_pathwise_gradient(probe: Probe, draw: Draw) -> None:
         for given in (None, draw.normal(*shape)):
             mean, logvar, cotangent = draw.normal(*shape), draw.normal(*shape), draw.normal(*shape)
             answer = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=given, cotangent=cotangent)
+            expect_shape(answer["value_0"], shape, "sample")
+            expect_finite(answer["value_0"], "sample")
             std = (0.5 * logvar).exp()
-            noise = (answer["value_0"] - mean) / std  # the noise that was drawn, read off the sample
+            noise = (answer["value_0"].double() - mean) / std  # the noise that was drawn, read off the sample
             exact = {"mean": cotangent, "logvar": cotangent * noise * std / 2}
+            # Noise that was read off is as exact as the sample is.
+            sizes_of = {"mean": cotangent.abs(), "logvar": cotangent.abs() * sizes.sample(mean, logvar, noise) / 2}
             for name, gradient in exact.items():
-                expect_gradient(answer, f"grad_{name}", gradient, f"d sample / d {name}", rtol=RTOL64, atol=ATOL64)
+                what, size = f"d sample / d {name}", sizes_of[name]
+                expect_gradient(answer, f"grad_{name}", gradient, what, unit=answer.unit, size=size)
 
 
 @check("statistics", 20)
@@ -88,7 +114,7 @@ def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
     std = (0.5 * logvar).exp()
     for i in range(4):
         expect_shape(answer[f"value_{i}"], shape, "sample")
-    noise = torch.stack([(answer[f"value_{i}"] - mean) / std for i in range(4)])
+    noise = torch.stack([(answer[f"value_{i}"].double() - mean) / std for i in range(4)])
     expect_finite(noise, "noise")
     if len(torch.unique(noise.abs().float().round(decimals=5))) < 0.9 * noise.numel():
         fail(

@@ -1,8 +1,13 @@
-"""How often do the checks fail right work? `python -m tests.calibrate` runs them with many seeds, without training.
+"""How often do the checks fail right work, and how near do they come to it?
 
-Every seed draws all inputs and all noise anew. The bounds behind the statistical checks promise less than one false
-failure in 1e9; a thousand seeds can not show that, but they show a bound that is wrong by orders of magnitude, a
-tolerance that is too tight, and an equivalent that is no longer one.
+    python -m tests.calibrate               the random checks with many seeds: no failure may come
+    python -m tests.calibrate --headroom    every comparison of numbers: right work may use a tenth of a tolerance
+
+Every seed draws all inputs and all noise again; `training` is left out. The bounds of the statistical checks promise
+less than one false failure in 1e9. A thousand seeds cannot show that, but they show a bound that is wrong by orders of
+magnitude, and an equivalent that is no longer one. A tolerance promises nothing, so its headroom is measured: the
+largest |got - expected| / tolerance of each check. It has no long tail, because tolerances follow from the sizes of the
+numbers that were added up (judge/sizes.py).
 
 One process judges, calling the checks as pytest would, and keeps one zygote for each submission.
 """
@@ -14,18 +19,28 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
+from unittest import mock
+
+import torch
+from torch import Tensor
 
 from grader.grading import Probe
-from grader.judge import offering
+from grader.judge import expect, offering
 from grader.judge.check import CheckFailed
 from grader.judge.draw import Draw
+from grader.judge.results import Kind
 from grader.judge.tasks import TASKS
 from grader.sandbox.failure import WorkerFailed
 from grader.session import Session
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent import EQUIVALENT
+
+LARGEST_USED = 0.1
+_SEEDS_A_JOB = 50  # of one submission, in one zygote
 
 
 @dataclass(frozen=True)
@@ -34,8 +49,45 @@ class Check:
 
     task: str
     name: str
-    kind: str
+    kind: Kind
     function: Callable[..., None]
+
+    @property
+    def title(self) -> str:
+        """Task and name, as tables show it."""
+        return f"{self.task} / {self.name.removeprefix('test_')}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some seeds of one submission."""
+
+    title: str
+    text: str
+    seeds: range
+    without: frozenset[str]  # tasks that it gets wrong
+
+
+@dataclass
+class Ran:
+    """What some runs of checks showed.
+
+    Attributes:
+        runs: How many there were.
+        failed: (check, seed and submission, explanation) of each that failed.
+        used: The largest share of a tolerance that was used, by check, and by which submission with which seed.
+    """
+
+    runs: int = 0
+    failed: list[tuple[str, str, str]] = field(default_factory=list)
+    used: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+    def add(self, other: "Ran") -> None:
+        """Take in what other runs showed."""
+        self.runs += other.runs
+        self.failed += other.failed
+        for check, largest in other.used.items():
+            self.used[check] = max(self.used.get(check, (0.0, "")), largest)
 
 
 # Value checks whose answers are random, so that a bound decides.
@@ -55,49 +107,102 @@ def checks(everything: bool, only: str = "") -> list[Check]:
     return found
 
 
-def failures(text: str, seeds: Iterable[int], of: list[Check]) -> Iterator[tuple[int, Check, str]]:
-    """Yield (seed, check, explanation) for each check that fails a submission."""
+def run(job: Job, of: Iterable[Check]) -> Ran:
+    """Run checks on a submission, with each of its seeds."""
+    ran = Ran()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "VAE_Model.py"
-        file.write_text(text, encoding="utf-8")
-        session = Session(file, offering.load(), seed=0)
+        file.write_text(job.text, encoding="utf-8")
+        session = Session(file, offering.load(), seed=0, sandbox="process")
         try:
-            for session.seed in seeds:
+            for session.seed in job.seeds:
                 session.started = time.monotonic()
                 for check in of:
-                    try:
-                        check.function(Probe(session, check.task, check.name), Draw(session.seed, check.name))
-                    except (CheckFailed, WorkerFailed) as failure:
-                        yield session.seed, check, str(failure)
+                    ran.add(_run_once(session, check, f"{job.title}, seed {session.seed}"))
                 for task in {check.task for check in of}:
                     session.finish_task(task)
         finally:
             session.close()
+    return ran
+
+
+def _run_once(session: Session, check: Check, who: str) -> Ran:
+    shares = [0.0]
+    share_of = expect.used
+
+    def listening(actual: Tensor, expected: Tensor, tolerance: Tensor) -> Tensor:
+        found = share_of(actual, expected, tolerance)
+        shares.append(float(found.max()) if found.numel() else 0.0)
+        return found
+
+    ran = Ran(runs=1)
+    with mock.patch.object(expect, "used", listening):
+        try:
+            probe = Probe(session, check.task, check.name, check.kind)
+            check.function(probe, Draw(session.seed, check.name))
+        except (CheckFailed, WorkerFailed) as failure:
+            ran.failed.append((check.title, who, str(failure)))
+    ran.used[check.title] = (max(shares), who)
+    return ran
+
+
+def jobs(seeds: int, each: int, only: str = "") -> Iterator[Job]:
+    """Return the jobs: the reference, and each equivalent whose title holds `only`."""
+    for first in range(0, seeds, _SEEDS_A_JOB):
+        yield Job("reference", reference(), range(first, min(seeds, first + _SEEDS_A_JOB)), frozenset())
+    for entry in EQUIVALENT if each else ():
+        if only in entry.title:
+            yield Job(entry.title, source(entry), range(each), entry.must_fall)
+
+
+def _work(job: Job, everything: bool, only: str) -> Ran:
+    torch.set_num_threads(1)
+    return run(job, [check for check in checks(everything, only) if check.task not in job.without])
 
 
 def main() -> int:
-    """Run, and print what failed; returns 1 if anything did."""
-    parser = argparse.ArgumentParser(prog="python -m tests.calibrate", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1000, help="of the reference [1000]")
-    parser.add_argument("--each", type=int, default=50, help="seeds of each equivalent [50]")
+    """Run, and print what failed, or what used more than its share; returns 1 if anything did."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.calibrate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--headroom", action="store_true", help="every check, and the table of headroom")
+    parser.add_argument("--seeds", type=int, help="of the reference [1000; with --headroom 2000]")
+    parser.add_argument("--each", type=int, help="seeds of each equivalent [50; with --headroom 20]")
     parser.add_argument("--all", action="store_true", help="every check, not only the random ones")
     parser.add_argument("--only", default="", metavar="TEXT", help="checks whose name holds TEXT")
+    parser.add_argument("--entries", default="", metavar="TEXT", help="equivalents whose title holds TEXT")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at the same time [2]")
     options = parser.parse_args()
-    of = checks(options.all, options.only)
-    jobs = [("reference", reference(), options.seeds)]
-    jobs += [(e.title, source(e), options.each) for e in EQUIVALENT] if options.each else []
-    failed, runs = Counter[str](), 0
-    for title, text, seeds in jobs:
-        start = time.monotonic()
-        for seed, check, why in failures(text, range(seeds), of):
-            failed[f"{title}: {check.task} / {check.name}"] += 1
-            print(f"{title}, seed {seed}: {check.task} / {check.name}\n{why}", flush=True)
-        runs += seeds * len(of)
-        print(f"{title}: {seeds} seeds, {len(of)} checks, {time.monotonic() - start:.0f} s", flush=True)
-    print(f"{runs} runs of a check, {sum(failed.values())} failures")
-    for what, times in failed.most_common():
+    seeds = options.seeds if options.seeds is not None else 2000 if options.headroom else 1000
+    each = options.each if options.each is not None else 20 if options.headroom else 50
+    total, started = Ran(), time.monotonic()
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        everything = options.all or options.headroom
+        waiting = [
+            (job, pool.submit(_work, job, everything, options.only)) for job in jobs(seeds, each, options.entries)
+        ]
+        for job, future in waiting:
+            ran = future.result()
+            for check, who, why in ran.failed:
+                print(f"{who}: {check}\n{why}", flush=True)
+            total.add(ran)
+            print(f"{job.title}: seeds {job.seeds.start} to {job.seeds.stop - 1}, {ran.runs} runs", flush=True)
+    return report(total, time.monotonic() - started, options.headroom)
+
+
+def report(total: Ran, seconds: float, headroom: bool) -> int:
+    """Print what came of it; return 1 if a check failed, or used more of a tolerance than it may."""
+    if headroom:
+        print("\n| check | largest share of a tolerance | by |\n|---|---:|---|")
+        for check, (share, who) in total.used.items():
+            print(f"| {check} | {share:.4f} | {who if share else ''} |")
+    print(f"\n{total.runs} runs of a check in {seconds:.0f} s, {len(total.failed)} failures")
+    for what, times in Counter(check for check, _, _ in total.failed).most_common():
         print(f"{times:6} {what}")
-    return 1 if failed else 0
+    above = [check for check, (share, _) in total.used.items() if share > LARGEST_USED] if headroom else []
+    if above:
+        print(f"more than {LARGEST_USED} of a tolerance used: {', '.join(above)}")
+    return 1 if total.failed or above else 0
 
 
 if __name__ == "__main__":

@@ -85,6 +85,16 @@ def test_a_row_tells_a_right_name_from_a_misleading_one():
     assert Row(wrong, graded(lost, {"kl": ["kl_missing_half", "kl_negated"]})).misleading == {"kl_negated"}
 
 
+def test_an_equivalent_loses_exactly_what_its_own_mistake_costs():
+    right, wrong = Equivalent("right"), Equivalent("no float64", loses=(("kl", 2.0),))
+    assert right.unexpected({"kl": 0.0, "nll": 0.0}) == frozenset()
+    assert right.unexpected({"kl": 2.0, "nll": 0.0}) == {"kl"}
+    assert wrong.unexpected({"kl": 2.0, "nll": 0.0}) == frozenset()
+    assert wrong.unexpected({"kl": 0.0, "nll": 1.0}) == {"kl", "nll"}
+    assert wrong.unexpected({"nll": 0.0}) == frozenset()  # kl was not judged
+    assert wrong.must_fall == {"kl"}
+
+
 # Grading
 
 
@@ -120,7 +130,8 @@ def test_wrong_submissions_keep_all_other_points():
 
 
 def test_equivalent_submissions_lose_nothing():
-    assert {name: g.output for name, _, g in scores(EQUIVALENT[::6], [0], WITHOUT_TRAINING) if g.fell} == {}
+    found = scores(EQUIVALENT[::6], [0], WITHOUT_TRAINING)
+    assert {entry.title: g.output for entry, _, g in found if entry.unexpected(g.lost)} == {}
 
 
 @pytest.mark.slow
@@ -130,4 +141,5 @@ def test_every_wrong_submission():
 
 @pytest.mark.slow
 def test_every_equivalent_submission_over_five_seeds():
-    assert {f"{name}, seed {s}": g.output for name, s, g in scores(EQUIVALENT, range(5)) if g.fell} == {}
+    found = scores(EQUIVALENT, range(5))
+    assert {f"{entry.title}, seed {seed}": g.output for entry, seed, g in found if entry.unexpected(g.lost)} == {}

@@ -1,4 +1,4 @@
-"""How far an importance-sampled estimate may lie from the truth when the posterior is inflated."""
+"""How far an importance-sampled estimate may be from the truth: by rounding, and where the posterior is inflated."""
 
 import math
 
@@ -6,7 +6,34 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from . import sizes
+from .known import KnownModel
 from .normality import FALSE_FAILURE, uniform_distance
+
+_LOG_2_PI = math.log(2 * math.pi)
+
+
+def log_weight_size(
+    known: KnownModel, x: Float64[Tensor, "B C S S"], codes: Float64[Tensor, "B z"]
+) -> Float64[Tensor, " B"]:
+    """Return the size of log p(x|z) + log p(z) - log q(z|x), of each image at a code of its own (see sizes.py).
+
+    A code is as exact as the mean that it was drawn around. Who computes its distance from that mean anew loses digits
+    where the posterior is narrow: that counts, divided by the standard deviation.
+    """
+    mean, logvar = known.head("mean", x), known.head("logvar", x)
+    std = (0.5 * logvar).exp()
+    z_size, distance = codes.abs() + known.head_size("mean", x), (codes - mean).abs() / std
+    image = known.decode(codes)
+    likelihood = sizes.nll(image, torch.zeros_like(image), x, [1, 2, 3], known.decode_size(z_size))
+    prior = 0.5 * codes**2 + codes.abs() * z_size + 0.5 * _LOG_2_PI
+    posterior = 0.5 * (distance**2 + known.head_size("logvar", x) + _LOG_2_PI) + distance * z_size / std
+    return likelihood + (prior + posterior).sum(dim=1)
+
+
+def typical_codes(known: KnownModel, x: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
+    """Return codes two standard deviations from the posterior's mean: what the size of a weight is taken at."""
+    return known.head("mean", x) + 2 * (0.5 * known.head("logvar", x)).exp()
 
 
 def inflated_bounds(factor: float, z_dim: int, samples: int) -> tuple[float, float]:

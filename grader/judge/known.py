@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from . import oracles
-from .draw import Draw
+from . import oracles, sizes
+from .draw import Draw, single
 
 # No two widths agree: a mix-up of dimensions must not go unseen.
 SIZES = {"in_channels": 3, "decoder_features": 6, "encoder_features": 4, "z_dim": 5, "input_size": 16}
@@ -36,6 +36,14 @@ class KnownModel:
         """Return the parameters to send."""
         return {name: tensor.to(dtype) for name, tensor in self.tensors.items()}
 
+    def single(self) -> "KnownModel":
+        """Return the same model with every parameter rounded to what float32 holds."""
+        return KnownModel(self.sizes, {name: single(tensor) for name, tensor in self.tensors.items()})
+
+    def absolute(self) -> "KnownModel":
+        """Return the model of absolute values: its answers to sizes are the sizes of this model's answers."""
+        return KnownModel(self.sizes, {name: tensor.abs() for name, tensor in self.tensors.items()})
+
     def head(self, name: str, x: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
         """Return the output of the head `mean` or `logvar` for images."""
         hidden = x.flatten(1) @ self.tensors["encoder_weight"].T
@@ -46,11 +54,20 @@ class KnownModel:
         flat = z @ self.tensors["decoder_weight"].T + self.tensors["decoder_bias"]
         return (flat + self.tensors["decoder_bend"] * flat.sin()).unflatten(1, self.image_shape)
 
+    def head_size(self, name: str, x: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
+        """Return the size of the output of a head for exact images."""
+        return self.absolute().head(name, x.abs())
+
+    def decode_size(self, z_size: Float64[Tensor, "B z"]) -> Float64[Tensor, "B C S S"]:
+        """Return the size of the image of codes of these sizes."""
+        flat = z_size @ self.tensors["decoder_weight"].abs().T + self.tensors["decoder_bias"].abs()
+        return (flat + self.tensors["decoder_bend"].abs() * (flat + 1)).unflatten(1, self.image_shape)
+
     def stretched(self, x: Float64[Tensor, "B C S S"], largest: float) -> "KnownModel":
         """Return the same model with log-variances scaled, so that on images x the farthest from 0 is `largest` off."""
         scale = largest / self.head("logvar", x).abs().max()
         heads = {name: scale * self.tensors[name] for name in ("logvar_weight", "logvar_bias")}
-        return KnownModel(self.sizes, {**self.tensors, **heads})
+        return KnownModel(self.sizes, {**self.tensors, **heads}).single()
 
     def codes(self, images: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
         """Return the codes that decode to `images`, by least squares; for a decoder without bend."""
@@ -66,9 +83,30 @@ class KnownModel:
         mean, logvar = copy.head("mean", x), copy.head("logvar", x)
         image = copy.decode(oracles.sample(mean, logvar, noise))
         nll = oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3])
-        total = {"reconstruction": image, "nll": nll, "kl": oracles.kl(mean, logvar)}[result].sum()
-        gradients = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
-        return {name: g for name, g in zip(leaves, gradients, strict=True) if g is not None}
+        return _gradients({"reconstruction": image, "nll": nll, "kl": oracles.kl(mean, logvar)}[result], leaves)
+
+    def gradient_sizes(
+        self, x: Float64[Tensor, "B C S S"], noise: Float64[Tensor, "B z"], result: str
+    ) -> dict[str, Tensor]:
+        """Return the sizes of `loss_gradients`.
+
+        They are the gradients of the same sums of products with every number replaced by its absolute value; the
+        factors std and var, which exp makes of a log-variance, count as numbers of their own size.
+        """
+        leaves = {name: tensor.abs().requires_grad_(True) for name, tensor in self.tensors.items()}
+        absolute = KnownModel(self.sizes, leaves)
+        mean, logvar = absolute.head("mean", x.abs()), absolute.head("logvar", x.abs())
+        exact, size = self.head("logvar", x), logvar.detach()
+        std, var = sizes.exp(0.5 * exact, 0.5 * size), sizes.exp(exact, size)
+        z = mean + std * noise.abs() * (1 + 0.5 * (logvar - size))
+        image = absolute.decode_size(z)
+        nll, kl = 0.5 * (image + x.abs()) ** 2, 0.5 * (mean**2 + (var + 1) * logvar)
+        return _gradients({"reconstruction": image, "nll": nll, "kl": kl}[result], leaves)
+
+
+def _gradients(result: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor]:
+    gradients = torch.autograd.grad(result.sum(), list(leaves.values()), allow_unused=True)
+    return {name: g for name, g in zip(leaves, gradients, strict=True) if g is not None}
 
 
 def random_model(
@@ -94,6 +132,13 @@ def random_model(
             "decoder_bend": torch.tensor(bend, dtype=torch.float64),
         },
     )
+
+
+def short_axes(draw: Draw, bend: float = 0.0) -> list[tuple[KnownModel, int]]:
+    """Return random models, each with a batch size: one channel, one code dimension, one image, and all of these."""
+    grey, narrow = {"in_channels": 1}, {"z_dim": 1}
+    chosen = [(grey, 3), (narrow, 3), (grey | narrow, 1)]
+    return [(random_model(draw, bend=bend, **sizes), batch) for sizes, batch in chosen]
 
 
 def true_posterior_model(draw: Draw, *, inflation: float = 1.0, gain: float = 3.0, **sizes: int) -> KnownModel:

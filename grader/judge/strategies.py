@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from .draw import Draw
+from .draw import Draw, single
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -37,7 +37,7 @@ class Parameters:
         """Return mean and logvar, float64, log-variances within the range that the constructor keeps."""
         mean = draw.normal(*self.shape, scale=self.mean_scale)
         logvar = draw.normal(*self.shape, scale=self.logvar_scale) + self.logvar_shift
-        return mean, logvar.clamp(-30.0, 20.0)
+        return mean, single(logvar).clamp(-30.0, 20.0)
 
 
 EXTREMES = (  # close to the prior, narrow, wide and far: where a clamp or an epsilon shows, in every grading
@@ -45,6 +45,16 @@ EXTREMES = (  # close to the prior, narrow, wide and far: where a clamp or an ep
     Parameters((4, 3), mean_scale=0.3, logvar_scale=1.0, logvar_shift=-25.0),
     Parameters((4, 3), mean_scale=1.0, logvar_scale=1.0, logvar_shift=16.0),
     Parameters((4, 3), mean_scale=1e3, logvar_scale=0.3, logvar_shift=0.0),
+)
+
+MANY_DIMENSIONS = (  # a product of 3,072 variances is beyond float64, in both directions
+    Parameters((2, 3072), mean_scale=1.0, logvar_scale=1.0, logvar_shift=3.0),
+    Parameters((2, 3072), mean_scale=1.0, logvar_scale=1.0, logvar_shift=-3.0),
+)
+SHORT_AXES = (  # where a squeeze, or a sum over the wrong axis, shows
+    Parameters((1, 5), mean_scale=1.0, logvar_scale=1.0, logvar_shift=0.0),
+    Parameters((5, 1), mean_scale=1.0, logvar_scale=1.0, logvar_shift=0.0),
+    Parameters((1, 1), mean_scale=1.0, logvar_scale=1.0, logvar_shift=0.0),
 )
 
 

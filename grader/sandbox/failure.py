@@ -1,9 +1,23 @@
 """How a worker can fail a task, as the judge sees it."""
 
+import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 _ROOMS = {"assignment", "solution", "grader", "data", "tests"}
+
+COSTLY_TIME = (
+    "a Python loop over pixels, dimensions or K, or a tensor that pairs everything with everything, (B, D, D), often "
+    "costs this much: can one operation on whole tensors do the work?"
+)
+COSTLY_IMPORT = "what stands at the top level of the file runs on every import: does it compute or wait for something?"
+COSTLY_MEMORY = (
+    "a tensor that pairs everything with everything, (B, D, D) or (B, B, D), or that holds all K images at once "
+    "often costs this much: which of your tensors is the largest?"
+)
+CALLED_WRONGLY = "print the shapes of the arguments before this line: is each as the docstring of that function says?"
+RETURNED_NONE = "a function that this line calls returned None: is a `return` missing in it?"
 
 Status = Literal["failed", "not attempted", "crashed", "timed out", "out of memory"]
 
@@ -17,12 +31,16 @@ class Failure:
         message: What happened, in one or two lines, in the judge's words.
         traceback: The student's own lines that led there.
         fatal: Whether the worker is gone, so that the task's remaining checks share this failure.
+        hint: A sentence for the student on what to look at; empty if there is none.
+        standin: Id of the stand-in that could not answer a call; empty if that is not what happened.
     """
 
     status: Status
     message: str
     traceback: list[dict[str, Any]] = field(default_factory=list)
     fatal: bool = False
+    hint: str = ""
+    standin: str = ""
 
 
 class WorkerFailed(Exception):  # noqa: N818
@@ -33,30 +51,59 @@ class WorkerFailed(Exception):  # noqa: N818
         self.failure = failure
 
 
-def from_error(error: dict[str, Any], folder_names: frozenset[str], importing: bool) -> Failure:
+def from_error(
+    error: dict[str, Any], folder_names: frozenset[str], importing: bool, standins: Set[str] = frozenset()
+) -> Failure:
     """Return the failure that an error described by a worker amounts to. Nothing in it is believed but as text.
 
     Args:
         error: What `grader.worker.errors.describe` made.
         folder_names: Names of modules that lie beside the original file and are not handed in.
         importing: Whether the file was being imported.
+        standins: Ids of the stand-ins that the worker has.
     """
     kind, name, message = (str(error.get(key, "")) for key in ("kind", "type", "message"))
     lines = _traceback(error.get("traceback"))
     if kind == "todo":
-        return Failure("not attempted", "not attempted yet: the TODO is still there", [], importing)
+        left = "a function that it needs is empty" if name == "NotAttempted" else "the TODO is still there"
+        return Failure("not attempted", f"not attempted yet: {left}", [], importing)
     if kind == "missing":
         return Failure("failed", f"missing: {message}", [], importing)
     if kind == "type":
         return Failure("failed", message, [], importing)
     if kind == "memory":
-        return Failure(
-            "out of memory", f"your code asked for more memory than a task may use ({name})", lines, importing
-        )
+        what = f"your code asked for more memory than a task may use{_asked_for(message)} ({name})"
+        return Failure("out of memory", what, lines, importing, COSTLY_MEMORY, _known(error, standins))
+    if standin := _known(error, standins):
+        what = f"{message}. While this task is judged, a correct `{standin}` stands in for yours"
+        return Failure("crashed", what, lines, importing, CALLED_WRONGLY, standin)
     where = "while your file was imported" if importing else "in your code"
     if kind == "exit":
         return Failure("crashed", f"sys.exit() was called {where}", lines, importing)
-    return Failure("crashed", f"{name} {where}: {message}{_handed_in(error, folder_names)}", lines, importing)
+    what = f"{name} {where}: {message}{_handed_in(error, folder_names)}"
+    return Failure("crashed", what, lines, importing, _hint(error, message))
+
+
+def _known(error: dict[str, Any], standins: Set[str]) -> str:
+    """Return the stand-in that an error names, if the worker has it."""
+    name = error.get("standin")
+    return name if isinstance(name, str) and name in standins else ""
+
+
+def _asked_for(message: str) -> str:
+    """Return how much the failed allocation asked for, where torch or numpy say so."""
+    if found := re.search(r"tried to allocate (\d{1,18}) bytes", message, re.ASCII):
+        return f": {int(found[1]) / (1 << 30):.1f} GiB at once"
+    if found := re.search(r"Unable to allocate ([\d.]{1,9} [KMGTPE]iB)", message, re.ASCII):
+        return f": {found[1]} at once"
+    return ""
+
+
+def _hint(error: dict[str, Any], message: str) -> str:
+    owner, attribute = (str(error.get(key, "")) for key in ("owner", "attribute"))
+    if owner.isidentifier() and attribute.isidentifier():
+        return f"`{owner}.__init__` ran and did not set `{attribute}`: is self.{attribute} assigned there?"
+    return RETURNED_NONE if "NoneType" in message else ""
 
 
 def _handed_in(error: dict[str, Any], folder_names: frozenset[str]) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import folders, tree
+from . import folders, trace, tree
 from .channel import Channel, OutputLog
 from .interpreter import PROGRAM, environment, readable
 from .limits import Ceilings, Limits
@@ -16,6 +16,8 @@ from .view import View
 from .watchdog import Watchdog
 from .worker import Ending, Worker, opened
 from .zygote import Zygote
+
+_TRACE_S = 0.3  # for a worker that is late to write down where it is
 
 
 def _view(file: SubmittedFile, home: Path) -> View:
@@ -72,8 +74,11 @@ class FreshInterpreters:
         self._number += 1
         folder = self._home / str(self._number)
         folder.mkdir(mode=0o700)
+        written = trace.new()
+        descriptors = [] if written is None else [written.fileno()]
         process = subprocess.Popen(
-            [sys.executable, "-I", view.program, "once"],
+            [sys.executable, "-I", view.program, "once", *map(str, descriptors)],
+            pass_fds=descriptors,
             env=environment(str(folder)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -90,7 +95,18 @@ class FreshInterpreters:
                     os.killpg(process.pid, signal.SIGKILL)
 
         watchdog = Watchdog(process.pid, self._ceilings, [folder], kill)
-        channel = Channel(stdout, stdin, kill)
+
+        def give_up() -> None:
+            if hasattr(signal, "SIGXCPU"):
+                process.send_signal(signal.SIGSTOP)
+                tree.end(process.pid, itself=False)  # what it started is found only while it lives
+                process.send_signal(signal.SIGXCPU)
+                process.send_signal(signal.SIGCONT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_TRACE_S)
+            kill()
+
+        channel = Channel(stdout, stdin, give_up)
 
         def end(grace_s: float) -> Ending:
             try:
@@ -105,13 +121,14 @@ class FreshInterpreters:
                 with contextlib.suppress(OSError):
                     stream.close()
             folders.remove(folder)
-            return Ending(process.wait(), None, by_judge, watchdog.breach)
+            return Ending(process.wait(), None, by_judge, watchdog.breach, trace.taken(written))
 
         self._worker = Worker(
             channel=channel,
             output=OutputLog(stderr),
             limits=limits,
-            neighbours=self._file.neighbours,
+            file=self._file,
+            standins=standins.keys(),
             end=end,
         )
         told = {"limits": limits.header(), "standins": standins, "seed": seed}

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from . import tree
-from .failure import Failure
+from .failure import COSTLY_MEMORY, Failure
 from .limits import Ceilings
 
 _EVERY_S = 0.1
@@ -58,7 +58,7 @@ class Watchdog:
             return Failure("crashed", what, fatal=True)
         if tree.memory(members, limits.memory_bytes) > limits.memory_bytes:
             what = f"your code and what it started used more than {limits.memory_bytes >> 20} MiB together"
-            return Failure("out of memory", what, fatal=True)
+            return Failure("out of memory", what, fatal=True, hint=COSTLY_MEMORY)
         if self._folders and _content_bytes(self._folders, limits.folder_bytes) > limits.folder_bytes:
             what = f"your code wrote more than {limits.folder_bytes >> 20} MiB of files"
             return Failure("crashed", what, fatal=True)

@@ -1,16 +1,18 @@
 """One worker as the judge sees it: ask it for a probe, get tensors or the reason why there are none."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from ..worker.wire import Message, WireError
+from . import trace
 from .channel import Channel, OutputLog
-from .failure import Failure, WorkerFailed, from_error
+from .failure import COSTLY_IMPORT, COSTLY_MEMORY, COSTLY_TIME, Failure, WorkerFailed, from_error
 from .limits import Limits
+from .submission import SubmittedFile
 
 _SIGXCPU = 24  # not in `signal` on Windows
 
@@ -24,12 +26,14 @@ class Ending:
         cpu_s: CPU seconds it used.
         by_judge: Whether it had to be killed.
         breach: The ceiling of the whole sandbox for which it was ended, if that was so.
+        trace: Where it says that it was when its time was up.
     """
 
     exit: int | None
     cpu_s: float | None
     by_judge: bool
     breach: Failure | None = None
+    trace: str = ""
 
 
 class Worker:
@@ -39,7 +43,8 @@ class Worker:
         channel: The conversation with it.
         output: What it prints.
         limits: Its limits.
-        neighbours: Module names beside the original file, for the message of a failed import.
+        file: The submission, for the words about a failure.
+        standins: Ids of the stand-ins that it has.
         end: Ends the process, with a grace in seconds, and tells how it ended; called once.
         waited_s: Tells how long it waited for a processor so far: a loaded machine must not fail anyone.
     """
@@ -49,11 +54,13 @@ class Worker:
         channel: Channel,
         output: OutputLog,
         limits: Limits,
-        neighbours: frozenset[str],
+        file: SubmittedFile,
+        standins: Set[str],
         end: Callable[[float], Ending],
         waited_s: Callable[[], float] = lambda: 0.0,
     ):
-        self._channel, self._output, self._limits, self._neighbours = channel, output, limits, neighbours
+        self._channel, self._output, self._limits = channel, output, limits
+        self._file, self._standins = file, frozenset(standins)
         self._end, self._waited_s = end, waited_s
         self._wall_left, self._credited = limits.wall_s, 0.0
         self._ended = False
@@ -99,7 +106,7 @@ class Worker:
         self._wall_left -= time.monotonic() - started
         described = answer.header.get("error")
         if isinstance(described, dict):
-            raise WorkerFailed(from_error(described, self._neighbours, importing))
+            raise WorkerFailed(from_error(described, self._file.neighbours, importing, self._standins))
         return answer
 
     def _credit(self) -> float:
@@ -119,16 +126,15 @@ class Worker:
             return replace(ending.breach, message=f"{ending.breach.message} {where}")
         cpu_limit = self._limits.cpu_s
         if timed_out:
-            return Failure("timed out", f"your code took more than {self._limits.wall_s:.0f} s {where}", fatal=True)
+            return self._late(f"your code took more than {self._limits.wall_s:.0f} s {where}", ending, importing)
         # Where CPU seconds are not known, the wall time is the best guess: one thread uses no more than that.
         used = self._limits.wall_s - self._wall_left if ending.cpu_s is None else ending.cpu_s
         killed_for_cpu = ending.exit == -9 and not ending.by_judge and used >= 0.95 * cpu_limit
         if ending.exit == -_SIGXCPU or killed_for_cpu:
-            return Failure("timed out", f"your code used more than {cpu_limit:.0f} CPU seconds {where}", fatal=True)
+            return self._late(f"your code used more than {cpu_limit:.0f} CPU seconds {where}", ending, importing)
         if ending.exit == -9 and not ending.by_judge:
-            return Failure(
-                "out of memory", f"the system killed your code {where}, most likely for its memory", fatal=True
-            )
+            what = f"the system killed your code {where}, most likely for its memory"
+            return Failure("out of memory", what, fatal=True, hint=COSTLY_MEMORY)
         if isinstance(error, WireError):
             return Failure("crashed", f"your code disturbed the grader's channel {where}", fatal=True)
         if ending.by_judge:
@@ -136,6 +142,10 @@ class Worker:
         status = ending.exit or 0
         how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
         return Failure("crashed", f"your code ended its process {where}, {how}", fatal=True)
+
+    def _late(self, message: str, ending: Ending, importing: bool) -> Failure:
+        lines = trace.lines(ending.trace, self._file.copy)
+        return Failure("timed out", message, lines, fatal=True, hint=COSTLY_IMPORT if importing else COSTLY_TIME)
 
 
 def opened(worker: Worker, header: dict[str, Any]) -> Worker:

@@ -97,7 +97,12 @@ class Zygote:
             with contextlib.suppress(OSError):
                 ours.shutdown(socket.SHUT_RDWR)
 
-        channel = Channel(*streams, hang_up)
+        def give_up() -> None:
+            with contextlib.suppress(_ZygoteGone):
+                self._command({"do": "interrupt"})
+            hang_up()
+
+        channel = Channel(*streams, give_up)
 
         def end(grace_s: float) -> Ending:
             ending = self._end(grace_s)
@@ -112,7 +117,8 @@ class Zygote:
             channel=channel,
             output=OutputLog(os.fdopen(output_read, "rb")),
             limits=limits,
-            neighbours=self._file.neighbours,
+            file=self._file,
+            standins=standins.keys(),
             end=end,
             waited_s=self._waited_s,
         )
@@ -181,7 +187,7 @@ class Zygote:
             return Ending(None, None, by_judge=False, breach=self._watchdog.breach or _LOST)
         if self._lost:
             self._kill()
-        return Ending(told["exit"], told["cpu_s"], told["ended_by_judge"])
+        return Ending(told["exit"], told["cpu_s"], told["ended_by_judge"], trace=str(told["trace"]))
 
     def _end_strays(self) -> None:
         """End what a worker started and left; a zygote that is process 1 of a namespace does it itself."""

@@ -1,4 +1,4 @@
-"""Start as a zygote that forks workers (`zygote FD SETTINGS`), or as one worker on the standard streams (`once`).
+"""Start as a zygote that forks workers (`zygote FD SETTINGS`), or as one worker on the standard streams (`once [FD]`).
 
 Run by path under `python -I`: no part of the project is on the import path, so the package is made known by hand.
 """
@@ -28,16 +28,17 @@ def _offer_to_the_oom_killer() -> None:
         Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
 
 
-def _once() -> None:
+def _once(trace_fd: int | None) -> None:
     """Serve one task on standard input and output, which are then out of the student's reach."""
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)  # what the student prints goes where standard error goes: to the judge's log
-    from worker import streams  # type: ignore[import-not-found]
+    from worker import streams, trace  # type: ignore[import-not-found]
     from worker.serve import serve  # type: ignore[import-not-found]
 
     streams.reopen()
+    trace.write_on_signal(trace_fd)
     serve(reader, writer)
 
 
@@ -50,7 +51,7 @@ def main() -> None:
 
         run(int(sys.argv[2]), sys.argv[3])
     else:
-        _once()
+        _once(int(sys.argv[2]) if len(sys.argv) > 2 else None)
 
 
 if __name__ == "__main__":

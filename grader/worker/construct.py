@@ -1,5 +1,6 @@
 """Build a model from a submission, and put the stand-ins of other tasks onto it."""
 
+import copy
 from typing import Any
 
 import torch
@@ -41,14 +42,27 @@ def _checked(model: Any) -> Any:
 
 
 def lean_on_standins(submission: Submission) -> None:
-    """Put the stand-ins of methods onto the student's own classes, so that helpers beside them stay reachable."""
-    for standin in submission.standins.values():
+    """Put the stand-ins of methods onto the student's own classes, so that helpers beside them stay reachable.
+
+    Where this probe asks for the student's own method in place of a stand-in, it is put back.
+    """
+    for name, standin in submission.standins.items():
         if hasattr(standin, "install"):
             standin.install(submission.module)
+        elif hasattr(standin, "REPLACES"):
+            class_name, method = standin.REPLACES.split(".")
+            owner = submission.find(class_name)
+            if name not in submission.own:
+                submission.replace(owner, method, getattr(standin, method))
+            else:
+                submission.put_back(owner, method)
 
 
 def build_known(submission: Submission, sizes: Sizes, known: dict[str, Tensor], dtype: torch.dtype) -> Any:
     """Return a model whose encoder, heads and decoder are known linear maps.
+
+    Where the student's heads take more features than the known encoder has, it gives zeros for the rest: what his code
+    knows about the width of a feature stays true.
 
     Args:
         submission: The submission.
@@ -59,16 +73,17 @@ def build_known(submission: Submission, sizes: Sizes, known: dict[str, Tensor], 
     """
     model = build(submission, sizes)
     lean_on_standins(submission)
+    hidden, z_dim = known["encoder_weight"].shape[0], sizes["z_dim"]
+    width = max(hidden, _features(getattr(model, "mean", None)))
     shape = (sizes["in_channels"], sizes["input_size"], sizes["input_size"])
     decoder = [known[f"decoder_{name}"] for name in ("weight", "bias", "bend")]
-    parts: dict[str, nn.Module] = {
-        "encoder": submission.standins["encoder"].LinearEncoder(known["encoder_weight"]),
-        "decoder": submission.standins["decoder"].LinearDecoder(*decoder, shape),
-    }
-    for head in ("mean", "logvar"):
-        parts[head] = nn.Linear(known["encoder_weight"].shape[0], sizes["z_dim"])
-        parts[head].load_state_dict({"weight": known[f"{head}_weight"], "bias": known[f"{head}_bias"]})
-    _put_in_place(model, parts)
+    _put_over(model, "encoder", submission.standins["encoder"].KnownEncoder).know(known["encoder_weight"], width)
+    _put_over(model, "decoder", submission.standins["decoder"].KnownDecoder).know(*decoder, shape)
+    for name in ("mean", "logvar"):
+        head = nn.Linear(width, z_dim, dtype=known["encoder_weight"].dtype)  # a narrower one would round the weights
+        weight = torch.cat([known[f"{name}_weight"], torch.zeros(z_dim, width - hidden)], dim=1)
+        head.load_state_dict({"weight": weight, "bias": known[f"{name}_bias"]})
+        _put_in_place(model, name, head)
     with torch.no_grad():  # the formulas have no parameters: one that starts without effect must not stay unseen
         for parameter in own_parameters(model).values():
             parameter.add_(torch.randn_like(parameter))
@@ -83,17 +98,39 @@ def own_parameters(model: nn.Module) -> dict[str, Tensor]:
     return {name: p for name, p in every if p.requires_grad and id(p) not in known and not is_lazy(p)}
 
 
-def _put_in_place(model: nn.Module, parts: dict[str, nn.Module]) -> None:
-    """Turn the model's own parts into known ones.
+def _features(head: Any) -> int:
+    """Return how many features a head takes; 0 if it does not say."""
+    return head.in_features if isinstance(head, nn.Linear) and not is_lazy(head.weight) else 0
 
-    A part keeps its identity: what else holds it, as a list, a property or an nn.Sequential, holds the known one too.
+
+def _put_over(model: nn.Module, name: str, mixin: type[nn.Module]) -> Any:
+    """Let a part of the model answer as a known one does, and return it.
+
+    It stays the student's own object, of a class that is derived from his: whatever else holds it, attributes and
+    helper methods find what they expect.
     """
-    own = {name: getattr(model, name, None) for name in parts}
-    for name, part in parts.items():
-        module = own[name]
-        if isinstance(module, nn.Module) and sum(other is module for other in own.values()) == 1:
-            module.__class__ = type(part)
-            vars(module).clear()
-            vars(module).update(vars(part))
-        else:
-            setattr(model, name, part)
+    part = getattr(model, name, None)
+    if not isinstance(part, nn.Module):
+        part = nn.Module()
+        setattr(model, name, part)
+    elif _is_shared(model, part):
+        part = copy.copy(part)
+        vars(part).update({key: value.copy() for key, value in vars(part).items() if isinstance(value, dict)})
+        setattr(model, name, part)
+    vars(part).pop("forward", None)
+    part.__class__ = type(type(part).__name__, (mixin, type(part)), {})
+    return part
+
+
+def _put_in_place(model: nn.Module, name: str, head: nn.Linear) -> None:
+    """Turn one of the model's heads into a known one; it keeps its identity and attributes of its own."""
+    own = getattr(model, name, None)
+    if isinstance(own, nn.Module) and not _is_shared(model, own):
+        own.__class__ = nn.Linear
+        vars(own).update(vars(head))
+    else:
+        setattr(model, name, head)
+
+
+def _is_shared(model: nn.Module, part: nn.Module) -> bool:
+    return sum(getattr(model, name, None) is part for name in ("encoder", "decoder", "mean", "logvar")) > 1

@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from . import wire
+from . import untouched, wire
 from .confine import confine
 from .errors import WrongType, describe
 from .probes import PROBES
@@ -47,7 +47,9 @@ def answer(submission: Submission, path: Path, request: Message) -> Message:
     number = request.header["id"]
     try:
         seed_everything(request.header["seed"])
-        found = PROBES[request.header["probe"]](submission, **request.header["arguments"], **request.tensors)
+        arguments = dict(request.header["arguments"])
+        submission.own = frozenset(arguments.pop("own", ()))
+        found = PROBES[request.header["probe"]](submission, **arguments, **request.tensors)
         tensors = {name: _tensor(name, value) for name, value in found.tensors.items()}
         size = sum(t.numel() * t.element_size() for t in tensors.values())
         if size > wire.MAX_TENSORS - wire.MAX_HEADER:
@@ -55,7 +57,9 @@ def answer(submission: Submission, path: Path, request: Message) -> Message:
         plain = {name: wire.plain(tensor) for name, tensor in tensors.items()}  # one that is expanded may be huge
         return Message({"id": number, "facts": found.facts}, plain)
     except BaseException as error:
-        return Message({"id": number, "error": describe(error, path)})
+        probe, arguments = request.header["probe"], request.header["arguments"]
+        error = untouched.instead_of(error, submission.module, probe, arguments)
+        return Message({"id": number, "error": describe(error, path, submission.standins)})
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -76,7 +80,11 @@ def open_submission(path: Path, sources: dict[str, str]) -> Submission:
     torch.set_num_threads(
         1
     )  # whatever the file asks for: limits are in CPU seconds, and forks share the machine's cores
-    return Submission(module, {name: module_from_source(name, source) for name, source in sources.items()})
+    standins = {name: module_from_source(name, source) for name, source in sources.items()}
+    for standin in standins.values():
+        if "." in (replaced := getattr(standin, "REPLACES", "")):  # what Python calls it when it refuses a call
+            getattr(standin, replaced.rpartition(".")[2]).__qualname__ = replaced
+    return Submission(module, standins)
 
 
 def _tensor(name: str, value: Any) -> torch.Tensor:

@@ -17,11 +17,16 @@ class Submission:
     Args:
         module: The student's module.
         standins: Modules made of the stand-ins' sources, by task id; never the one of the task under check.
+
+    Attributes:
+        own: Stand-ins that the running probe does without: the student's own methods answer in their place.
     """
 
     def __init__(self, module: ModuleType, standins: dict[str, ModuleType]):
         self.module = module
         self.standins = standins
+        self.own: frozenset[str] = frozenset()
+        self._replaced: dict[tuple[type, str], Any] = {}
 
     def find(self, name: str) -> Any:
         """Return a class or function of the student's module.
@@ -32,6 +37,17 @@ class Submission:
         if not hasattr(self.module, name):
             raise MissingName(f"the file defines no `{name}`")
         return getattr(self.module, name)
+
+    def replace(self, owner: type, name: str, function: Any) -> None:
+        """Put a function in the place of a student's method."""
+        self._replaced.setdefault((owner, name), vars(owner).get(name))
+        setattr(owner, name, function)
+
+    def put_back(self, owner: type, name: str) -> None:
+        """Undo `replace`; a method that the class itself did not have is inherited again."""
+        if (owner, name) in self._replaced:
+            own = self._replaced.pop((owner, name))
+            delattr(owner, name) if own is None else setattr(owner, name, own)
 
 
 def load(path: Path) -> ModuleType:

@@ -4,8 +4,9 @@ It obeys the judge on one socket, one command at a time, and has one worker at a
 
 * `fork` comes with two descriptors, the worker's end of its channel and of its output pipe, and is answered with the
   worker's pid. Its folder is made new.
+* `interrupt` makes a worker that takes too long write down where it is, and end.
 * `usage` is answered with the seconds that the worker computed and that it waited for a processor.
-* `end` kills the worker and is answered with how it ended.
+* `end` kills the worker and is answered with how it ended, and what it wrote down about where it was.
 * `clean` ends every process that the worker left and removes every file, and is answered with whether that succeeded.
 
 When the judge goes away, so does everything else.
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import kernel, remains
+from . import kernel, remains, trace
 
 _MAX_COMMAND = 4096
 
@@ -85,11 +86,15 @@ class _Zygote:
         self._settings, self._control = settings, control
         self._worker = 0
         self._folder = Path()
+        self._trace: int | None = None
+        self._interrupted = False
         self._user = settings.first_user
 
     def obey(self, command: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         if command["do"] == "fork":
             return {"pid": self._fork(Path(command["folder"]), descriptors)}
+        if command["do"] == "interrupt":
+            return self._interrupt()
         if command["do"] == "usage":
             return _usage(self._worker)
         if command["do"] == "clean":
@@ -100,12 +105,28 @@ class _Zygote:
         folder.mkdir(mode=0o700)
         if self._settings.guard == "user":
             os.chown(folder, self._user, self._user)
+        self._trace, self._interrupted = trace.new(), False
         pid = os.fork()
         if pid == 0:
             self._control.close()
-            _become_worker(*descriptors, drop_privileges=self._drop_to_user)
+            channel, output = descriptors
+            _become_worker(channel, output, self._trace, drop_privileges=self._drop_to_user)
         self._worker, self._folder = pid, folder
         return pid
+
+    def _interrupt(self) -> dict[str, Any]:
+        """Send the worker SIGXCPU, on which it writes its trace and dies, and wait a moment; `end` makes sure."""
+        if self._worker:
+            self._interrupted = True
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._worker, signal.SIGXCPU)
+            patience = time.monotonic() + trace.PATIENCE_S
+            # It stays a zombie, for `end` to reap.
+            while not os.waitid(os.P_PID, self._worker, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if time.monotonic() > patience:
+                    break
+                time.sleep(0.005)
+        return {}
 
     def _drop_to_user(self) -> None:
         if self._settings.guard == "user":
@@ -121,7 +142,7 @@ class _Zygote:
             grace_s: How long it may take to end by itself: a dying process closes its channel before it can be reaped.
         """
         if not self._worker:
-            return {"exit": None, "ended_by_judge": True, "cpu_s": None}
+            return {"exit": None, "ended_by_judge": True, "cpu_s": None, "trace": ""}
         patience = time.monotonic() + grace_s
         ended, status, usage = os.wait4(self._worker, os.WNOHANG)
         while not ended and time.monotonic() < patience:
@@ -137,8 +158,9 @@ class _Zygote:
         self._worker = 0
         return {
             "exit": os.waitstatus_to_exitcode(status),
-            "ended_by_judge": killed,
+            "ended_by_judge": killed or self._interrupted,
             "cpu_s": usage.ru_utime + usage.ru_stime,
+            "trace": trace.taken(self._trace),
         }
 
     def _clean(self) -> bool:
@@ -167,7 +189,9 @@ def _warm_up(preload: list[str]) -> None:
             importlib.import_module(name)
 
 
-def _become_worker(channel_fd: int, output_fd: int, *, drop_privileges: Callable[[], None]) -> None:
+def _become_worker(
+    channel_fd: int, output_fd: int, trace_fd: int | None, *, drop_privileges: Callable[[], None]
+) -> None:
     """Serve one task, and never return into the zygote's loop."""
     from . import streams
     from .serve import serve
@@ -182,6 +206,7 @@ def _become_worker(channel_fd: int, output_fd: int, *, drop_privileges: Callable
         if kernel.is_linux():
             kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which would clear it
             kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # its own /proc/self is its own
+        trace.write_on_signal(trace_fd)
         with os.fdopen(os.dup(channel_fd), "rb") as reader, os.fdopen(channel_fd, "wb") as writer:
             serve(reader, writer)
         status = 0

@@ -59,12 +59,14 @@ def _wrong(options: argparse.Namespace) -> bool:
 def _equivalent(options: argparse.Namespace) -> bool:
     right = True
     chosen = [e for e in EQUIVALENT if options.only in e.title]
-    for name, seed, graded in scores(chosen, range(options.seeds)):
-        lost = sum(graded.lost.values())
-        print(f"{name:<62.62} seed {seed}  {100 - lost:g}  {', '.join(sorted(graded.fell))}", flush=True)
-        if lost:
+    for entry, seed, graded in scores(chosen, range(options.seeds)):
+        score, unexpected = 100 - sum(graded.lost.values()), entry.unexpected(graded.lost)
+        lost = ", ".join(f"{task} -{points:g}" for task, points in graded.lost.items() if points)
+        note = f"  unexpected: {', '.join(sorted(unexpected))}" if unexpected else ""
+        print(f"{entry.title:<62.62} seed {seed}  {score:g}  {lost}{note}", flush=True)
+        if unexpected:
             _explain(graded.output)
-        right &= lost == 0
+        right &= not unexpected
     return right
 
 

@@ -1,5 +1,6 @@
 """What a catalogue of the zoo holds: the reference with one thing answered differently."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 Swap = tuple[str, str]
@@ -43,7 +44,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A right submission, written differently: it must lose no point.
+    """A right submission, written differently: it must lose no point, or exactly those of the task that it gets wrong.
 
     Attributes:
         name: What is different.
@@ -51,6 +52,7 @@ class Equivalent:
         swaps: Texts of the file and what stands there instead, each found exactly once.
         top: Lines put after the imports.
         bottom: Lines put at the end of the file.
+        loses: Task id -> the points that it loses there by its own mistake. It must keep all the others.
     """
 
     name: str
@@ -58,8 +60,19 @@ class Equivalent:
     swaps: tuple[Swap, ...] = ()
     top: str = ""
     bottom: str = ""
+    loses: tuple[tuple[str, float], ...] = ()
 
     @property
     def title(self) -> str:
         """The name, as tables show it."""
         return self.name
+
+    @property
+    def must_fall(self) -> frozenset[str]:
+        """The tasks that must lose points."""
+        return frozenset(task for task, _ in self.loses)
+
+    def unexpected(self, lost: Mapping[str, float]) -> frozenset[str]:
+        """Return the judged tasks that lost more or fewer points than they must."""
+        expected = dict(self.loses)
+        return frozenset(task for task, points in lost.items() if abs(points - expected.get(task, 0.0)) > 1e-6)

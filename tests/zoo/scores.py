@@ -1,4 +1,4 @@
-"""The scores of the equivalent submissions: 100 each, over seeds, training included."""
+"""The scores of the equivalent submissions, over seeds, training included: 100, less what an entry must lose."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -9,10 +9,10 @@ from .grade import Graded, Job, grade
 
 def scores(
     equivalent: Sequence[Equivalent], seeds: Iterable[int], tasks: str = ""
-) -> Iterator[tuple[str, int, Graded]]:
-    """Yield (title, seed, verdict) of each equivalent and seed, as they come."""
+) -> Iterator[tuple[Equivalent, int, Graded]]:
+    """Yield (entry, seed, verdict) of each equivalent and seed, as they come."""
     asked = {f"{e.title} [{seed}]": (e, seed) for seed in seeds for e in equivalent}
     jobs = [Job(name, source(e), tasks, seed) for name, (e, seed) in asked.items()]
     for graded in grade(jobs):
         entry, seed = asked[graded.name]
-        yield entry.title, seed, graded
+        yield entry, seed, graded

@@ -7,6 +7,7 @@ from .found import Found
 
 PROBES: dict[str, Callable[..., Found]] = {
     "distribution": distribution.call,
+    "distribution_remembered": distribution.remembered,
     "layers": layers.call,
     "encode": model.encode,
     "decode": model.decode,
@@ -14,6 +15,7 @@ PROBES: dict[str, Callable[..., Found]] = {
     "forward": model.forward,
     "log_likelihood": model.log_likelihood,
     "interpolate": model.interpolate,
+    "model_remembered": model.remembered,
     "train": training.train,
     "posteriors": training.posteriors,
     "decoded": training.decoded,

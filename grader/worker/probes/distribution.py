@@ -1,5 +1,6 @@
 """The probe of DiagonalGaussianDistribution: build one, call one method, pull cotangents back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -7,6 +8,7 @@ from torch import Tensor
 from ..construct import lean_on_standins
 from ..submission import Submission
 from .found import Found, changed, leaves, method, need_tensor, pull_back, snapshot
+from .memory import in_turn, sets_of
 
 _ATTRIBUTES = ("mean", "logvar", "std", "var")
 
@@ -45,20 +47,18 @@ def call(
     lean_on_standins(submission)
     inputs: dict[str, Tensor | None] = {"mean": mean, "logvar": logvar, "sample": sample, "noise": noise}
     if strided:
-        inputs = {k: None if t is None else _restride(t) for k, t in inputs.items()}
+        inputs = {k: None if t is None else restride(t) for k, t in inputs.items()}
     if cotangent is not None:
         inputs = {**inputs, **leaves(inputs)}
     before = snapshot(inputs)
-    arguments: dict[str, Any] = {k: inputs[k] for k in ("sample", "noise") if inputs[k] is not None}
-    if dims is not None:
-        arguments["dims"] = list(dims)
+    arguments = _arguments(inputs, dims)
     values: list[Tensor] = []
     altered: set[str] = set()
     for _ in range(objects):
-        made = distribution_class(inputs["mean"], inputs["logvar"])
+        made = _made(distribution_class, inputs, strided)
         attributes = snapshot({a: getattr(made, a, None) for a in _ATTRIBUTES})
         for _ in range(calls):
-            values.append(need_tensor(method(made, "DiagonalGaussianDistribution", name)(**arguments), f"{name}()"))
+            values.append(_answer(made, name, arguments))
         altered.update(changed(attributes, {a: getattr(made, a, None) for a in _ATTRIBUTES}))
     altered.update(changed(before, inputs))
     if dims is not None and arguments["dims"] != dims:
@@ -68,6 +68,56 @@ def call(
     return Found({**{f"value_{i}": v for i, v in enumerate(values)}, **gradients}, {"changed": sorted(altered)})
 
 
-def _restride(tensor: Tensor) -> Tensor:
+def remembered(submission: Submission, *, name: str, dims: list[int] | None = None, **inputs: Tensor) -> Found:
+    """Call method `name` for three sets of inputs of equal shapes, in ways that a memory of earlier calls gets wrong.
+
+    Args:
+        submission: The submission.
+        name: `sample`, `kl`, `nll` or `mode`.
+        dims: Of nll.
+        **inputs: `mean_<i>`, `logvar_<i>`, and of the method's argument `sample_<i>` or `noise_<i>`, i from 0 to 2.
+
+    Returns:
+        `value_first`, `value_changed` and `value_fresh` for inputs 0, 1 and 2, see `memory.in_turn`; `value_argument`
+        for the distribution of inputs 2 and the argument of inputs 1, written over the argument that it had answered.
+    """
+    distribution_class = submission.find("DiagonalGaussianDistribution")
+    lean_on_standins(submission)
+    sets = sets_of(inputs)
+
+    def ask(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"value": _answer(_made(distribution_class, values), name, _arguments(values, dims))}
+
+    found = in_turn(ask, sets)
+    if argument := {key: sets[2][key].clone() for key in ("sample", "noise") if key in sets[2]}:
+        made = _made(distribution_class, sets[2])
+        _answer(made, name, _arguments(argument, dims))
+        for key, tensor in argument.items():
+            tensor.copy_(sets[1][key])
+        found["value_argument"] = _answer(made, name, _arguments(argument, dims))
+    return Found(found)
+
+
+def _made(distribution_class: Any, inputs: Mapping[str, Tensor | None], strided: bool = False) -> Any:
+    """Return a distribution; a constructor that stops at strided parameters is no task, and gets contiguous ones."""
+    mean, logvar = inputs["mean"], inputs["logvar"]
+    try:
+        return distribution_class(mean, logvar)
+    except Exception:
+        if not strided or mean is None:
+            raise
+        return distribution_class(mean.contiguous(), None if logvar is None else logvar.contiguous())
+
+
+def _arguments(inputs: Mapping[str, Tensor | None], dims: list[int] | None) -> dict[str, Any]:
+    given = {key: inputs[key] for key in ("sample", "noise") if inputs.get(key) is not None}
+    return given | ({} if dims is None else {"dims": list(dims)})
+
+
+def _answer(made: Any, name: str, arguments: dict[str, Any]) -> Tensor:
+    return need_tensor(method(made, "DiagonalGaussianDistribution", name)(**arguments), f"{name}()")
+
+
+def restride(tensor: Tensor) -> Tensor:
     """Return the same values in memory whose first and last dimension are swapped."""
     return tensor.transpose(0, -1).contiguous().transpose(0, -1)

@@ -40,8 +40,15 @@ def need_tensor(value: Any, what: str) -> Tensor:
         WrongType: It is something else.
     """
     if not isinstance(value, Tensor):
-        raise WrongType(f"{what} returned {kind_of(value)}, but a tensor is expected")
+        raise refused(value, what, "a tensor")
     return value
+
+
+def refused(value: Any, what: str, expected: str) -> WrongType:
+    """Return the error for a call that returned something else than `expected`; None mostly has one reason."""
+    if value is None and what.endswith("()"):
+        return WrongType(f"{what} returned None: is a `return` missing?")
+    return WrongType(f"{what} returned {kind_of(value)}, but {expected} is expected")
 
 
 def kind_of(value: Any) -> str:

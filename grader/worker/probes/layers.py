@@ -10,11 +10,12 @@ from ..construct import Sizes, build
 from ..errors import MissingName
 from ..submission import Submission
 from .found import Found, changed, gradients, left_switched, need_tensor, snapshot, switches
+from .memory import in_turn, sets_of
 
 _INITIALISATIONS = 4
 
 
-def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found:
+def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor, **others: Tensor) -> Found:
     """Run `model.encoder` or `model.decoder` of a freshly built model.
 
     By chance all units of a narrow layer may be dead when they are initialised: then every output is the same and no
@@ -26,17 +27,19 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found
         part: `encoder` or `decoder`.
         sizes: Keyword arguments of VAE.
         x: Images (B, C, S, S) or codes (B, z).
+        **others: `x_1` and `x_2`, inputs of the same shape, to ask for them in turn (`memory.in_turn`).
 
     Returns:
         `batch`: outputs for the whole of x in eval mode, `again`: the same once more, `alone`: row by row, `train`: in
-        train mode (B > 1); facts `changed` (whether x was), `left` (modes that were not switched back), `head_width`
+        train mode (B > 1); with `others`, `together` (x and the others as one batch, asked before anything else) and
+        `value_<when>`; facts `changed` (whether x was), `left` (modes that were not switched back), `head_width`
         (how many features the head `mean` takes), `parameters` (name -> "ok", "zero", "cut" or "frozen": how the
         gradient of the eval output reaches it), `unregistered` (how many tensors learn that `parameters()` did not
         know when the model was built), `transposed` (whether a transposed convolution ran).
     """
     attempts = []
     for _ in range(_INITIALISATIONS):
-        attempts.append(_examined(submission, part, sizes, x))
+        attempts.append(_examined(submission, part, sizes, x, others))
         if _is_alive(attempts[-1]):
             return attempts[-1]
     return attempts[0]
@@ -49,7 +52,7 @@ def _is_alive(found: Found) -> bool:
     return not constant and all(how == "ok" for how in found.facts["parameters"].values())
 
 
-def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor) -> Found:
+def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor, others: dict[str, Tensor]) -> Found:
     model = build(submission, sizes)
     module = getattr(model, part, None)
     if not isinstance(module, nn.Module):
@@ -58,6 +61,8 @@ def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor) -> Fou
     outputs: dict[str, Tensor] = {}
     before, left = snapshot({"x": x}), []
     with torch.no_grad():
+        if others:
+            outputs.update(_in_turn(module.eval(), part, {"x_0": x, **others}))
         if len(x) > 1:  # batch normalisation can not train on one value per channel
             modes = switches(module.train())
             outputs["train"] = need_tensor(module(x), f"{part}()")
@@ -68,6 +73,14 @@ def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor) -> Fou
         altered = changed(before, {"x": x})
         _stir(module)
     return Found(outputs, {"changed": altered, "left": left, **_facts(model, module, x, known)})
+
+
+def _in_turn(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    def ask(values: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"value": need_tensor(module(values["x"]), f"{part}()")}
+
+    together = ask({"x": torch.cat([inputs[f"x_{i}"] for i in range(3)])})
+    return {"together": together["value"].clone(), **in_turn(ask, sets_of(inputs))}
 
 
 def _stir(module: nn.Module) -> None:

@@ -13,7 +13,20 @@ from torch import Tensor
 from ..construct import Sizes, build_known, own_parameters
 from ..errors import WrongType
 from ..submission import Submission
-from .found import Found, changed, kind_of, leaves, left_switched, method, need_tensor, pull_back, snapshot, switches
+from .found import (
+    Found,
+    changed,
+    kind_of,
+    leaves,
+    left_switched,
+    method,
+    need_tensor,
+    pull_back,
+    refused,
+    snapshot,
+    switches,
+)
+from .memory import in_turn, sets_of
 
 
 def encode(
@@ -39,7 +52,7 @@ def encode(
     found = {name: _attribute(posterior, name, "encode()") for name in ("mean", "logvar")}
     for name, cotangent in (("mean", cotangent_mean), ("logvar", cotangent_logvar)):
         if cotangent is not None:
-            pulled = pull_back(found[name], cotangent, inputs)
+            pulled = _pulled(found[name], cotangent, inputs)
             found.update({f"{name}_{k}": v for k, v in pulled.items()})
     return Found(found, {"changed": changed(before, {"x": inputs["x"]}), "left": left, **_own(model)})
 
@@ -64,7 +77,7 @@ def decode(
     likelihood = call(inputs["z"])
     left = left_switched(modes, model)
     found = {name: _attribute(likelihood, name, "decode()") for name in ("mean", "logvar", "std", "var")}
-    gradients = {} if cotangent is None else pull_back(found["mean"], cotangent, inputs)
+    gradients = {} if cotangent is None else _pulled(found["mean"], cotangent, inputs)
     return Found({**found, **gradients}, {"changed": changed(before, {"z": inputs["z"]}), "left": left, **_own(model)})
 
 
@@ -120,7 +133,7 @@ def forward(
     cotangents = {"reconstruction": cotangent_reconstruction, "nll": cotangent_nll, "kl": cotangent_kl}
     for name, cotangent in cotangents.items():
         if cotangent is not None:
-            pulled = pull_back(found[f"{name}_0"], cotangent, inputs)
+            pulled = _pulled(found[f"{name}_0"], cotangent, inputs)
             found.update({f"{name}_{k}": v for k, v in pulled.items()})
     return Found(found, {"changed": altered, "left": left, **_own(model)})
 
@@ -190,6 +203,45 @@ def interpolate(
     return Found({"value": value, "again": again}, facts)
 
 
+def remembered(
+    submission: Submission, *, task: str, sizes: Sizes, arguments: dict[str, int] | None = None, **tensors: Tensor
+) -> Found:
+    """Call one method of a model for three sets of inputs of equal shapes, see `memory.in_turn`.
+
+    Args:
+        submission: The submission.
+        task: Whose method: `encode`, `decode`, `prior_sample`, `forward`, `log_likelihood` or `interpolate`.
+        sizes: Keyword arguments of VAE.
+        arguments: What it takes besides tensors.
+        **tensors: Parameters of the known model, and inputs `<name>_0` to `<name>_2`.
+    """
+    inputs = {name: tensor for name, tensor in tensors.items() if name[-2:] in ("_0", "_1", "_2")}
+    known = {name: tensor for name, tensor in tensors.items() if name not in inputs}
+    model = build_known(submission, sizes, known, next(iter(inputs.values())).dtype).eval()
+
+    def ask(values: dict[str, Tensor]) -> dict[str, Tensor]:
+        return _asked(submission, model, task, {**values, **(arguments or {})})
+
+    return Found(in_turn(ask, sets_of(inputs)))
+
+
+def _asked(submission: Submission, model: Any, task: str, arguments: dict[str, Any]) -> dict[str, Tensor]:
+    """Return what the method of a task answers, by name; arguments go by position, as in the contract."""
+    if task == "interpolate":
+        codes = (arguments["z_1"], arguments["z_2"])
+        return {
+            "value": need_tensor(submission.find("interpolate")(model, *codes, arguments["n_samples"]), "interpolate()")
+        }
+    name = "sample" if task == "prior_sample" else task
+    first = {"prior_sample": "batch_size", "decode": "z"}.get(task, "x")
+    answer = method(model, "VAE", name)(arguments.pop(first), **arguments)
+    if task in ("encode", "decode"):
+        return {each: _attribute(answer, each, f"{task}()") for each in ("mean", "logvar")}
+    if task == "forward":
+        return {each.removesuffix("_0"): value for each, value in _triple(answer, 0).items()}
+    return {"value": need_tensor(answer, f"{name}()")}
+
+
 def _own(model: Any) -> dict[str, list[str]]:
     return {"own": list(own_parameters(model))}
 
@@ -197,21 +249,31 @@ def _own(model: Any) -> dict[str, list[str]]:
 def _parameters(model: Any) -> dict[str, Tensor]:
     """Return the parameters of the known parts, by the names under which the judge sent them."""
     return {
-        "encoder_weight": model.encoder.weight,
+        "encoder_weight": model.encoder.known_weight,
         "mean_weight": model.mean.weight,
         "logvar_weight": model.logvar.weight,
-        "decoder_weight": model.decoder.weight,
+        "decoder_weight": model.decoder.known_weight,
     }
+
+
+def _pulled(output: Tensor, cotangent: Tensor, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Pull a cotangent back; of the heads' gradients the part that the known features reach."""
+    hidden = len(inputs["encoder_weight"])
+    pulled = pull_back(output, cotangent, inputs)
+    heads = {f"grad_{name}_weight" for name in ("mean", "logvar")}
+    return {name: grad[:, :hidden] if name in heads else grad for name, grad in pulled.items()}
 
 
 def _attribute(distribution: Any, name: str, call: str) -> Tensor:
     value = getattr(distribution, name, None)
     if not isinstance(value, Tensor):
-        raise WrongType(f"{call} returned {kind_of(distribution)}, but a DiagonalGaussianDistribution is expected")
+        raise refused(distribution, call, "a DiagonalGaussianDistribution")
     return value
 
 
 def _triple(result: Any, call: int) -> dict[str, Tensor]:
+    if result is None:
+        raise refused(result, "forward()", "(reconstruction, nll, kl)")
     if not isinstance(result, (tuple, list)) or len(result) != 3:
         found = f"{len(result)} values" if isinstance(result, (tuple, list)) else kind_of(result)
         raise WrongType(f"forward() returned {found}, but three tensors are expected: (reconstruction, nll, kl)")

@@ -14,7 +14,7 @@ from ..construct import Sizes, build
 from ..errors import WrongType
 from ..submission import Submission
 from .adam import Adam
-from .found import Found, need_tensor
+from .found import Found, need_tensor, refused
 
 
 def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dict[str, Any]) -> Found:
@@ -94,6 +94,8 @@ def _batches(n: int, z_dim: int, settings: dict[str, Any]) -> Iterator[tuple[Ten
 
 
 def _results(results: Any) -> tuple[Tensor, Tensor, Tensor]:
+    if results is None:
+        raise refused(results, "forward()", "(reconstruction, nll, kl)")
     if not isinstance(results, (tuple, list)) or len(results) != 3:
         raise WrongType("forward() must return (reconstruction, nll, kl)")
     reconstruction, nll, kl = results

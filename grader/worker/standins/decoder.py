@@ -3,22 +3,46 @@
 import torch
 from torch import nn
 
+EXPECTS = "codes of shape (B, z)"
 
-class LinearDecoder(nn.Module):
-    """(B, z) -> (B, C, S, S): a = weight z + bias, then a + bend sin(a), folded into an image.
+
+class KnownDecoder(nn.Module):
+    """Put over a student's Decoder: (B, z) -> (B, C, S, S), a = weight z + bias, then a + bend sin(a), as an image.
 
     With bend 0 it is affine; with another it tells a mix of codes from a mix of images.
     """
 
-    def __init__(self, weight, bias, bend, shape):
-        super().__init__()
-        self.weight, self.bias, self.shape = nn.Parameter(weight), nn.Parameter(bias), shape
-        self.bend = nn.Parameter(bend, requires_grad=False)
+    __call__ = nn.Module.__call__
+
+    def know(self, weight, bias, bend, shape):
+        """Take the numbers of the map, and the shape (C, S, S) of an image."""
+        self.known_weight, self.known_bias, self.known_shape = nn.Parameter(weight), nn.Parameter(bias), shape
+        self.known_bend = nn.Parameter(bend, requires_grad=False)
 
     def forward(self, z):
         """Multiply, add, bend, and fold into an image."""
-        flat = torch.einsum("bz,dz->bd", z, self.weight).add(self.bias)
-        return torch.addcmul(flat, self.bend, flat.sin()).unflatten(1, self.shape)
+        rows = z if z.dim() == 2 else self._rows(z)
+        flat = torch.einsum("bz,dz->bd", rows, self.known_weight).add(self.known_bias)
+        image = torch.addcmul(flat, self.known_bend, flat.sin()).unflatten(1, self.known_shape)
+        return image if z.dim() == 2 else self._as_own(image, z)
+
+    def _rows(self, z):
+        """Return codes with further axes as (rows, z); those of length 1 may stand anywhere."""
+        width = self.known_weight.shape[1]
+        if z.dim() and z.shape[-1] != width and z.numel() == len(z) * width:  # (B, z, 1, 1)
+            return z.reshape(len(z), width)
+        return z.reshape(-1, width)
+
+    def _as_own(self, image, z):
+        """Return images in the shape that the student's own decoder gives such codes, if it takes them."""
+        try:
+            with torch.no_grad():
+                own = super().forward(torch.zeros_like(z))
+            return image.reshape(own.shape)
+        except Exception:
+            if z.numel() != len(z) * self.known_weight.shape[1]:
+                raise
+            return image
 
 
 class AnyDecoder(nn.Module):

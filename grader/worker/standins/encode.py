@@ -2,14 +2,12 @@
 
 import sys
 
+REPLACES = "VAE.encode"
+EXPECTS = "images of shape (B, C, S, S)"
+
 
 def encode(self, x):
     """Apply the encoder, then both heads."""
     features = self.encoder(x)
     heads = {"mean": self.mean(features), "logvar": self.logvar(features)}
     return sys.modules[type(self).__module__].DiagonalGaussianDistribution(**heads)
-
-
-def install(module):
-    """Put the method onto the student's class."""
-    module.VAE.encode = encode

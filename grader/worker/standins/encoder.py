@@ -3,18 +3,27 @@
 import torch
 from torch import nn
 
+EXPECTS = "images of shape (B, C, S, S)"
 
-class LinearEncoder(nn.Module):
-    """(B, C, S, S) -> (B, hidden) by a known matrix (hidden, D)."""
 
-    def __init__(self, weight):
-        super().__init__()
-        self.out_features = weight.shape[0]
-        self.weight = nn.Parameter(weight)
+class KnownEncoder(nn.Module):
+    """Put over a student's Encoder: (B, C, S, S) -> (B, hidden) by a known matrix, zeros up to the heads' width."""
+
+    __call__ = nn.Module.__call__
+
+    def know(self, weight, width):
+        """Take the matrix (known, D), and how many features the heads take, `width` >= known."""
+        self.known_weight, self.known_width = nn.Parameter(weight), width
+
+    @property
+    def out_features(self):
+        """Return the width of the output."""
+        return self.known_width
 
     def forward(self, x):
         """Multiply."""
-        return torch.einsum("bd,hd->bh", x.flatten(start_dim=1), self.weight)
+        features = torch.einsum("bd,hd->bh", x.flatten(start_dim=1), self.known_weight)
+        return nn.functional.pad(features, (0, self.known_width - features.shape[1]))
 
 
 class AnyEncoder(nn.Module):

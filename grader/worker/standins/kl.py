@@ -3,6 +3,9 @@
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+REPLACES = "DiagonalGaussianDistribution.kl"
+EXPECTS = "no argument"
+
 
 def kl(self):
     """Ask torch.distributions for the divergence of all dimensions but the first."""
@@ -10,8 +13,3 @@ def kl(self):
     posterior = Normal(self.mean, self.logvar.mul(0.5).exp(), validate_args=False)
     prior = Normal(torch.zeros_like(self.mean), torch.ones_like(self.mean), validate_args=False)
     return kl_divergence(*(Independent(each, events, validate_args=False) for each in (posterior, prior)))
-
-
-def install(module):
-    """Put the method onto the student's class."""
-    module.DiagonalGaussianDistribution.kl = kl

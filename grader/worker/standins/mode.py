@@ -2,12 +2,10 @@
 
 from torch.distributions import Normal
 
+REPLACES = "DiagonalGaussianDistribution.mode"
+EXPECTS = "no argument"
+
 
 def mode(self):
     """Ask torch.distributions for the mode."""
     return Normal(self.mean, self.logvar.mul(0.5).exp(), validate_args=False).mode
-
-
-def install(module):
-    """Put the method onto the student's class."""
-    module.DiagonalGaussianDistribution.mode = mode

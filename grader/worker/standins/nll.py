@@ -2,13 +2,16 @@
 
 from torch.distributions import Normal
 
+REPLACES = "DiagonalGaussianDistribution.nll"
+EXPECTS = "a sample of the shape of the mean, and the dimensions to sum over"
+
 
 def nll(self, sample, dims=(1, 2, 3)):
-    """Ask torch.distributions for the log-density."""
+    """Ask torch.distributions for the log-density.
+
+    Codes have no dimensions 2 and 3: students whose own method sums all but the batch never pass `dims` for them.
+    """
     log_density = Normal(self.mean, self.logvar.mul(0.5).exp(), validate_args=False).log_prob(sample)
-    return log_density.neg().sum(dim=dims if isinstance(dims, int) else tuple(dims))
-
-
-def install(module):
-    """Put the method onto the student's class."""
-    module.DiagonalGaussianDistribution.nll = nll
+    asked = (1, 2, 3) if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    present = tuple(dim for dim in asked if -log_density.dim() <= dim < log_density.dim())
+    return log_density.neg().sum(dim=present or asked)

@@ -1,7 +1,7 @@
-"""The equivalent submissions: right, and written differently. Each must score 100."""
+"""The equivalent submissions: right, and written differently. Each must score 100, less what its entry says."""
 
 from ..entry import Equivalent
-from . import calls, distribution, layers, model, modules, style
+from . import calls, distribution, layers, model, modules, own_parts, style
 
 EQUIVALENT: tuple[Equivalent, ...] = (
     *distribution.EQUIVALENT,
@@ -10,4 +10,5 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     *modules.EQUIVALENT,
     *calls.EQUIVALENT,
     *style.EQUIVALENT,
+    *own_parts.EQUIVALENT,
 )

@@ -2,11 +2,16 @@
 
 from ..entry import Wrong
 from . import (
+    axes_of_one,
     distribution_kl,
     distribution_mode,
     distribution_nll,
     distribution_sample,
+    ignored_inputs,
     layers,
+    many_dimensions,
+    remembered,
+    strided,
     vae_decode,
     vae_encode,
     vae_forward,
@@ -29,6 +34,11 @@ _MODULES = (
     vae_log_likelihood,
     walk,
     whole,
+    ignored_inputs,
+    remembered,
+    axes_of_one,
+    many_dimensions,
+    strided,
 )
 
 WRONG: tuple[Wrong, ...] = tuple(entry for module in _MODULES for entry in module.WRONG)

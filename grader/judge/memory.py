@@ -1,0 +1,72 @@
+"""Whether a result depends on earlier calls: three sets of inputs, asked for in turn (worker/probes/memory.py)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .expect import Answers, expect_close
+
+_ALONE = "a single call came out right"
+_HINTS = {
+    "first": f"{_ALONE}, but this result changed when the method was called again: is a buffer used for two results?",
+    "changed": f"{_ALONE}, but not after other numbers were written into the same tensors: is an earlier result kept?",
+    "fresh": f"{_ALONE}, but not for other tensors of the same shape: is an earlier result kept, and by which key?",
+    "argument": f"{_ALONE}, but not when one object is asked twice, with two arguments: is an earlier result kept?",
+}
+
+
+@dataclass(frozen=True)
+class Exact:
+    """An exact answer, its size (see sizes.py; None: its absolute value) and its name in a message."""
+
+    value: Tensor
+    size: Tensor | None
+    what: str
+
+
+def three_sets(fill: Callable[[], dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """Return three sets of inputs of equal shapes, from a function that draws one.
+
+    The second holds the numbers of the first in another order, so that sums and norms agree too; the first number of
+    each tensor is the same in all three. So only who looks at every number can tell them apart.
+    """
+    first, fresh = fill(), fill()
+    changed = {name: _reordered(tensor) for name, tensor in first.items()}
+    for name, tensor in fresh.items():
+        tensor.view(-1)[0] = first[name].view(-1)[0]
+    return [first, changed, fresh]
+
+
+def sent(sets: Sequence[Mapping[str, Tensor]], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+    """Return the sets as the probe takes them, `<name>_<i>`."""
+    return {f"{name}_{i}": tensor.to(dtype) for i, each in enumerate(sets) for name, tensor in each.items()}
+
+
+def expect_no_memory(
+    answer: Answers,
+    exact: Mapping[str, Sequence[Exact]],
+    unit: float,
+    of: Sequence[str] = ("first", "changed", "fresh", "argument"),
+) -> None:
+    """Demand the right answers to three sets of inputs, whatever was asked before.
+
+    Args:
+        answer: Of a probe of `remembered`.
+        exact: The exact answers by the name of a result, in the order of `of`; there may be fewer.
+        unit: See tolerances.py.
+        of: When the answers were asked for, see worker/probes/memory.py.
+
+    Raises:
+        CheckFailed: One of them is another call's, or was overwritten.
+    """
+    for name, results in exact.items():
+        for when, result in zip(of, results, strict=False):
+            got, hint = answer[f"{name}_{when}"], _HINTS[when]
+            expect_close(got, result.value, result.what, unit=unit, size=result.size, hint=hint)
+
+
+def _reordered(tensor: Tensor) -> Tensor:
+    flat = tensor.flatten()
+    return torch.cat([flat[:1], flat[1:].flip(0)]).view_as(tensor)

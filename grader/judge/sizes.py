@@ -1,0 +1,69 @@
+"""The size of an answer: the sum of the absolute values of its terms, by which rounding errors scale.
+
+Computing in floating point changes each term by a few round-offs of its own absolute value, so an answer errs by a few
+round-offs of this sum (running error analysis; Higham 2002, section 3.3). An input that is itself computed, as the mean
+of a posterior is by the encoder, brings the size that it has; the size of an exact input is its absolute value.
+"""
+
+import math
+from collections.abc import Sequence
+
+from jaxtyping import Float64
+from torch import Tensor
+
+_LOG_2_PI = math.log(2 * math.pi)
+
+
+def exp(logarithm: Float64[Tensor, "*shape"], size: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
+    """Return the size of exp(logarithm): an error of the logarithm is a relative error of the result."""
+    return logarithm.exp() * (1 + size)
+
+
+def sample(
+    mean: Float64[Tensor, "*shape"],
+    logvar: Float64[Tensor, "*shape"],
+    noise: Float64[Tensor, "*shape"],
+    mean_size: Float64[Tensor, "*shape"] | None = None,
+    logvar_size: Float64[Tensor, "*shape"] | None = None,
+) -> Float64[Tensor, "*shape"]:
+    """Return the size of mean + std noise."""
+    of_mean = mean.abs() if mean_size is None else mean_size
+    of_logvar = logvar.abs() if logvar_size is None else logvar_size
+    return of_mean + exp(0.5 * logvar, 0.5 * of_logvar) * noise.abs()
+
+
+def kl(
+    mean: Float64[Tensor, "B z"],
+    logvar: Float64[Tensor, "B z"],
+    mean_size: Float64[Tensor, "B z"] | None = None,
+    logvar_size: Float64[Tensor, "B z"] | None = None,
+) -> Float64[Tensor, " B"]:
+    """Return the size of 1/2 sum(mean^2 + var - 1 - logvar)."""
+    of_mean = mean.abs() if mean_size is None else mean_size
+    of_logvar = logvar.abs() if logvar_size is None else logvar_size
+    return 0.5 * (of_mean * mean.abs() + exp(logvar, of_logvar) + 1 + of_logvar).sum(dim=1)
+
+
+def nll(
+    mean: Float64[Tensor, "B *dims"],
+    logvar: Float64[Tensor, "B *dims"],
+    point: Float64[Tensor, "B *dims"],
+    dims: Sequence[int],
+    mean_size: Float64[Tensor, "B *dims"] | None = None,
+) -> Float64[Tensor, "..."]:
+    """Return the size of 1/2 sum(log 2 pi + logvar + (point - mean)^2 / var), for exact log-variances.
+
+    An error of the mean enters multiplied by the distance; an exact one may be squared before it is subtracted.
+    """
+    var, distance = logvar.exp(), (point - mean).abs()
+    of_distance = point.abs() + (mean.abs() if mean_size is None else mean_size)
+    square = distance**2 * (1 + logvar.abs()) + distance * of_distance
+    return 0.5 * (_LOG_2_PI + logvar.abs() + square / var).sum(dim=tuple(dims))
+
+
+def log_mean(size: Float64[Tensor, "*B"], log_weight: Float64[Tensor, "*B"], count: int) -> Float64[Tensor, "*B"]:
+    """Return the size of the logarithm of a mean of `count` weights, from a typical one of them.
+
+    A running sum rounds once for each weight. These errors are independent, so they add up to sqrt(count) of one.
+    """
+    return size + math.sqrt(count) * log_weight.abs()

@@ -1,0 +1,170 @@
+"""Who is to blame for an exception: the student's own code, or a call that a stand-in could not answer.
+
+A student never hears of stand-ins as such: he called a function of his, so that is what the message is about.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, FunctionType, ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Frames = list[tuple[FrameType, int]]
+
+_FILE = re.compile(r"<stand-in (\w+)>")
+_PARTS = ("encoder", "decoder")
+_LIKE_AN_ARGUMENT = (bool, int, float, str, list, tuple)
+
+
+@dataclass(frozen=True)
+class Accused:
+    """A stand-in that could not answer a call, and what the student reads of the call."""
+
+    name: str
+    message: str
+
+
+def is_own(frame: FrameType, submission: Path) -> bool:
+    """Whether a frame runs the student's file."""
+    return Path(frame.f_code.co_filename).name == submission.name
+
+
+def up_to_a_part(frames: Frames) -> Frames:
+    """Return the frames up to a known encoder or decoder: what that tries with the student's own part is left out."""
+    for i, (frame, _) in enumerate(frames):
+        if _standin_of(frame) in _PARTS and frame.f_code.co_name == "forward":
+            return frames[: i + 1]
+    return frames
+
+
+def standin(
+    error: BaseException, message: str, frames: Frames, submission: Path, standins: Mapping[str, ModuleType] | None
+) -> Accused | None:
+    """Return the stand-in that could not answer the student's last call, if that is what happened.
+
+    Either a frame of it comes after the student's last one, or Python refused the call: then the message names the
+    function, or a class that the student does not know.
+    """
+    own = [i for i, (frame, _) in enumerate(frames) if is_own(frame, submission)]
+    if not own or not standins:
+        return None
+    last = frames[own[-1]][0]
+    for frame, _ in frames[own[-1] + 1 :]:
+        name = _standin_of(frame)
+        if name in standins and not frame.f_code.co_name.startswith("__"):
+            return Accused(name, _as_called(name, frame, message))
+    return _hidden_class(message, standins) or _refused_call(error, message, last, standins)
+
+
+def unset_attribute(error: BaseException, frames: Frames, submission: Path) -> dict[str, str]:
+    """Return `owner` and `attribute` where given code misses what a student's layer should have set in __init__."""
+    try:
+        owner = getattr(error, "obj", None)
+        own = [frame for frame, _ in frames if is_own(frame, submission)]
+        if isinstance(error, AttributeError) and isinstance(owner, nn.Module) and own and error.name:
+            known = own[-1].f_globals.get(type(owner).__name__)
+            if known is type(owner) and own[-1].f_locals.get("self") is not owner:
+                return {"owner": type(owner).__name__[:60], "attribute": str(error.name)[:60]}
+    except Exception:  # an object of the student's may do anything when it is looked at
+        pass
+    return {}
+
+
+def _standin_of(frame: FrameType) -> str:
+    found = _FILE.fullmatch(frame.f_code.co_filename)
+    return found[1] if found else ""
+
+
+def _title(name: str, module: Mapping[str, Any]) -> str:
+    """Return what a stand-in replaces, as a student calls it: self.decoder, nll(), VAE.sample()."""
+    replaced = str(module.get("REPLACES") or (f"self.{name}" if name in _PARTS else name))
+    if replaced.startswith("self."):
+        return replaced
+    method = replaced.rpartition(".")[2]
+    return f"{method if method == name else replaced}()"
+
+
+def _as_called(name: str, frame: FrameType, message: str) -> str:
+    code, module = frame.f_code, frame.f_globals
+    arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    precise = "dtype" in message or "scalar type" in message  # then shapes alone do not explain it
+    seen = [_seen(each, frame.f_locals.get(each), precise) for each in arguments if each != "self"]
+    listed = ", ".join(each for each in seen if each)
+    text = f"{_title(name, module)} was called" + (f" with {listed}" if listed else "")
+    mean = _mean_shape(frame.f_locals.get("self"))
+    if mean:
+        text += f"{',' if listed else ''} on a distribution whose mean has shape {mean}"
+    return text + (f"; it expects {module['EXPECTS']}" if module.get("EXPECTS") else "")
+
+
+def _seen(name: str, value: Any, precise: bool) -> str:
+    """Return an argument in words: the shape of a tensor, the value of a number or a list; nothing for None."""
+    try:
+        if value is None:
+            return ""
+        if isinstance(value, Tensor):
+            dtype = f" and dtype {str(value.dtype).removeprefix('torch.')}" if precise else ""
+            return f"{name} of shape {tuple(int(n) for n in value.shape)}{dtype}"
+        if isinstance(value, _LIKE_AN_ARGUMENT) and len(repr(value)) <= 40:
+            return f"{name} = {value!r}"
+        return f"{name} of type {type(value).__name__}"
+    except Exception:  # an object of the student's may do anything when it is looked at
+        return ""
+
+
+def _mean_shape(owner: Any) -> str:
+    try:
+        mean = getattr(owner, "mean", None)
+        return str(tuple(int(n) for n in mean.shape)) if isinstance(mean, torch.Tensor) else ""
+    except Exception:
+        return ""
+
+
+def _hidden_class(message: str, standins: Mapping[str, ModuleType]) -> Accused | None:
+    """Return the stand-in whose class a message names, as of an attribute that it lacks; the name goes out of it."""
+    for name in _PARTS:
+        module = standins.get(name)
+        if module is None:
+            continue
+        for value in vars(module).values():
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                shown = re.sub(rf"\b{re.escape(value.__name__)}\b", name.capitalize(), message)
+                if shown != message:
+                    return Accused(name, shown)
+    return None
+
+
+def _refused_call(
+    error: BaseException, message: str, last: FrameType, standins: Mapping[str, ModuleType]
+) -> Accused | None:
+    """Return the stand-in whose function Python refused to call, as "nll() got an unexpected keyword argument"."""
+    found = re.match(r"([\w.]+)\(\) ", message) if isinstance(error, TypeError) else None
+    if not found or isinstance(last.f_globals.get(found[1]), FunctionType):  # a function of the file has that name
+        return None
+    fitting = {
+        name: function
+        for name, module in standins.items()
+        for function in _functions(module)
+        if found[1] in (function.__qualname__, getattr(module, "REPLACES", None))
+    }
+    if not fitting:
+        return None
+    name = next(iter(fitting))
+    title, rest = _title(name, vars(standins[name])), message[found.end() :]
+    return Accused(name, f"{title} {rest}; its arguments are {_parameters(fitting[name])}")
+
+
+def _functions(module: ModuleType) -> Iterator[FunctionType]:
+    for value in vars(module).values():
+        if isinstance(value, FunctionType) and _FILE.fullmatch(value.__code__.co_filename):
+            yield value
+
+
+def _parameters(function: Callable[..., Any]) -> str:
+    every = list(inspect.signature(function).parameters.values())[1:]
+    return f"({', '.join(str(each) for each in every if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD))})"

@@ -1,0 +1,110 @@
+"""What a student has not begun: functions of the contract that are empty, where the skeleton had a TODO."""
+
+import dis
+import inspect
+from collections.abc import Mapping
+from types import CodeType, ModuleType
+from typing import Any
+
+from torch import nn
+
+from .errors import NotAttempted, WrongType
+
+_OF_NOTHING = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
+_OF_A_CONSTRUCTOR = {"super", "__init__", "nn", "torch", "Module"}
+_METHODS = {
+    "encode": "encode",
+    "decode": "decode",
+    "prior_sample": "sample",
+    "forward": "forward",
+    "log_likelihood": "log_likelihood",
+}
+_TRAINING = ("train", "posteriors", "decoded")
+_TRAINED = (
+    *("Encoder.forward", "Decoder.forward", "VAE.encode", "VAE.decode", "VAE.forward"),
+    *(f"DiagonalGaussianDistribution.{name}" for name in ("sample", "kl", "nll", "mode")),
+)
+
+
+def instead_of(error: BaseException, module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> BaseException:
+    """Return NotAttempted where a probe met `error` because the function that it is about is empty; else `error`.
+
+    Args:
+        error: What the probe met.
+        module: The student's.
+        probe, arguments: What was asked for.
+    """
+    if isinstance(error, Exception):
+        try:
+            if _is_untouched(error, module, probe, arguments):
+                return NotAttempted("TODO: the function is empty")
+        except Exception:  # what the student's names stand for may do anything when it is looked at
+            pass
+    return error
+
+
+def does_nothing(function: Any) -> bool:
+    """Whether a function has no statement but `pass`, `...`, a docstring, or a `return` of None."""
+    code = _code(function)
+    if code is None:
+        return False
+    steps = list(dis.get_instructions(code))
+    values = [step.argval for step in steps if step.opname in ("LOAD_CONST", "RETURN_CONST")]
+    return all(step.opname in _OF_NOTHING for step in steps) and all(value is None for value in values)
+
+
+def _is_untouched(error: Exception, module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> bool:
+    if probe == "layers":
+        return _is_untouched_part(getattr(module, arguments["part"].capitalize(), None), error)
+    if probe in _TRAINING:
+        return _is_untouched_in_training(module, error)
+    if probe.startswith("distribution"):
+        return does_nothing(_find(module, f"DiagonalGaussianDistribution.{arguments['name']}"))
+    task = arguments.get("task", probe)
+    return does_nothing(_find(module, f"VAE.{_METHODS[task]}" if task in _METHODS else task))
+
+
+def _is_untouched_part(part: Any, error: Exception) -> bool:
+    """Whether Encoder or Decoder is empty: its forward is, and its constructor is or is not what failed."""
+    forward = getattr(part, "forward", None)
+    if forward is not nn.Module.forward and not does_nothing(forward) and not _is_todo(forward):
+        return False
+    return isinstance(error, WrongType) or _builds_nothing(part)
+
+
+def _is_untouched_in_training(module: ModuleType, error: Exception) -> bool:
+    """Whether a function that training needs is empty, and a None or a missing width shows that this was the reason."""
+    text = str(error)
+    if "out_features" in text:
+        return _is_untouched_part(getattr(module, "Encoder", None), error)
+    return "None" in text and any(does_nothing(_find(module, name)) for name in _TRAINED)
+
+
+def _find(module: ModuleType, path: str) -> Any:
+    found: Any = module
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _code(function: Any) -> CodeType | None:
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return code if isinstance(code, CodeType) else None
+
+
+def _is_todo(function: Any) -> bool:
+    """Whether a function does nothing but raise NotImplementedError("TODO...")."""
+    code = _code(function)
+    if code is None or code.co_names != ("NotImplementedError",):
+        return False
+    todo = any(isinstance(constant, str) and constant.startswith("TODO") for constant in code.co_consts)
+    return todo and not any("JUMP" in step.opname for step in dis.get_instructions(code))
+
+
+def _builds_nothing(part: Any) -> bool:
+    """Whether the constructor of a class calls that of nn.Module and does nothing else."""
+    constructor = getattr(part, "__init__", None)
+    if constructor is nn.Module.__init__:
+        return True
+    code = _code(constructor)
+    return code is not None and set(code.co_names) <= {*_OF_A_CONSTRUCTOR, part.__name__}
