@@ -3,11 +3,12 @@
 import pytest
 from _pytest.mark.expression import Expression
 
-from grader.grading import Grading, Probe
+from grader.grading import Grading
 from grader.judge.draw import Draw
 from grader.judge.offering import OfferingError, load
 from grader.judge.tasks import TASKS
 from grader.plugin import DEFAULT_SUBMISSION
+from grader.probe import Probe
 from grader.sandbox.submission import NoSubmission
 from grader.sandbox.zygote import SandboxError
 from grader.session import Session

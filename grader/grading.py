@@ -2,141 +2,26 @@
 
 import time
 import traceback
-from collections import defaultdict
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from data import DataError
 from grader import junit
 from grader.judge import scoring
-from grader.judge.check import CheckFailed, Explanation, fail
-from grader.judge.misconceptions import by_id
-from grader.judge.results import Kind, Result, Status
+from grader.judge.check import CheckFailed, Explanation
+from grader.judge.results import Result, Status
 from grader.judge.scoring import Verdict
 from grader.judge.short_run import ShortRun
 from grader.judge.tasks import BY_ID, TASKS
-from grader.judge.tolerances import unit_of
+from grader.probe import Probe
 from grader.report import gradescope, terminal
 from grader.report.text import harmless, shortened
 from grader.sandbox.failure import Failure, WorkerFailed
-from grader.session import Session, probe_seed
+from grader.session import Session
 from grader.short_runner import ShortRunner
-
-
-class Answer:
-    """What a probe returned; nothing in it is trusted.
-
-    Attributes:
-        tensors: By name.
-        facts: What JSON can hold.
-        unit: How far its numbers may be off, of their size: see judge/tolerances.py. It follows from the dtype of what
-            was sent.
-    """
-
-    def __init__(self, tensors: dict[str, Tensor], facts: dict[str, Any], unit: float):
-        self.tensors, self.facts, self.unit = tensors, defaultdict(lambda: None, facts), unit
-
-    def __getitem__(self, name: str) -> Tensor:
-        """Return a tensor; fail the check if it did not come, as when no gradient reaches an input."""
-        if name not in self.tensors:
-            what = name.split("grad_")[-1]
-            if "grad_" in name:
-                fail(
-                    f"a gradient with respect to {what}",
-                    f"none: the result does not depend on {what} by differentiable operations",
-                    hint=by_id("gradient_cut").hint,
-                    diagnosis="gradient_cut",
-                )
-            fail(f"a result `{name}`", "no such result")
-        return self.tensors[name]
-
-
-_FLOAT64 = "this works for float32 and fails for float64: give a tensor that you make the dtype of an input"
-_STRIDED = (
-    "this works when the tensors are contiguous. Arguments may be strided, as a transposed tensor is: reshape() takes "
-    "them, view() does not"
-)
-
-
-class Probe:
-    """Calls probes for one check; see grader/worker/probes for what each takes and returns.
-
-    Args:
-        session: The submission's.
-        task: Whose worker is asked.
-        check: Name of the check.
-        kind: The check's. In those of shapes, float64 is part of the question; the others go on in float32.
-    """
-
-    def __init__(self, session: Session, task: str, check: str, kind: Kind):
-        self._session, self._task, self._check, self._kind = session, task, check, kind
-        self._calls = 0
-
-    def __call__(self, name: str, /, **arguments: Any) -> Answer:
-        """Run a probe: tensors among the arguments travel as tensors, the rest as JSON.
-
-        Where the submission raises an exception, the grader may be the reason, or somebody's habit that costs little:
-        then the same is asked again in another way.
-
-        Raises:
-            WorkerFailed: No answer came.
-        """
-        self._calls += 1
-        try:
-            return self._ask(name, arguments)
-        except WorkerFailed as error:
-            failure = self._described(error.failure, arguments)
-        if failure.fatal or failure.status == "not attempted":
-            raise WorkerFailed(failure)
-        if standins := BY_ID[self._task].leans_on:
-            own = {"own": [failure.standin] if failure.standin else list(standins)}
-            if answer := self._another_way(name, arguments | own):
-                return answer
-        if any(_is_float64(value) for value in arguments.values()):
-            answer = self._another_way(name, {k: v.float() if _is_float64(v) else v for k, v in arguments.items()})
-            if answer and self._kind != "shape":
-                return answer
-            if answer:
-                raise WorkerFailed(replace(failure, hint=_FLOAT64))
-        if arguments.get("strided") and self._another_way(name, arguments | {"strided": False}):
-            raise WorkerFailed(replace(failure, hint=_STRIDED))
-        raise WorkerFailed(failure)
-
-    def _ask(self, name: str, arguments: dict[str, Any]) -> Answer:
-        tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
-        plain = {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
-        seed = probe_seed(self._session.seed, self._check, self._calls)
-        found, facts = self._session.ask(self._task, name, plain, tensors, seed)
-        dtypes = {tensor.dtype for tensor in tensors.values()}
-        return Answer(found, facts, unit_of(torch.float64 if torch.float64 in dtypes else torch.float32))
-
-    def _another_way(self, name: str, arguments: dict[str, Any]) -> Answer | None:
-        try:
-            return self._ask(name, arguments)
-        except WorkerFailed as error:
-            if error.failure.fatal:
-                raise
-            return None
-
-    def _described(self, failure: Failure, arguments: dict[str, Any]) -> Failure:
-        """Return a failure that says which tensors the call had, where that may be the reason."""
-        if failure.status not in ("timed out", "out of memory", "crashed"):
-            return failure
-        shapes = [f"{k} {tuple(v.shape)}" for k, v in arguments.items() if isinstance(v, Tensor) and k in _SHOWN]
-        return replace(failure, message=f"{failure.message}; called with {', '.join(shapes)}") if shapes else failure
-
-
-_SHOWN = ("mean", "logvar", "sample", "noise", "x", "z", "z_1", "z_2")
-
-
-def _is_float64(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.dtype == torch.float64
 
 
 class Grading:

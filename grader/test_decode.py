@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from grader.grading import Probe
 from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
@@ -20,6 +19,7 @@ from grader.judge.expect import (
 from grader.judge.known import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_decode
+from grader.probe import Probe
 
 pytestmark = pytest.mark.decode
 

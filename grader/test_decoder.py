@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from grader.grading import Probe
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import expect_dtype, expect_finite, expect_shape, expect_switched_back, expect_varies
@@ -17,6 +16,7 @@ from grader.judge.layers import (
 )
 from grader.judge.memory import three_sets
 from grader.judge.misconceptions import by_id
+from grader.probe import Probe
 
 pytestmark = pytest.mark.decoder
 

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from grader.grading import Probe
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_dtype, expect_finite, expect_shape, expect_switched_back, expect_varies
+from grader.judge.expect import expect_dtype, expect_finite, expect_switched_back, expect_varies
 from grader.judge.layers import (
     LAYER_SIZES,
     expect_all_matters,
@@ -17,6 +16,7 @@ from grader.judge.layers import (
 )
 from grader.judge.memory import three_sets
 from grader.judge.misconceptions import by_id
+from grader.probe import Probe
 
 pytestmark = pytest.mark.encoder
 
@@ -57,16 +57,19 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
     """In eval mode, an image's features depend on all of that image, and on nothing else"""
     sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 4, 3, 32, 32, dtype=torch.float32)})
     x = sets[0]["x"]
-    changes = image_changes(draw, x)
     inputs = {f"x_{i}": each["x"] for i, each in enumerate(sets) if i > 0}
     answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x, **inputs)
     expect_varies(answer["batch"], "features")
     expect_rows_independent(answer, answer.facts, "encoder")
     expect_outputs_not_remembered(answer, "encoder")
-    rows = torch.stack([x[0], *changes.values()])
-    features = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=rows)["batch"]
-    expect_shape(features, (len(rows), *answer["batch"].shape[1:]), "features")
-    expect_all_matters(features[1:], features[0], list(changes), "encoder")
+    for size, tiles in ((32, 4), (64, 2)):
+        image = draw.uniform(-1, 1, 1, 3, size, size, dtype=torch.float32)
+        changes = image_changes(draw, image, tiles)
+        rows = torch.stack([image[0], *changes.values()])
+        features = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": size}, x=rows)["batch"]
+        if features.dim() != 2 or len(features) != len(rows):
+            fail(f"features of shape ({len(rows)}, hidden)", f"shape {tuple(features.shape)}")
+        expect_all_matters(features[1:], features[0], list(changes), "encoder")
 
 
 @check("gradient", 30)

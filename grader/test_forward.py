@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from grader.grading import Probe
 from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
     ONLY_EXTREMES,
+    ONLY_FEW,
     ONLY_LONGER_AXES,
     expect_close,
     expect_dtype,
@@ -25,6 +25,7 @@ from grader.judge.expect import (
 from grader.judge.known import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_forward
+from grader.probe import Probe
 
 pytestmark = pytest.mark.forward
 
@@ -72,12 +73,14 @@ def test_three_results(probe: Probe, draw: Draw) -> None:
 def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
     """forward(x, noise) encodes, samples with that noise, decodes; nll and kl are those of x"""
     tame, close = random_model(draw), random_model(draw, head_scale=0.03)  # posteriors of order one, and near the prior
+    many = [random_model(draw, z_dim=64, logvar_shift=shift) for shift in (4.0, -4.0)]  # products leave float32
     for known, batch, train, largest, hint in [
         (tame, 1, True, None, ""),
         (tame, 4, True, None, ""),
         (tame, 3, False, None, ""),
         (tame, 4, True, 14.0, ONLY_EXTREMES),
         (close, 4, True, None, ONLY_EXTREMES),
+        *((model, 2, True, None, ONLY_FEW) for model in many),
         *((small, batch, True, None, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
     ]:
         x, noise = draw.uniform(-1, 1, batch, *known.image_shape), draw.normal(batch, known.sizes["z_dim"])

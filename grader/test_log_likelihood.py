@@ -6,7 +6,6 @@ from functools import partial
 import pytest
 import torch
 
-from grader.grading import Answer, Probe
 from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw, single
@@ -40,6 +39,7 @@ from grader.judge.misconceptions import (
     wrong_log_likelihood,
 )
 from grader.judge.tolerances import NATS_OF_A_NAME, UNIT_LOG_WEIGHT
+from grader.probe import Answer, Probe
 
 pytestmark = pytest.mark.log_likelihood
 
@@ -183,7 +183,7 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
 def test_no_underflow(probe: Probe, draw: Draw) -> None:
     """Images of 3 x 32 x 32 pixels have densities below exp(-2800): the estimate stays exact"""
     large = known_model(draw, gain=1.0, input_size=32, z_dim=24)  # densities of codes are far below 1 too
-    many = known_model(draw, gain=10.0, z_dim=32)  # the product of 32 variances is below float32
+    many = known_model(draw, gain=30.0, z_dim=48)  # the product of 48 standard deviations is below float32
     for known, batch in ((large, 1), (large, 2), (many, 1)):
         x = images_of(known, draw, batch)
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=5, **known.as_dtype(torch.float32))

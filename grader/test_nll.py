@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from grader.grading import Answer, Probe
 from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw, single
@@ -27,6 +26,7 @@ from grader.judge.expect import (
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_nll
 from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
+from grader.probe import Answer, Probe
 
 pytestmark = pytest.mark.nll
 
@@ -100,7 +100,7 @@ def test_log_density(probe: Probe, draw: Draw) -> None:
             expect_nll(answer, inputs, [1], f"nll {case}", hint=hint)
     sets = three_sets(lambda: {name: draw.normal(4, 3) for name in ("mean", "logvar", "sample")})
     answer = probe("distribution_remembered", name="nll", dims=[1], **sent(sets))
-    asked = [*sets, sets[2] | {"sample": sets[1]["sample"]}]
+    asked = [*sets, sets[2], sets[2] | {"sample": sets[1]["sample"]}]
     exact = [Exact(oracles.nll(**each, dims=[1]), nll_size(each, [1]), "nll") for each in asked]
     expect_no_memory(answer, {"value": exact}, answer.unit)
 

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from grader.grading import Answer, Probe
 from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
@@ -28,6 +27,7 @@ from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_sample
 from grader.judge.normality import expect_standard_normal
 from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
+from grader.probe import Answer, Probe
 
 pytestmark = pytest.mark.sample
 
@@ -81,7 +81,7 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
         expect_sample(answer, inputs, f"sample {case}", hint=hint)
     sets = three_sets(lambda: {name: draw.normal(4, 3) for name in ("mean", "logvar", "noise")})
     answer = probe("distribution_remembered", name="sample", **sent(sets))
-    asked = [*sets, sets[2] | {"noise": sets[1]["noise"]}]
+    asked = [*sets, sets[2], sets[2] | {"noise": sets[1]["noise"]}]
     exact = [Exact(oracles.sample(**each), sizes.sample(**each), "sample") for each in asked]
     expect_no_memory(answer, {"value": exact}, answer.unit)
 

@@ -28,12 +28,12 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from grader.grading import Probe
 from grader.judge import expect, offering
 from grader.judge.check import CheckFailed
 from grader.judge.draw import Draw
 from grader.judge.results import Kind
 from grader.judge.tasks import TASKS
+from grader.probe import Probe
 from grader.sandbox.failure import WorkerFailed
 from grader.session import Session
 from tests.zoo.build import reference, source

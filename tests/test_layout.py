@@ -20,7 +20,7 @@ FILES = sorted(
     if not any(part.startswith((".", "__pycache__")) for part in file.relative_to(ROOT).parts)
 )
 MODULES = {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in FILES}
-LONGEST = 250
+LONGEST = 400
 
 
 def imports(module: str) -> set[str]:

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from grader import test_kl
-from grader.grading import Probe
 from grader.judge import offering
 from grader.judge.check import CheckFailed
 from grader.judge.draw import Draw
+from grader.probe import Probe
 from grader.seeds import official_seed
 from grader.session import Session
 from tests.zoo.build import reference
@@ -46,10 +46,12 @@ def passed(text: str, seed: int, folder: Path, recorded: dict[str, list[float]] 
         task: str, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], probe_seed: int
     ) -> Any:
         found = ask(task, probe, arguments, tensors, probe_seed)
-        mean = tensors["mean"]
-        logvar = tensors.get("logvar", torch.zeros_like(mean)).clamp(-30.0, 20.0)
-        assert recorded is not None
-        recorded[str(mean.tolist()) + str(logvar.tolist())] = found[0]["value_0"].tolist()
+        in_turn = {"_0": "value_first", "_1": "value_changed", "_2": "value_fresh"}
+        for which, result in in_turn.items() if "mean_0" in tensors else [("", "value_0")]:
+            mean = tensors[f"mean{which}"]
+            logvar = tensors.get(f"logvar{which}", torch.zeros_like(mean)).clamp(-30.0, 20.0)
+            assert recorded is not None
+            recorded[str(mean.tolist()) + str(logvar.tolist())] = found[0][result].tolist()
         return found
 
     if recorded is not None:
@@ -57,8 +59,9 @@ def passed(text: str, seed: int, folder: Path, recorded: dict[str, list[float]] 
     good = set()
     try:
         for name, check in CHECKS.items():
+            kind = next(mark.kwargs["kind"] for mark in check.pytestmark if mark.name == "check")
             try:
-                check(Probe(session, "kl", name), Draw(seed, name))
+                check(Probe(session, "kl", name, kind), Draw(seed, name))
             except CheckFailed:
                 continue
             good.add(name)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from grader.grading import Probe
 from grader.judge import offering, oracles
 from grader.judge.check import CheckFailed
 from grader.judge.draw import Draw
 from grader.judge.misconceptions import CATALOGUE
+from grader.probe import Probe
 from grader.session import Session
 from tests.zoo.build import reference, source
 
@@ -47,7 +47,7 @@ def opened(text: str, folder: Path) -> Iterator[Session]:
 
 def run(example: dict[str, Any], session: Session) -> None:
     name = "test_many_dimensions"
-    example[name](Probe(session, "kl", name), Draw(SEED, name))
+    example[name](Probe(session, "kl", name, "value"), Draw(SEED, name))
 
 
 def test_the_check_passes_on_the_reference(example: dict[str, Any], tmp_path: Path) -> None:

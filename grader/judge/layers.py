@@ -85,10 +85,10 @@ def code_changes(draw: Draw, z: Tensor) -> dict[str, Tensor]:
     return changed
 
 
-def image_changes(draw: Draw, x: Tensor) -> dict[str, Tensor]:
-    """Return the first image with one channel, or one of 4 x 4 tiles, drawn anew, by what was changed."""
+def image_changes(draw: Draw, x: Tensor, tiles: int = 4) -> dict[str, Tensor]:
+    """Return the first image with one channel, or one of tiles x tiles parts, drawn anew, by what was changed."""
     channels, size = x.shape[1], x.shape[2]
-    tile = size // 4
+    tile = size // tiles
     changed = {f"channel {c} of the image": x[0].clone() for c in range(channels)}
     for c, image in enumerate(changed.values()):
         image[c] = draw.uniform(-1, 1, size, size, dtype=x.dtype)

@@ -13,6 +13,7 @@ _HINTS = {
     "first": f"{_ALONE}, but this result changed when the method was called again: is a buffer used for two results?",
     "changed": f"{_ALONE}, but not after other numbers were written into the same tensors: is an earlier result kept?",
     "fresh": f"{_ALONE}, but not for other tensors of the same shape: is an earlier result kept, and by which key?",
+    "kept": f"{_ALONE}, but this result changed when the method was called again: is a buffer used for two results?",
     "argument": f"{_ALONE}, but not when one object is asked twice, with two arguments: is an earlier result kept?",
 }
 
@@ -48,7 +49,7 @@ def expect_no_memory(
     answer: Answers,
     exact: Mapping[str, Sequence[Exact]],
     unit: float,
-    of: Sequence[str] = ("first", "changed", "fresh", "argument"),
+    of: Sequence[str] = tuple(_HINTS),
 ) -> None:
     """Demand the right answers to three sets of inputs, whatever was asked before.
 

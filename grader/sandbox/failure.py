@@ -8,8 +8,8 @@ from typing import Any, Literal
 _ROOMS = {"assignment", "solution", "grader", "data", "tests"}
 
 COSTLY_TIME = (
-    "a Python loop over pixels, dimensions or K, or a tensor that pairs everything with everything, (B, D, D), often "
-    "costs this much: can one operation on whole tensors do the work?"
+    "a loop that never ends, a Python loop over pixels, dimensions or K, or a (B, D, D) tensor often costs this much: "
+    "can one operation on whole tensors do the work?"
 )
 COSTLY_IMPORT = "what stands at the top level of the file runs on every import: does it compute or wait for something?"
 COSTLY_MEMORY = (

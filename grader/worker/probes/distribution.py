@@ -78,8 +78,9 @@ def remembered(submission: Submission, *, name: str, dims: list[int] | None = No
         **inputs: `mean_<i>`, `logvar_<i>`, and of the method's argument `sample_<i>` or `noise_<i>`, i from 0 to 2.
 
     Returns:
-        `value_first`, `value_changed` and `value_fresh` for inputs 0, 1 and 2, see `memory.in_turn`; `value_argument`
-        for the distribution of inputs 2 and the argument of inputs 1, written over the argument that it had answered.
+        `value_first`, `value_changed` and `value_fresh` for inputs 0, 1 and 2, see `memory.in_turn`; `value_kept`, once
+        more for inputs 2, read when all is done; `value_argument` of that same object, for the argument of inputs 1,
+        written over the one that it had answered.
     """
     distribution_class = submission.find("DiagonalGaussianDistribution")
     lean_on_standins(submission)
@@ -89,12 +90,14 @@ def remembered(submission: Submission, *, name: str, dims: list[int] | None = No
         return {"value": _answer(_made(distribution_class, values), name, _arguments(values, dims))}
 
     found = in_turn(ask, sets)
-    if argument := {key: sets[2][key].clone() for key in ("sample", "noise") if key in sets[2]}:
-        made = _made(distribution_class, sets[2])
-        _answer(made, name, _arguments(argument, dims))
-        for key, tensor in argument.items():
-            tensor.copy_(sets[1][key])
-        found["value_argument"] = _answer(made, name, _arguments(argument, dims))
+    last = {key: tensor.clone() for key, tensor in sets[2].items()}
+    made = _made(distribution_class, last)
+    found["value_kept"] = _answer(made, name, _arguments(last, dims))
+    for key in ("sample", "noise"):
+        if key in last:
+            last[key].copy_(sets[1][key])
+    found["value_argument"] = _answer(made, name, _arguments(last, dims))
+    _answer(_made(distribution_class, sets[1]), name, _arguments(sets[1], dims))
     return Found(found)
 
 

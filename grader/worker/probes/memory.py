@@ -30,24 +30,21 @@ def in_turn(ask: Ask, sets: Sequence[Tensors]) -> dict[str, Tensor]:
         for name, tensor in sets[1].items():
             held[name].copy_(tensor)
     second = {name: tensor.clone() for name, tensor in ask(held).items()}
-    ids = _asked_and_freed(ask, sets[0])
-    third = ask({name: _at(ids[name], tensor) for name, tensor in sets[2].items()})
+    third = ask(_in_place_of(ask, sets[0], sets[2]))
     answers = {"first": first, "changed": second, "fresh": third}
     return {f"{name}_{when}": t for when, answer in answers.items() for name, t in answer.items()}
 
 
-def _asked_and_freed(ask: Ask, inputs: Tensors) -> dict[str, int]:
-    """Ask for some inputs in tensors that are gone afterwards; return what their id() was."""
-    copies = {name: tensor.clone() for name, tensor in inputs.items()}
+def _in_place_of(ask: Ask, before: Tensors, inputs: Tensors) -> dict[str, Tensor]:
+    """Return new tensors with the id() of some that were asked for and are gone, if the interpreter allows it."""
+    copies = {name: tensor.clone() for name, tensor in before.items()}
     ask(copies)
-    return {name: id(tensor) for name, tensor in copies.items()}
-
-
-def _at(wanted: int, tensor: Tensor) -> Tensor:
-    """Return a copy whose id() is `wanted`, if the interpreter gives that place away again soon."""
-    held = []
-    for _ in range(_TRIES):
-        held.append(tensor.clone())
-        if id(held[-1]) == wanted:
-            break
-    return held[-1]
+    held: list[Tensor] = []  # keeps what came at other places, so that the next one comes elsewhere
+    for name, tensor in inputs.items():
+        wanted = id(copies.pop(name))
+        for _ in range(_TRIES):
+            held.append(tensor.clone())
+            if id(held[-1]) == wanted:
+                break
+        copies[name] = held[-1]
+    return copies

@@ -1,5 +1,7 @@
 """Stand-in for Decoder: an affine map of the code, bent on request."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -21,28 +23,26 @@ class KnownDecoder(nn.Module):
 
     def forward(self, z):
         """Multiply, add, bend, and fold into an image."""
-        rows = z if z.dim() == 2 else self._rows(z)
+        shape = None if z.dim() == 2 else self._shape_for(z)
+        rows = z if shape is None else z.reshape(-1, self.known_weight.shape[1])
         flat = torch.einsum("bz,dz->bd", rows, self.known_weight).add(self.known_bias)
         image = torch.addcmul(flat, self.known_bend, flat.sin()).unflatten(1, self.known_shape)
-        return image if z.dim() == 2 else self._as_own(image, z)
+        return image if shape is None else image.reshape(shape)
 
-    def _rows(self, z):
-        """Return codes with further axes as (rows, z); those of length 1 may stand anywhere."""
+    def _shape_for(self, z):
+        """Return the shape that the student's own decoder gives such codes; for (B, 1, z) a usual one, if his fails."""
         width = self.known_weight.shape[1]
-        if z.dim() and z.shape[-1] != width and z.numel() == len(z) * width:  # (B, z, 1, 1)
-            return z.reshape(len(z), width)
-        return z.reshape(-1, width)
-
-    def _as_own(self, image, z):
-        """Return images in the shape that the student's own decoder gives such codes, if it takes them."""
+        rows = z.numel() // width
         try:
             with torch.no_grad():
-                own = super().forward(torch.zeros_like(z))
-            return image.reshape(own.shape)
+                own = super().forward(torch.zeros_like(z)).shape
         except Exception:
-            if z.numel() != len(z) * self.known_weight.shape[1]:
-                raise
-            return image
+            own = torch.Size()
+        if own.numel() == rows * math.prod(self.known_shape):
+            return own
+        if z.dim() > 2 and z.shape[-1] == width and rows == len(z):
+            return (rows, *self.known_shape)
+        raise ValueError(f"codes of shape {tuple(z.shape)}")
 
 
 class AnyDecoder(nn.Module):

@@ -918,4 +918,29 @@ _HELPERS = (
     ),
 )
 
-EQUIVALENT = (*_OWN_NLL, *_ATTRIBUTES, *_AXES, *_FLOAT32, *_CONSTRUCTOR, *_HELPERS)
+# A distribution never changes: what was computed once for an object stays right for it.
+_KEPT = (
+    Equivalent(
+        "own memory: kl and mode kept on the object",
+        answers=(
+            (
+                "kl",
+                """
+                if not hasattr(self, "_kl"):
+                    self._kl = 0.5 * torch.sum(self.mean**2 + self.var - 1.0 - self.logvar, dim=1)
+                return self._kl
+                """,
+            ),
+            (
+                "mode",
+                """
+                if not hasattr(self, "_mode"):
+                    self._mode = 1.0 * self.mean
+                return self._mode
+                """,
+            ),
+        ),
+    ),
+)
+
+EQUIVALENT = (*_OWN_NLL, *_ATTRIBUTES, *_AXES, *_FLOAT32, *_CONSTRUCTOR, *_HELPERS, *_KEPT)

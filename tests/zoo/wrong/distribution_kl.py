@@ -43,6 +43,8 @@ WRONG = (
         "z = self.mean + self.std * torch.randn_like(self.mean)\n"
         "return 0.5 * torch.sum(z**2 - ((z - self.mean) / self.std) ** 2 - self.logvar, dim=1)",
     ),
+    # float32 alone: the mistake is named all the same
+    _whole("half forgotten, in float32", "terms @ torch.ones(terms.shape[1])", "kl_missing_half"),
     # Shapes
     _whole("summed over the batch too", "0.5 * terms.sum()"),
     _whole("averaged over the batch", "0.5 * terms.sum(dim=1).mean()"),

@@ -29,7 +29,7 @@ return likelihood.mode(), likelihood.nll(x), kl
 
 def _log_likelihood(name: str, line: str, instead: str) -> Wrong:
     assert PLAIN.count(line) == 1
-    return Wrong("log_likelihood", name, PLAIN.replace(line, instead).strip())
+    return Wrong("log_likelihood", name, PLAIN.replace(line, instead).strip(), also=("log_likelihood_underflow",))
 
 
 _LOG_DET = "0.5 * q.logvar.repeat(K, 1).sum(dim=1)"

@@ -82,13 +82,13 @@ return {returned.format("buffers[key].detach().copy_(value)")}
     return _wrong(task, name, last.strip(), memo, ("in_place_change", *also))
 
 
-def _lru_cache(task: str, definition: str, diagnosis: str = "") -> Wrong:
+def _lru_cache(task: str, definition: str, also: tuple[str, ...] = ()) -> Wrong:
     margin = " " * (len(definition) - len(definition.lstrip()))
     swaps = (
         (_IMPORT, f"{_IMPORT}import functools\n"),
         (definition, f"{margin}@functools.lru_cache(maxsize=32)\n{definition}"),
     )
-    return Wrong(task, "lru_cache", swaps=swaps, diagnosis=diagnosis)
+    return Wrong(task, "lru_cache", swaps=swaps, also=also)
 
 
 def _log_likelihood(name: str, line: str, instead: str, memo: str = _SELF) -> Wrong:
@@ -110,15 +110,13 @@ WRONG = (
         _CLASS,
     ),
     _buffer("sample", "a buffer of the object for given noise"),
-    _lru_cache("sample", "    def sample(self, noise", "noise_not_fresh"),
-    _remembered("kl", "remembered on the object", "'kl'"),
+    _lru_cache("sample", "    def sample(self, noise", ("noise_not_fresh",)),
     _remembered("kl", "remembered by the id of the mean", "id(self.mean)", _FILE),
     _remembered(
         "kl", "remembered in the class, by the id of the mean and the shape", "(id(self.mean), self.mean.shape)", _CLASS
     ),
     _remembered("kl", "remembered by the first number", "(self.mean.dtype, float(self.mean.flatten()[0]))", _FILE),
     _buffer("kl", "a buffer of the class", _CLASS),
-    _lru_cache("kl", "    def kl(self)"),
     _remembered("nll", "remembered on the object, by dims", "tuple(dims)"),
     _remembered("nll", "remembered by the id of the sample", "(id(sample), tuple(dims))", _FILE),
     _remembered(
@@ -131,7 +129,6 @@ WRONG = (
         _FILE,
     ),
     _buffer("nll", "a buffer of the file", _FILE),
-    _remembered("mode", "a copy kept on the object", "'mode'"),
     _remembered("mode", "remembered by the id of the mean", "id(self.mean)", _FILE),
     _remembered(
         "mode",

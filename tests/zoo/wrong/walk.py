@@ -14,6 +14,13 @@ _EVEN = "torch.linspace(0, 1, n_samples)"
 
 WRONG = (
     _path("reversed", _EVEN, "w * z_1 + (1 - w) * z_2", diagnosis="interpolate_reversed"),
+    Wrong(
+        "interpolate",
+        "reversed, codes stacked with an axis of one",
+        f"steps = {_EVEN}\ncodes = torch.stack([t * z_1 + (1 - t) * z_2 for t in steps])\n"
+        "return model.decoder(codes).reshape(n_samples, *model.decoder(z_1).shape[1:])",
+        diagnosis="interpolate_reversed",
+    ),
     _path("without end points", "torch.linspace(0, 1, n_samples + 2)[1:-1]", diagnosis="interpolate_without_ends"),
     _path("without the last", "torch.arange(n_samples) / n_samples", diagnosis="interpolate_without_last"),
     _path("without the first", "torch.arange(1, n_samples + 1) / n_samples"),

@@ -53,7 +53,13 @@ WRONG = (
         f"        for p in self.parameters():\n            p.register_hook(torch.randn_like)\n{_AFTER_INIT}",
         "training_no_learning",
     ),
-    _whole("encoder sees one pixel", "return self.layers(x[:, :, :1, :1].expand_as(x))", "", "return self.layers(x)"),
+    _whole(
+        "encoder sees one pixel",
+        "return self.layers(x[:, :, :1, :1].expand_as(x))",
+        "",
+        "return self.layers(x)",
+        ("encoder",),
+    ),
     _whole(
         "decoder sees nothing", "return self.layers(0.0 * z)", "training_frozen", "return self.layers(z)", ("decoder",)
     ),

@@ -1,0 +1,141 @@
+"""How a check asks: it calls a probe in the worker of its task, and where that raises, asks in another way."""
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grader.judge.check import fail
+from grader.judge.misconceptions import by_id
+from grader.judge.results import Kind
+from grader.judge.tasks import BY_ID
+from grader.judge.tolerances import unit_of
+from grader.sandbox.failure import Failure, WorkerFailed
+from grader.session import Session, probe_seed
+
+_FLOAT64 = "this works in float32 and fails in float64: give each tensor that you make the dtype of an input"
+_STRIDED = "this works for contiguous tensors; these are strided, as a transpose is: reshape() takes them, view() not"
+
+# Arguments of probes that are arguments of the student's code, or parameters of the distribution it is called on.
+_OF_THE_STUDENT = ("mean", "logvar", "sample", "noise", "x", "z", "z_1", "z_2")
+
+
+class Answer:
+    """What a probe returned; nothing in it is trusted.
+
+    Attributes:
+        tensors: By name.
+        facts: What JSON can hold.
+        unit: How far its numbers may be off, of their size: see judge/tolerances.py. It follows from the dtype of what
+            was sent.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor], facts: dict[str, Any], unit: float):
+        self.tensors, self.facts, self.unit = tensors, defaultdict(lambda: None, facts), unit
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return a tensor; fail the check if it did not come, as when no gradient reaches an input."""
+        if name not in self.tensors:
+            what = name.split("grad_")[-1]
+            if "grad_" in name:
+                fail(
+                    f"a gradient with respect to {what}",
+                    f"none: the result does not depend on {what} by differentiable operations",
+                    hint=by_id("gradient_cut").hint,
+                    diagnosis="gradient_cut",
+                )
+            fail(f"a result `{name}`", "no such result")
+        return self.tensors[name]
+
+
+class Probe:
+    """Calls probes for one check; see grader/worker/probes for what each takes and returns.
+
+    Args:
+        session: The submission's.
+        task: Whose worker is asked.
+        check: Name of the check.
+        kind: The check's. In those of shapes, float64 is part of the question; the others go on in float32.
+    """
+
+    def __init__(self, session: Session, task: str, check: str, kind: Kind):
+        self._session, self._task, self._check, self._kind = session, task, check, kind
+        self._calls = 0
+
+    def __call__(self, name: str, /, **arguments: Any) -> Answer:
+        """Run a probe: tensors among the arguments travel as tensors, the rest as JSON.
+
+        Where the submission raises an exception, the same is asked in other ways: with the student's own methods in
+        place of stand-ins, which may be stricter; and in float32, where nobody is used to float64.
+
+        Raises:
+            WorkerFailed: No answer came.
+        """
+        self._calls += 1
+        try:
+            return self._ask(name, arguments)
+        except WorkerFailed as error:
+            failure = self._described(error.failure, arguments)
+        if failure.fatal or failure.status == "not attempted":
+            raise WorkerFailed(failure)
+        if answer := self._with_own_methods(name, arguments, failure):
+            return answer
+        if any(_is_float64(value) for value in arguments.values()):
+            narrowed = {k: v.float() if _is_float64(v) else v for k, v in arguments.items()}
+            if answer := self._another_way(name, narrowed):
+                if self._kind == "shape":
+                    raise WorkerFailed(replace(failure, hint=_FLOAT64))
+                return answer
+        if arguments.get("strided") and self._another_way(name, arguments | {"strided": False}):
+            raise WorkerFailed(replace(failure, hint=_STRIDED))
+        raise WorkerFailed(failure)
+
+    def _ask(self, name: str, arguments: dict[str, Any]) -> Answer:
+        tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
+        plain = {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
+        seed = probe_seed(self._session.seed, self._check, self._calls)
+        found, facts = self._session.ask(self._task, name, plain, tensors, seed)
+        dtypes = {tensor.dtype for tensor in tensors.values()}
+        return Answer(found, facts, unit_of(torch.float64 if torch.float64 in dtypes else torch.float32))
+
+    def _another_way(self, name: str, arguments: dict[str, Any]) -> Answer | None:
+        """Return the answer to a second question; None if it fails too."""
+        try:
+            return self._ask(name, arguments)
+        except WorkerFailed as error:
+            if error.failure.fatal:
+                raise
+            return None
+
+    def _with_own_methods(self, name: str, arguments: dict[str, Any], failure: Failure) -> Answer | None:
+        """Ask again with the student's own method in place of the stand-in that raised, or of all if it was none."""
+        standins = BY_ID[self._task].leans_on
+        own = [failure.standin] if failure.standin in standins else list(standins)
+        return self._another_way(name, arguments | {"own": own}) if standins else None
+
+    def _described(self, failure: Failure, arguments: dict[str, Any]) -> Failure:
+        """Return a failure that says which tensors the call had, and what was replaced meanwhile."""
+        if failure.status not in ("timed out", "out of memory", "crashed"):
+            return failure
+        tensors = {name: value for name, value in arguments.items() if isinstance(value, Tensor)}
+        shapes = [f"{name} {tuple(t.shape)} {_dtype(t)}" for name, t in tensors.items() if name in _OF_THE_STUDENT]
+        called = f"; called with {', '.join(shapes)}" if shapes else ""
+        return replace(failure, message=f"{failure.message}{called}", hint=failure.hint or self._replaced())
+
+    def _replaced(self) -> str:
+        """Say which of the student's parts are replaced while this task is judged; nothing if none is."""
+        methods = [name for name in BY_ID[self._task].leans_on if name in BY_ID]
+        if len(methods) < 2:  # a network leans on the other one's constructor only where its own fails
+            return ""
+        parts = "encoder, heads and decoder are small linear maps, and " if "decoder" in methods else ""
+        return f"while `{self._task}` is judged, {parts}your other tasks are replaced by right ones"
+
+
+def _is_float64(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.float64
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
