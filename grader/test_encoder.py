@@ -67,8 +67,8 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
         changes = image_changes(draw, image, tiles)
         rows = torch.stack([image[0], *changes.values()])
         features = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": size}, x=rows)["batch"]
-        if features.dim() != 2 or len(features) != len(rows):
-            fail(f"features of shape ({len(rows)}, hidden)", f"shape {tuple(features.shape)}")
+        if features.dim() == 0 or len(features) != len(rows):
+            fail(f"features for each of {len(rows)} images", f"shape {tuple(features.shape)}")
         expect_all_matters(features[1:], features[0], list(changes), "encoder")
 
 

@@ -116,7 +116,7 @@ def test_a_weight_is_as_exact_as_its_largest_density():
 
 
 def test_the_reference_keeps_its_headroom():
-    ran = run(Job("reference", reference(), range(30), frozenset()), checks(everything=True))
+    ran = run(Job("reference", reference(), range(30), sandbox="in-process"), checks(everything=True))
     assert ran.failed == []
     assert {check: used for check, used in ran.used.items() if used[0] > LARGEST_USED} == {}
     assert sum(used[0] > 0 for used in ran.used.values()) > 15, "comparisons are listened to"
@@ -124,6 +124,6 @@ def test_the_reference_keeps_its_headroom():
 
 def test_the_seed_that_once_cost_right_work_its_points():
     seed = 6905050672011167
-    ran = run(Job("reference", reference(), range(seed, seed + 1), frozenset()), checks(everything=True))
+    ran = run(Job("reference", reference(), range(seed, seed + 1)), checks(everything=True))
     assert ran.failed == []
     assert max(used[0] for used in ran.used.values()) < LARGEST_USED
