@@ -13,7 +13,7 @@ from grader.judge.results import Kind
 from grader.judge.tasks import BY_ID
 from grader.judge.tolerances import unit_of
 from grader.sandbox.failure import Failure, WorkerFailed
-from grader.session import Session, probe_seed
+from grader.session import NoWorker, Session, probe_seed
 
 _FLOAT64 = "this works in float32 and fails in float64: give each tensor that you make the dtype of an input"
 _STRIDED = "this works for contiguous tensors; these are strided, as a transpose is: reshape() takes them, view() not"
@@ -77,7 +77,7 @@ class Probe:
         try:
             return self._ask(name, arguments)
         except WorkerFailed as error:
-            failure = self._described(error.failure, arguments)
+            failure = error.failure
         if failure.fatal or failure.status == "not attempted":
             raise WorkerFailed(failure)
         if answer := self._with_own_methods(name, arguments, failure):
@@ -96,7 +96,15 @@ class Probe:
         tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
         plain = {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
         seed = probe_seed(self._session.seed, self._check, self._calls)
-        found, facts = self._session.ask(self._task, name, plain, tensors, seed)
+        try:
+            found, facts = self._session.ask(self._task, name, plain, tensors, seed)
+        except NoWorker:
+            raise  # nothing was called
+        except WorkerFailed as error:
+            failure = self._described(error.failure, arguments)
+            if failure.fatal:
+                self._session.note_end(self._task, failure)
+            raise WorkerFailed(failure) from None
         dtypes = {tensor.dtype for tensor in tensors.values()}
         return Answer(found, facts, unit_of(torch.float64 if torch.float64 in dtypes else torch.float32))
 

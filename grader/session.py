@@ -38,6 +38,10 @@ class Asks(Protocol):
         """End the worker."""
 
 
+class NoWorker(WorkerFailed):
+    """Raised when no call was made: the file cannot be imported, or an earlier call ended the worker of the task."""
+
+
 @dataclass
 class _TaskState:
     worker: Asks | None = None
@@ -107,19 +111,28 @@ class Session:
         """Run a probe in the worker of a task, which is started at the first call.
 
         Raises:
-            WorkerFailed: No answer came; once the worker is gone, every later call fails the same way.
+            WorkerFailed: No answer came.
+            NoWorker: There is none to ask; once one is gone, every later call fails the same way.
         """
         state = self._tasks.setdefault(task, _TaskState())
         if state.failure is not None:
-            raise WorkerFailed(state.failure)
-        try:
-            if state.worker is None:
+            raise NoWorker(state.failure)
+        if state.worker is None:
+            try:
                 state.worker = self.start_worker(task)
+            except WorkerFailed as error:
+                state.failure = error.failure
+                raise NoWorker(error.failure) from None
+        try:
             return state.worker.ask(probe, arguments, tensors, seed)
         except WorkerFailed as error:
             if error.failure.fatal:
                 state.failure = error.failure
             raise
+
+    def note_end(self, task: str, failure: Failure) -> None:
+        """Keep what is known about the call that ended the worker of a task, for all later calls."""
+        self._tasks[task].failure = failure
 
     def start_worker(self, task: str) -> Asks:
         """Start a worker for a task, with the stand-ins that it leans on.

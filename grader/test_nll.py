@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from grader.judge import oracles, sizes
-from grader.judge.check import check, fail
+from grader.judge.check import check
 from grader.judge.draw import Draw, single
 from grader.judge.examples import examples
 from grader.judge.expect import (
@@ -26,6 +26,7 @@ from grader.judge.expect import (
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_nll
 from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
+from grader.judge.tolerances import UNIT_INTEGRAL
 from grader.probe import Answer, Probe
 
 pytestmark = pytest.mark.nll
@@ -125,9 +126,9 @@ def test_density_integrates_to_one(probe: Probe, draw: Draw) -> None:
     value = probe("distribution", name="nll", mean=center.clone(), logvar=logvar.clone(), sample=grid, dims=[1])
     expect_shape(value["value_0"], (2001,), "nll")
     # The trapezoidal rule is exact to 1e-12 for a normal density of standard deviation 0.6 or more and steps of 0.012.
-    integral = float(torch.trapezoid((-value["value_0"].double()).exp(), grid[:, 0]))
-    if not abs(integral - 1) < 1e-4:
-        fail("an integral of 1", f"{integral:.5g}", hint="which factor normalises a normal density?")
+    integral = torch.trapezoid((-value["value_0"].double()).exp(), grid[:, 0])
+    hint = "which factor normalises a normal density?"
+    expect_close(integral, torch.ones_like(integral), "the integral of exp(-nll)", unit=UNIT_INTEGRAL, hint=hint)
 
 
 @check("gradient", 20)

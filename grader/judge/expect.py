@@ -122,7 +122,8 @@ def expect_close(
     misconception = match(got, known, unit=unit, size=size) or explain() or otherwise
     if misconception is None:
         expect_finite(actual, what)
-    index = _unravel(int(shares.argmax()), tuple(shares.shape))
+    off = torch.where(shares > 1, (got - wanted).abs().nan_to_num(nan=math.inf), -1.0)
+    index = _unravel(int(off.argmax()), tuple(off.shape))
     at = f" at {list(index)}" if index else ""
     fail(
         f"{what} = {_number(float(wanted[index]))}{at}",

@@ -24,6 +24,9 @@ UNIT_ALONE = 1e-4
 """A row alone against the same row in a batch, of the largest value: convolutions add up in another order there, and an
 architecture of many layers passes rounding on. It is far below what one image of a batch could tell another."""
 
+UNIT_INTEGRAL = 1e-4
+"""The integral of a density over a grid: rounding of float32 is 1e-6 of it, a forgotten factor is 1 or more."""
+
 UNIT_SAME = 1e-6
 """Two results are the same if they differ by at most this share of the largest number: it tells whether a repeated call
 agrees, and whether an input matters at all. It is above rounding, and nothing that learns is below it."""
