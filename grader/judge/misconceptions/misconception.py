@@ -38,7 +38,8 @@ def match(
     for misconception, values in known:
         if values.shape == actual.shape:
             one, other = actual.double(), values.double()
-            near = (one - other).abs() <= unit * torch.minimum(size, 10 * (other.abs() + other.abs().mean()))
+            own = other.abs().nan_to_num(nan=0.0)
+            near = (one - other).abs() <= unit * torch.minimum(size, 10 * (own + own.mean()))
             if bool((near | (one == other) | (one.isnan() & other.isnan())).all()):
                 return misconception
     return None
