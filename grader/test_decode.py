@@ -6,7 +6,11 @@ import torch
 from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
+    MANY_ROWS,
+    ONLY_EXTREMES,
+    ONLY_IN_FLOAT32,
     ONLY_LONGER_AXES,
+    ONLY_SMALL_BATCHES,
     expect_close,
     expect_dtype,
     expect_gradient,
@@ -52,17 +56,22 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 def test_likelihood(probe: Probe, draw: Draw) -> None:
     """decode() gives the normal distribution around the decoder's image, of variance one"""
     known = random_model(draw)
-    for model, batch, train, short in [
-        (known, 1, False, ""),
-        (known, 4, False, ""),
-        (known, 3, True, ""),
-        *((small, batch, False, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    double, single = torch.float64, torch.float32
+    for model, batch, train, scale, dtype, short in [
+        (known, 1, False, 5, double, ""),
+        (known, 4, False, 5, double, ""),
+        (known, 3, True, 5, double, ""),
+        (known, 4, False, 5, single, ONLY_IN_FLOAT32),
+        (known, 4, False, 5000, double, ONLY_EXTREMES),
+        (known, MANY_ROWS, False, 5, double, ONLY_SMALL_BATCHES),
+        *((small, batch, False, 5, double, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
     ]:
-        z, first = draw.normal(batch, model.sizes["z_dim"], scale=5), draw.normal(2, model.sizes["z_dim"])
+        z, first = draw.normal(batch, model.sizes["z_dim"], scale=scale), draw.normal(2, model.sizes["z_dim"])
         image, size = model.decode(z), model.decode_size(z.abs())
-        answer = probe("decode", sizes=model.sizes, z=z, first=first, train=train, **model.as_dtype(torch.float64))
+        inputs = {"z": z.to(dtype), "first": first.to(dtype), **model.as_dtype(dtype)}
+        answer = probe("decode", sizes=model.sizes, train=train, **inputs)
         wrong_means, wrong_logvars = wrong_decode(image)
-        own, what, unit = own_hint(answer.facts["own"]) or short, "the likelihood's mean", answer.unit
+        own, what, unit = own_hint(answer.facts) or short, "the likelihood's mean", answer.unit
         expect_close(answer["mean"], image, what, unit=unit, size=size, known=wrong_means, hint=own)
         one, what = torch.ones_like(image), "the likelihood's logvar"
         hint = own or "p(x|z) has unit variance: what is the logarithm of one, and what does logvar=None mean?"

@@ -11,6 +11,7 @@ from grader.judge.layers import (
     code_changes,
     expect_all_matters,
     expect_all_parameters_learn,
+    expect_all_pixels_move,
     expect_outputs_not_remembered,
     expect_rows_independent,
 )
@@ -20,7 +21,7 @@ from grader.probe import Probe
 
 pytestmark = pytest.mark.decoder
 
-FORMATS = [(3, 32, 5), (1, 16, 5), (3, 64, 5), (3, 16, 1)]  # channels, size, z
+FORMATS = [(3, 32, 5), (1, 16, 5), (2, 48, 5), (3, 16, 1)]  # channels, size, z
 
 
 @check("shape", 40)
@@ -56,6 +57,7 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     images = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=codes)["batch"]
     expect_shape(images, (len(codes), *answer["batch"].shape[1:]), "images")
     expect_all_matters(images[1:], images[0], list(changes), "decoder")
+    expect_all_pixels_move(images)
     if answer.facts.get("transposed") is not True:
         fail(
             "a decoder that upsamples by transposed convolutions",

@@ -6,8 +6,11 @@ import torch
 from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
+    MANY_ROWS,
     ONLY_EXTREMES,
+    ONLY_IN_FLOAT32,
     ONLY_LONGER_AXES,
+    ONLY_SMALL_BATCHES,
     expect_close,
     expect_dtype,
     expect_gradient,
@@ -63,19 +66,23 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 @check("value", 60)
 def test_posterior(probe: Probe, draw: Draw) -> None:
     """encode() gives the posterior whose mean and log-variance the two heads predict"""
-    tame, wild = random_model(draw), random_model(draw, logvar_scale=16.0)
-    for known, batch, train, hint in [
-        (tame, 1, False, ""),
-        (tame, 4, False, ""),
-        (tame, 3, True, ""),
-        (wild, 4, False, ONLY_EXTREMES),
-        *((small, batch, False, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    tame, wild = random_model(draw), random_model(draw, logvar_scale=16.0, mean_scale=1000.0)
+    double, single = torch.float64, torch.float32
+    for known, batch, train, dtype, hint in [
+        (tame, 1, False, double, ""),
+        (tame, 4, False, double, ""),
+        (tame, 3, True, double, ""),
+        (tame, 4, False, single, ONLY_IN_FLOAT32),
+        (wild, 4, False, double, ONLY_EXTREMES),
+        (tame, MANY_ROWS, False, double, ONLY_SMALL_BATCHES),
+        *((small, batch, False, double, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
     ]:
         x, first = draw.uniform(-1, 1, batch, *known.image_shape), draw.uniform(-1, 1, 2, *known.image_shape)
-        answer = probe("encode", sizes=known.sizes, x=x, first=first, train=train, **known.as_dtype(torch.float64))
+        inputs = {"x": x.to(dtype), "first": first.to(dtype), **known.as_dtype(dtype)}
+        answer = probe("encode", sizes=known.sizes, train=train, **inputs)
         exact = posterior(known, x)
         wrong = wrong_encode(exact["mean"].value, exact["logvar"].value)
-        hint = own_hint(answer.facts["own"]) or hint
+        hint = own_hint(answer.facts) or hint
         for name, misconceptions in zip(("mean", "logvar"), wrong, strict=True):
             value, size, what = exact[name].value, exact[name].size, exact[name].what
             expect_close(answer[name], value, what, unit=answer.unit, size=size, known=misconceptions, hint=hint)

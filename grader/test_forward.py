@@ -9,11 +9,14 @@ from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
+    MANY_ROWS,
     ONLY_EXTREMES,
     ONLY_FEW,
     ONLY_LONGER_AXES,
+    ONLY_SMALL_BATCHES,
     expect_close,
     expect_dtype,
+    expect_finite,
     expect_gradient,
     expect_same,
     expect_shape,
@@ -25,6 +28,7 @@ from grader.judge.expect import (
 from grader.judge.known import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_forward
+from grader.judge.normality import expect_standard_normal
 from grader.probe import Probe
 
 pytestmark = pytest.mark.forward
@@ -78,6 +82,7 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
         (tame, 1, True, None, ""),
         (tame, 4, True, None, ""),
         (tame, 3, False, None, ""),
+        (tame, MANY_ROWS, False, None, ONLY_SMALL_BATCHES),
         (tame, 4, True, 14.0, ONLY_EXTREMES),
         (close, 4, True, None, ONLY_EXTREMES),
         *((model, 2, True, None, ONLY_FEW) for model in many),
@@ -101,7 +106,7 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
         mean, std = known.head("mean", x), (0.5 * known.head("logvar", x)).exp()
         wrong = wrong_forward(mean, std, noise, exact["kl"].value, x, known.decode) if not hint else {}
         for name, result in exact.items():
-            shown = own_hint(answer.facts["own"]) or hint
+            shown = own_hint(answer.facts) or hint
             expect_shape(answer[f"{name}_0"], tuple(result.value.shape), name, shown)
             expect_close(
                 answer[f"{name}_0"],
@@ -124,9 +129,9 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
 def test_results_belong_together(probe: Probe, draw: Draw) -> None:
     """Without given noise, nll is that of the very reconstruction returned, and kl does not depend on the draw"""
     known = random_model(draw)
-    for batch in (1, 4):
+    for batch, train in [(1, True), (4, True), (4, False)]:
         x = draw.uniform(-1, 1, batch, *known.image_shape)
-        answer = probe("forward", sizes=known.sizes, x=x.float(), **known.as_dtype(torch.float32))
+        answer = probe("forward", sizes=known.sizes, x=x.float(), train=train, **known.as_dtype(torch.float32))
         image = answer["reconstruction_0"].double()
         expect_shape(image, tuple(x.shape), "reconstruction")
         unit = torch.zeros_like(image)
@@ -142,45 +147,55 @@ def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
     """The loss sends exact gradients to the decoder, both heads and the encoder"""
     known = random_model(draw)
     batch = 3
-    x, noise = draw.uniform(-1, 1, batch, *known.image_shape), draw.normal(batch, known.sizes["z_dim"])
-    ones = torch.ones(batch, dtype=torch.float32)
-    answer = probe(
-        "forward",
-        sizes=known.sizes,
-        x=x.float(),
-        noise=noise.float(),
-        cotangent_reconstruction=torch.ones(x.shape, dtype=torch.float32),
-        cotangent_nll=ones,
-        cotangent_kl=ones,
-        **known.as_dtype(torch.float32),
-    )
-    for result, parameters in {
-        "reconstruction": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
-        "nll": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
-        "kl": ("mean_weight", "logvar_weight", "encoder_weight"),
-    }.items():
-        exact, size = known.loss_gradients(x, noise, result), known.gradient_sizes(x, noise, result)
-        for name in parameters:
-            what = f"d {result} / d {name.replace('_', ' ')}"
-            expect_gradient(answer, f"{result}_grad_{name}", exact[name], what, unit=answer.unit, size=size[name])
+    x, ones = draw.uniform(-1, 1, batch, *known.image_shape), torch.ones(batch, dtype=torch.float32)
+    for given in (draw.normal(batch, known.sizes["z_dim"]), None):
+        answer = probe(
+            "forward",
+            sizes=known.sizes,
+            x=x.float(),
+            noise=None if given is None else given.float(),
+            cotangent_reconstruction=torch.ones(x.shape, dtype=torch.float32),
+            cotangent_nll=ones,
+            cotangent_kl=ones,
+            **known.as_dtype(torch.float32),
+        )
+        # Noise that was drawn is read off the image, which costs digits.
+        noise = drawn_noise(known, x, answer["reconstruction_0"]) if given is None else given
+        unit = answer.unit if given is not None else 10 * answer.unit
+        for result, parameters in {
+            "reconstruction": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
+            "nll": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
+            "kl": ("mean_weight", "logvar_weight", "encoder_weight"),
+        }.items():
+            exact, size = known.loss_gradients(x, noise, result), known.gradient_sizes(x, noise, result)
+            for name in parameters:
+                what = f"d {result} / d {name.replace('_', ' ')}"
+                expect_gradient(answer, f"{result}_grad_{name}", exact[name], what, unit=unit, size=size[name])
 
 
 @check("statistics", 15)
 def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
     """Without given noise, each call samples the posterior anew, for each image on its own"""
-    known = random_model(draw)
-    x = draw.uniform(-1, 1, 1, *known.image_shape).expand(6, *known.image_shape).contiguous()
-    answer = probe("forward", sizes=known.sizes, x=x.float(), calls=2, **known.as_dtype(torch.float32))
-    for name in ("reconstruction_0", "reconstruction_1"):
-        expect_shape(answer[name], (6, *known.image_shape), "reconstruction")
-    images = torch.cat([answer["reconstruction_0"], answer["reconstruction_1"]])
-    codes = known.codes(images.double())
-    nearest = torch.cdist(codes, codes).fill_diagonal_(torch.inf).min()
-    # Codes of 5 dimensions and standard deviations near 1 come closer than 1e-4 with probability below 1e-18.
-    if float(nearest) < 1e-4 * float((0.5 * known.head("logvar", x[:1])).exp().min()):
-        fail(
-            "two samples of one posterior differ",
-            "the same reconstruction twice",
-            hint="noise must be drawn at every call and for each image; is the posterior sampled at all?",
-            diagnosis="noise_not_fresh",
-        )
+    known = random_model(draw, in_channels=1)
+    x = draw.uniform(-1, 1, 1, *known.image_shape).expand(200, *known.image_shape).contiguous()
+    for train in (True, False):
+        answer = probe("forward", sizes=known.sizes, x=x.float(), calls=2, train=train, **known.as_dtype(torch.float32))
+        noise = torch.stack([drawn_noise(known, x, answer[f"reconstruction_{call}"]) for call in (0, 1)])
+        rows = noise.flatten(0, 1)
+        nearest = torch.cdist(rows, rows).fill_diagonal_(torch.inf).min()
+        # 400 rows of 5 normal numbers: two come closer than 1e-4 with probability below 1e-16.
+        if float(nearest) < 1e-4:
+            fail(
+                f"two samples of one posterior differ, in {'train' if train else 'eval'} mode",
+                "the same reconstruction twice",
+                hint="noise must be drawn at every call and for each image; is the posterior sampled at all?",
+                diagnosis="noise_not_fresh",
+            )
+        expect_standard_normal(noise, "the noise of the posterior's sample")
+
+
+def drawn_noise(known: KnownModel, x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Return the noise (B, z) behind reconstructions, as their codes and the posterior tell."""
+    expect_shape(image, tuple(x.shape), "reconstruction")
+    expect_finite(image, "reconstruction")
+    return (known.codes(image.double()) - known.head("mean", x)) / (0.5 * known.head("logvar", x)).exp()

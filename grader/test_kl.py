@@ -117,6 +117,7 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
     """The gradient of kl() is that of the closed form"""
     for batch in (1, 5):
         mean, logvar, cotangent = draw.normal(batch, 4), draw.normal(batch, 4), draw.normal(batch)
+        mean[1:2] = 0.0  # where a root has no slope
         answer = probe("distribution", name="kl", mean=mean, logvar=logvar, cotangent=cotangent)
         exact = {"mean": cotangent[:, None] * mean, "logvar": cotangent[:, None] * (logvar.exp() - 1) / 2}
         for name, gradient in exact.items():

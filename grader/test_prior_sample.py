@@ -6,7 +6,9 @@ import torch
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
+    MANY_ROWS,
     ONLY_LONGER_AXES,
+    ONLY_SMALL_BATCHES,
     expect_close,
     expect_dtype,
     expect_finite,
@@ -54,6 +56,7 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
         (known, 1, False, ""),
         (known, 4, False, ""),
         (known, 3, True, ""),
+        (known, MANY_ROWS, False, ONLY_SMALL_BATCHES),
         *((small, batch, False, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
     ]:
         z = draw.normal(batch, model.sizes["z_dim"], scale=3)
@@ -68,7 +71,7 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
         )
         image, size, value = model.decode(z), model.decode_size(z.abs()), answer["value_0"]
         expect_unchanged(answer.facts["changed"], "sample()")
-        hint = own_hint(answer.facts["own"]) or short
+        hint = own_hint(answer.facts) or short
         expect_shape(value, tuple(image.shape), "images", hint)
         drawn = pixel_noise(model, value.double()) if model is known else None
         wrong = wrong_prior_sample(image, model.decode(0 * z), model.decode(2 * z)) if model is known else []
@@ -86,7 +89,7 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
 def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
     """Without given noise, every call decodes fresh codes from the standard normal prior"""
     known = random_model(draw)
-    batch = 400
+    batch = 401  # a prime number: chunks leave a rest
     answer = probe("prior_sample", sizes=known.sizes, batch_size=batch, calls=2, **known.as_dtype(torch.float32))
     codes = []
     for call in (0, 1):
@@ -106,3 +109,8 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
             found = by_id("prior_sample_same_code")
             fail("images of different codes", "one image again and again", hint=found.hint, diagnosis=found.id)
     expect_standard_normal(torch.stack(codes), "the code of sample()", uniform="prior_sample_uniform_prior")
+    alone = probe("prior_sample", sizes=known.sizes, batch_size=1, calls=6, **known.as_dtype(torch.float32))
+    singles = torch.cat([alone[f"value_{call}"] for call in range(6)]).double().flatten(1)
+    if not float(torch.cdist(singles, singles).fill_diagonal_(torch.inf).min()) > 1e-3:
+        found = by_id("prior_sample_same_code")
+        fail("six calls of sample(1) that differ", "the same image again", hint=found.hint, diagnosis=found.id)

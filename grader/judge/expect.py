@@ -1,8 +1,8 @@
 """Comparisons of what came with what an oracle says, and the words for what differs."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -31,12 +31,15 @@ def expect_shape(actual: Tensor, shape: Sequence[int], what: str, hint: str = ""
         fail(f"{what} of shape {_shape(shape)}", f"shape {_shape(actual.shape)}", hint=hint)
 
 
+MANY_ROWS = 131  # a prime number above common sizes of chunks
+
 Known = Sequence[tuple[Misconception, Tensor]]
 
 ONLY_IN_FLOAT32 = "float64 came out right: which step works in a lower precision, or makes tensors of another dtype?"
 ONLY_THESE = "others came out right: does it depend on how many there are, or how extreme?"
 ONLY_EXTREMES = "moderate means and variances came out right: is anything clamped or added (an epsilon) on the way?"
 ONLY_FEW = "few dimensions came out right: does a product over all of them overflow or underflow on the way?"
+ONLY_SMALL_BATCHES = "small numbers of rows came out right: are some left out, or treated apart, when there are many?"
 ONLY_LONGER_AXES = "longer axes came out right: is an axis of length 1 dropped, by squeeze() or by a test of lengths?"
 ONLY_CONTIGUOUS = (
     "contiguous tensors came out right, these are strided as a transpose is: reshape() takes them, view() not"
@@ -188,12 +191,22 @@ def expect_unchanged(names: object, what: str) -> None:
         )
 
 
-def own_hint(names: object) -> str:
-    """Return a hint on the model's own parameters, the probe's list `names`; none if there are none."""
-    if not isinstance(names, list) or not names:
-        return ""
-    listed = ", ".join(str(name) for name in names[:4])
-    return f"no formula has a parameter: does the result depend on {listed}, which learns and will not stay as it is?"
+def own_hint(facts: Mapping[str, Any]) -> str:
+    """Return a hint on layers inside the replaced parts, or on the model's own parameters; none if there are none.
+
+    Args:
+        facts: A probe's; `inside` and `own` are the lists of them.
+    """
+    inside, own = _names(facts["inside"]), _names(facts["own"])
+    if inside:
+        return f"your code uses {inside}; encoder and decoder are replaced as a whole here: call each as a whole"
+    return (
+        f"no formula has a parameter: does the result depend on {own}, which learns and will not stay?" if own else ""
+    )
+
+
+def _names(listed: object) -> str:
+    return ", ".join(str(name)[:60] for name in listed[:4]) if isinstance(listed, list) else ""
 
 
 def expect_switched_back(left: object, what: str) -> None:

@@ -116,12 +116,14 @@ def random_model(
     logvar_scale: float = 0.3,
     logvar_shift: float = 0.0,
     head_scale: float = 1.0,
+    mean_scale: float = 1.0,
     **sizes: int,
 ) -> KnownModel:
     """Return a model with random linear parts: means and log-variances of order one, images of order one.
 
     With a `bend` other than 0 the decoder is no longer linear. A `logvar_scale` of 16 makes log-variances of order 30,
-    a `logvar_shift` moves all of them; a small `head_scale` brings all posteriors close to the prior.
+    a `logvar_shift` moves all of them; a small `head_scale` brings all posteriors close to the prior, and a large
+    `mean_scale` takes them far from it.
     """
     sizes = {**SIZES, **sizes}
     pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]
@@ -129,8 +131,8 @@ def random_model(
         sizes,
         {
             "encoder_weight": draw.normal(HIDDEN, pixels, scale=1.0 / math.sqrt(pixels)),
-            "mean_weight": draw.normal(z_dim, HIDDEN, scale=head_scale),
-            "mean_bias": draw.normal(z_dim, scale=head_scale),
+            "mean_weight": draw.normal(z_dim, HIDDEN, scale=head_scale * mean_scale),
+            "mean_bias": draw.normal(z_dim, scale=head_scale * mean_scale),
             "logvar_weight": draw.normal(z_dim, HIDDEN, scale=head_scale * logvar_scale),
             "logvar_bias": single(draw.normal(z_dim, scale=head_scale * 0.5) + logvar_shift),
             "decoder_weight": draw.normal(pixels, z_dim, scale=0.5),

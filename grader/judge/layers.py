@@ -124,6 +124,32 @@ def expect_all_matters(batch: Tensor, unchanged: Tensor, changed: Sequence[str],
         )
 
 
+def expect_all_pixels_move(images: Tensor) -> None:
+    """Demand that every pixel of every channel differs between codes, and that no two channels are the same image.
+
+    Raises:
+        CheckFailed: A pixel is the same for all codes, or a channel is a copy.
+    """
+    pixels, threshold = images.double(), UNIT_SAME * float(images.double().abs().max())
+    still = ((pixels - pixels[:1]).abs().amax(dim=0) <= threshold).nonzero()
+    if len(still):
+        channel, row, column = still[0].tolist()
+        fail(
+            "images of decoder of which each pixel depends on the code",
+            f"{len(still)} pixels that are the same for every code, as row {row}, column {column} of channel {channel}",
+            hint="is a border added after the last layer, or a part of the image never written?",
+        )
+    channels = pixels.shape[1]
+    for one in range(channels):
+        for other in range(one + 1, channels):
+            if float((pixels[:, one] - pixels[:, other]).abs().max()) <= threshold:
+                fail(
+                    f"images of decoder with {channels} channels of their own",
+                    f"channels {one} and {other} are the same, so the images are grey",
+                    hint="how many channels does the last layer make?",
+                )
+
+
 def expect_outputs_not_remembered(answer: Answers, part: str) -> None:
     """Demand the same outputs in turn as for all inputs in one batch that was asked first.
 

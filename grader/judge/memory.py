@@ -30,14 +30,17 @@ class Exact:
 def three_sets(fill: Callable[[], dict[str, Tensor]]) -> list[dict[str, Tensor]]:
     """Return three sets of inputs of equal shapes, from a function that draws one.
 
-    The second holds the numbers of the first in another order, so that sums and norms agree too; the first number of
-    each tensor is the same in all three. So only who looks at every number can tell them apart.
+    From the first to the second, the first tensor has its numbers in another order, so that sums and norms agree too,
+    and the others stay as they are. From the first to the third, the others are new and the first stays; a tensor that
+    is alone is new then. The first number of a tensor is always the same. So only who looks at every number of every
+    tensor can tell the sets apart.
     """
     first, fresh = fill(), fill()
-    changed = {name: _reordered(tensor) for name, tensor in first.items()}
+    leading = next(iter(first))
     for name, tensor in fresh.items():
         tensor.view(-1)[0] = first[name].view(-1)[0]
-    return [first, changed, fresh]
+    third = fresh if len(first) == 1 else {**fresh, leading: first[leading].clone()}
+    return [first, {**first, leading: _reordered(first[leading])}, third]
 
 
 def sent(sets: Sequence[Mapping[str, Tensor]], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:

@@ -118,18 +118,62 @@ def _put_over(model: nn.Module, name: str, mixin: type[nn.Module]) -> Any:
         vars(part).update({key: value.copy() for key, value in vars(part).items() if isinstance(value, dict)})
         setattr(model, name, part)
     vars(part).pop("forward", None)
-    part.__class__ = type(type(part).__name__, (mixin, type(part)), {})
+    vars(part).update(known_inside=[], known_trying=False)
+    part.__class__ = type(type(part).__name__, (_NotesLayers, mixin, type(part)), {})
     return part
+
+
+class _NotesLayers(nn.Module):
+    """Put over a replaced part too: notes which of its layers are used by name, since those answer as they did."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        if isinstance(found, nn.Module):
+            self.known_inside.append(f".{name}")
+        return found
+
+    def __getitem__(self, index: Any) -> Any:
+        self.known_inside.append(f"[{index}]")
+        return super().__getitem__(index)  # type: ignore[misc]
+
+    def __iter__(self) -> Any:
+        """Let code that goes through the layers meet the whole as one of them; `known_trying` runs the own layers."""
+        return super().__iter__() if self.known_trying else iter((self,))  # type: ignore[misc]
+
+
+def layers_used(model: nn.Module) -> list[str]:
+    """Return which layers inside the replaced parts the student's code used, as he may have written it."""
+    used = [f"self.{name}{layer}" for name in ("encoder", "decoder") for layer in getattr(model, name).known_inside]
+    return list(dict.fromkeys(used))
+
+
+class _KnownHead(nn.Module):
+    """Put over a head that is no nn.Linear: its layers and attributes are still found, and a known one answers."""
+
+    __call__ = nn.Module.__call__
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.known_head(hidden)
 
 
 def _put_in_place(model: nn.Module, name: str, head: nn.Linear) -> None:
     """Turn one of the model's heads into a known one; it keeps its identity and attributes of its own."""
     own = getattr(model, name, None)
-    if isinstance(own, nn.Module) and not _is_shared(model, own):
+    if not isinstance(own, nn.Module) or _is_shared(model, own):
+        setattr(model, name, head)
+    elif isinstance(own, nn.Linear):
         own.__class__ = nn.Linear
         vars(own).update(vars(head))
     else:
-        setattr(model, name, head)
+        vars(own).pop("forward", None)
+        own.__class__ = type(type(own).__name__, (_KnownHead, type(own)), {})
+        own.add_module("known_head", head)
+
+
+def head_weight(model: nn.Module, name: str) -> Tensor:
+    """Return the known weight (z, hidden) of a head."""
+    head = getattr(model, name)
+    return getattr(head, "known_head", head).weight
 
 
 def _is_shared(model: nn.Module, part: nn.Module) -> bool:

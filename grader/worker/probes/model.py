@@ -2,7 +2,8 @@
 
 Where a probe takes a `first` input, the method is called on it before the call that counts: what a call leaves behind
 in the model must not reach the next one. Facts are `changed`, the inputs that were changed in place, `left`, the modes
-that were not switched back, and `own`, the parameters beside the known parts; these were moved before the call.
+that were not switched back, `own`, the parameters beside the known parts, which were moved before the call, and
+`inside`, the layers inside encoder and decoder that were used directly.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..construct import Sizes, build_known, own_parameters
+from ..construct import Sizes, build_known, head_weight, layers_used, own_parameters
 from ..errors import WrongType
 from ..submission import Submission
 from .found import (
@@ -243,15 +244,15 @@ def _asked(submission: Submission, model: Any, task: str, arguments: dict[str, A
 
 
 def _own(model: Any) -> dict[str, list[str]]:
-    return {"own": list(own_parameters(model))}
+    return {"own": list(own_parameters(model)), "inside": layers_used(model)}
 
 
 def _parameters(model: Any) -> dict[str, Tensor]:
     """Return the parameters of the known parts, by the names under which the judge sent them."""
     return {
         "encoder_weight": model.encoder.known_weight,
-        "mean_weight": model.mean.weight,
-        "logvar_weight": model.logvar.weight,
+        "mean_weight": head_weight(model, "mean"),
+        "logvar_weight": head_weight(model, "logvar"),
         "decoder_weight": model.decoder.known_weight,
     }
 

@@ -33,11 +33,14 @@ class KnownDecoder(nn.Module):
         """Return the shape that the student's own decoder gives such codes; for (B, 1, z) a usual one, if his fails."""
         width = self.known_weight.shape[1]
         rows = z.numel() // width
+        self.known_trying = True
         try:
             with torch.no_grad():
                 own = super().forward(torch.zeros_like(z)).shape
         except Exception:
             own = torch.Size()
+        self.known_trying = False
+        self.known_inside.clear()  # what the decoder itself used
         if own.numel() == rows * math.prod(self.known_shape):
             return own
         if z.dim() > 2 and z.shape[-1] == width and rows == len(z):
