@@ -91,9 +91,11 @@ def test_likelihood(probe: Probe, draw: Draw) -> None:
 def test_gradient(probe: Probe, draw: Draw) -> None:
     """Gradients flow from the likelihood to the decoder and the code"""
     known = random_model(draw)
-    z, cotangent = draw.normal(3, known.sizes["z_dim"]), draw.normal(3, *known.image_shape)
-    answer = probe("decode", sizes=known.sizes, z=z, cotangent=cotangent, **known.as_dtype(torch.float64))
-    size = image_gradients(known.absolute(), z.abs(), cotangent.abs())
-    for name, gradient in image_gradients(known, z, cotangent).items():
-        what = f"d image / d {name.replace('_', ' ')}"
-        expect_gradient(answer, f"grad_{name}", gradient, what, unit=answer.unit, size=size[name])
+    for train in (False, True):
+        z, cotangent = draw.normal(3, known.sizes["z_dim"]), draw.normal(3, *known.image_shape)
+        inputs = {"z": z, "cotangent": cotangent, **known.as_dtype(torch.float64)}
+        answer = probe("decode", sizes=known.sizes, train=train, **inputs)
+        size = image_gradients(known.absolute(), z.abs(), cotangent.abs())
+        for name, gradient in image_gradients(known, z, cotangent).items():
+            what = f"d image / d {name.replace('_', ' ')}"
+            expect_gradient(answer, f"grad_{name}", gradient, what, unit=answer.unit, size=size[name])

@@ -61,7 +61,7 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     if answer.facts.get("transposed") is not True:
         fail(
             "a decoder that upsamples by transposed convolutions",
-            "none ran",
+            "none ran that makes its input larger",
             hint=by_id("decoder_no_transposed_convolution").hint,
             diagnosis="decoder_no_transposed_convolution",
         )

@@ -98,18 +98,20 @@ def test_posterior(probe: Probe, draw: Draw) -> None:
 def test_gradient(probe: Probe, draw: Draw) -> None:
     """Gradients flow from the posterior to both heads, the encoder and the image"""
     known = random_model(draw)
-    x = draw.uniform(-1, 1, 3, *known.image_shape)
-    cotangent = draw.normal(3, known.sizes["z_dim"])
-    answer = probe(
-        "encode",
-        sizes=known.sizes,
-        x=x,
-        cotangent_mean=cotangent,
-        cotangent_logvar=cotangent,
-        **known.as_dtype(torch.float64),
-    )
-    for head in ("mean", "logvar"):
-        size = head_gradients(known.absolute(), head, x.abs(), cotangent.abs())
-        for name, gradient in head_gradients(known, head, x, cotangent).items():
-            what = f"d {head} / d {name.replace('_', ' ')}"
-            expect_gradient(answer, f"{head}_grad_{name}", gradient, what, unit=answer.unit, size=size[name])
+    for train in (False, True):
+        x = draw.uniform(-1, 1, 3, *known.image_shape)
+        cotangent = draw.normal(3, known.sizes["z_dim"])
+        answer = probe(
+            "encode",
+            sizes=known.sizes,
+            x=x,
+            train=train,
+            cotangent_mean=cotangent,
+            cotangent_logvar=cotangent,
+            **known.as_dtype(torch.float64),
+        )
+        for head in ("mean", "logvar"):
+            size = head_gradients(known.absolute(), head, x.abs(), cotangent.abs())
+            for name, gradient in head_gradients(known, head, x, cotangent).items():
+                what = f"d {head} / d {name.replace('_', ' ')}"
+                expect_gradient(answer, f"{head}_grad_{name}", gradient, what, unit=answer.unit, size=size[name])

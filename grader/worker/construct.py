@@ -126,6 +126,9 @@ def _put_over(model: nn.Module, name: str, mixin: type[nn.Module]) -> Any:
 class _NotesLayers(nn.Module):
     """Put over a replaced part too: notes which of its layers are used by name, since those answer as they did."""
 
+    known_inside: list[str]
+    known_trying: bool
+
     def __getattr__(self, name: str) -> Any:
         found = super().__getattr__(name)
         if isinstance(found, nn.Module):
@@ -138,7 +141,8 @@ class _NotesLayers(nn.Module):
 
     def __iter__(self) -> Any:
         """Let code that goes through the layers meet the whole as one of them; `known_trying` runs the own layers."""
-        return super().__iter__() if self.known_trying else iter((self,))  # type: ignore[misc]
+        own = super().__iter__()  # type: ignore[misc]
+        return own if self.known_trying else iter((self,))
 
 
 def layers_used(model: nn.Module) -> list[str]:
@@ -149,6 +153,8 @@ def layers_used(model: nn.Module) -> list[str]:
 
 class _KnownHead(nn.Module):
     """Put over a head that is no nn.Linear: its layers and attributes are still found, and a known one answers."""
+
+    known_head: nn.Linear
 
     __call__ = nn.Module.__call__
 

@@ -35,7 +35,7 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor, **others
         `value_<when>`; facts `changed` (whether x was), `left` (modes that were not switched back), `head_width`
         (how many features the head `mean` takes), `parameters` (name -> "ok", "zero", "cut" or "frozen": how the
         gradient of the eval output reaches it), `unregistered` (how many tensors learn that `parameters()` did not
-        know when the model was built), `transposed` (whether a transposed convolution ran).
+        know when the model was built), `transposed` (whether a transposed convolution enlarged something).
     """
     attempts = []
     for _ in range(_INITIALISATIONS):
@@ -107,10 +107,20 @@ def _facts(model: nn.Module, module: nn.Module, x: Tensor, known: set[int]) -> d
         },
         "unregistered": sum(hasattr(node, "variable") and id(node.variable) not in known for node in nodes),
         # A convolution, be it nn's or functional's, notes in the graph whether it is a transposed one.
-        "transposed": any(getattr(node, "_saved_transposed", False) for node in nodes)
-        if nodes
-        else _runs_transposed_convolution(module, x),
+        "transposed": any(_upsamples(node) for node in nodes) if nodes else _runs_transposed_convolution(module, x),
     }
+
+
+def _upsamples(node: Any) -> bool:
+    """Whether a node is a transposed convolution whose output is larger than its input."""
+    if not getattr(node, "_saved_transposed", False):
+        return False
+    kernel = node._saved_weight.shape[2:]
+    steps = zip(
+        node._saved_stride, kernel, node._saved_padding, node._saved_dilation, node._saved_output_padding, strict=True
+    )
+    # By the formula of nn.ConvTranspose2d: stride (input - 1) + dilation (kernel - 1) + 1 - 2 padding + output_padding.
+    return any(s > 1 or d * (k - 1) - 2 * p + o > 0 for s, k, p, d, o in steps)
 
 
 def _width(head: Any) -> int | None:

@@ -40,7 +40,7 @@ class KnownDecoder(nn.Module):
         except Exception:
             own = torch.Size()
         self.known_trying = False
-        self.known_inside.clear()  # what the decoder itself used
+        vars(self)["known_inside"].clear()  # what the decoder itself used
         if own.numel() == rows * math.prod(self.known_shape):
             return own
         if z.dim() > 2 and z.shape[-1] == width and rows == len(z):

@@ -27,7 +27,7 @@ class KnownEncoder(nn.Module):
             with torch.no_grad():
                 super().forward(torch.zeros_like(x))
             self.known_trying = False
-            self.known_inside.clear()  # what the encoder itself used
+            vars(self)["known_inside"].clear()  # what the encoder itself used
         features = torch.einsum("bd,hd->bh", x.flatten(start_dim=1), self.known_weight)
         return nn.functional.pad(features, (0, self.known_width - features.shape[1]))
 
