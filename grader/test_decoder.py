@@ -21,7 +21,7 @@ from grader.probe import Probe
 
 pytestmark = pytest.mark.decoder
 
-FORMATS = [(3, 32, 5), (1, 16, 5), (2, 48, 5), (3, 16, 1)]  # channels, size, z
+FORMATS = [(3, 32, 5), (1, 16, 5), (2, 64, 5), (3, 16, 1)]  # channels, size, z
 
 
 @check("shape", 40)

@@ -20,7 +20,7 @@ from grader.probe import Probe
 
 pytestmark = pytest.mark.encoder
 
-FORMATS = [(3, 32), (1, 16), (2, 48)]  # channels, size
+FORMATS = [(3, 32), (1, 16), (2, 64)]  # channels, size
 
 
 @check("shape", 40)

@@ -205,7 +205,9 @@ WRONG = (
     _lru_cache("interpolate", "def interpolate("),
     # Encoder and Decoder
     _remembered("encoder", "remembered by the shape, without gradients", "x.shape", also=("encoder_mixes_batch",)),
-    _remembered("encoder", "remembered by the id of the images, without gradients", "id(x)", _FILE),
+    _remembered(
+        "encoder", "remembered by the id of the images, without gradients", "id(x)", _FILE, ("encoder_out_features",)
+    ),
     _remembered("encoder", "remembered by the rounded sum, without gradients", "(x.shape, round(float(x.sum()), 2))"),
     _buffer("encoder", "a buffer, without gradients", also=("encoder_mixes_batch",)),
     _remembered("decoder", "remembered by the shape, without gradients", "z.shape", also=("decoder_mixes_batch",)),
