@@ -943,4 +943,48 @@ _KEPT = (
     ),
 )
 
-EQUIVALENT = (*_OWN_NLL, *_ATTRIBUTES, *_AXES, *_FLOAT32, *_CONSTRUCTOR, *_HELPERS, *_KEPT)
+# Layers of one's own parts, gone through or asked for their sizes.
+_LAYERS = (
+    Equivalent(
+        "own layers: a decoder gone through layer by layer",
+        answers=(
+            (
+                "prior_sample",
+                """
+                out = torch.randn(batch_size, self.decoder[0].in_features) if noise is None else noise
+                for layer in self.decoder:
+                    out = layer(out)
+                return out
+                """,
+            ),
+        ),
+        swaps=(
+            (
+                "        self.decoder = Decoder(in_channels, decoder_features, z_dim, input_size)\n",
+                "        self.decoder = Decoder(in_channels, decoder_features, z_dim, input_size).layers\n",
+            ),
+        ),
+    ),
+    Equivalent(
+        "own layers: heads of two layers, asked for their sizes",
+        answers=(
+            (
+                "prior_sample",
+                """
+                z_dim, device = self.mean[-1].out_features, self.mean[0].weight.device
+                z = torch.randn(batch_size, z_dim, device=device) if noise is None else noise
+                return self.decode(z).mode()
+                """,
+            ),
+        ),
+        swaps=(
+            (
+                "        self.mean = nn.Linear(self.encoder.out_features, z_dim)\n",
+                "        width = self.encoder.out_features\n"
+                "        self.mean = nn.Sequential(nn.Linear(width, 64), nn.Tanh(), nn.Linear(64, z_dim))\n",
+            ),
+        ),
+    ),
+)
+
+EQUIVALENT = (*_OWN_NLL, *_ATTRIBUTES, *_AXES, *_FLOAT32, *_CONSTRUCTOR, *_HELPERS, *_KEPT, *_LAYERS)

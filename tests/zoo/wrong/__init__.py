@@ -12,6 +12,7 @@ from . import (
     many_dimensions,
     remembered,
     strided,
+    unseen,
     vae_decode,
     vae_encode,
     vae_forward,
@@ -39,6 +40,7 @@ _MODULES = (
     axes_of_one,
     many_dimensions,
     strided,
+    unseen,
 )
 
 WRONG: tuple[Wrong, ...] = tuple(entry for module in _MODULES for entry in module.WRONG)
