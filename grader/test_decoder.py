@@ -54,7 +54,7 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     expect_rows_independent(answer, answer.facts, "decoder")
     expect_outputs_not_remembered(answer, "decoder")
     codes = torch.stack([z[0], *changes.values()])
-    images = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=codes)["batch"]
+    images = probe("outputs", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=codes)["batch"]
     expect_shape(images, (len(codes), *answer["batch"].shape[1:]), "images")
     expect_all_matters(images[1:], images[0], list(changes), "decoder")
     expect_all_pixels_move(images)

@@ -66,7 +66,7 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
         image = draw.uniform(-1, 1, 1, 3, size, size, dtype=torch.float32)
         changes = image_changes(draw, image, tiles)
         rows = torch.stack([image[0], *changes.values()])
-        features = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": size}, x=rows)["batch"]
+        features = probe("outputs", part="encoder", sizes=LAYER_SIZES | {"input_size": size}, x=rows)["batch"]
         if features.dim() == 0 or len(features) != len(rows):
             fail(f"features for each of {len(rows)} images", f"shape {tuple(features.shape)}")
         expect_all_matters(features[1:], features[0], list(changes), "encoder")

@@ -54,7 +54,7 @@ def does_nothing(function: Any) -> bool:
 
 
 def _is_untouched(error: Exception, module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> bool:
-    if probe == "layers":
+    if probe in ("layers", "outputs"):
         return _is_untouched_part(getattr(module, arguments["part"].capitalize(), None), error)
     if probe in _TRAINING:
         return _is_untouched_in_training(module, error)

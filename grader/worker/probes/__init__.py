@@ -9,6 +9,7 @@ PROBES: dict[str, Callable[..., Found]] = {
     "distribution": distribution.call,
     "distribution_remembered": distribution.remembered,
     "layers": layers.call,
+    "outputs": layers.outputs,
     "encode": model.encode,
     "decode": model.decode,
     "prior_sample": model.prior_sample,

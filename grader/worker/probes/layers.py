@@ -45,6 +45,28 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor, **others
     return attempts[0]
 
 
+def outputs(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found:
+    """Run a part in eval mode on x, and nothing else; return `batch`.
+
+    Where a row has the output of the first one, units may be dead by chance: then up to four models are built.
+    """
+    for _ in range(_INITIALISATIONS):
+        module = getattr(build(submission, sizes), part, None)
+        if not isinstance(module, nn.Module):
+            raise MissingName(f"the model has no module `{part}`")
+        with torch.no_grad():
+            batch = need_tensor(module.eval()(x), f"{part}()")
+        if batch.dim() and len(batch) == len(x) and bool(_differ(batch).all()):
+            break
+    return Found({"batch": batch})
+
+
+def _differ(batch: Tensor) -> Tensor:
+    """Return for each row but the first whether it differs from that one."""
+    rows = batch.reshape(len(batch), -1)
+    return (rows[1:] != rows[:1]).any(dim=1)
+
+
 def _is_alive(found: Found) -> bool:
     """Whether outputs differ from row to row, and a gradient reaches every parameter."""
     batch = found.tensors["batch"]
