@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from grader.judge.check import fail
+from grader.judge.expect import ONLY_CONTIGUOUS
 from grader.judge.misconceptions import by_id
 from grader.judge.results import Kind
 from grader.judge.tasks import BY_ID
@@ -16,7 +17,6 @@ from grader.sandbox.failure import Failure, WorkerFailed
 from grader.session import NoWorker, Session, probe_seed
 
 _FLOAT64 = "this works in float32 and fails in float64: give each tensor that you make the dtype of an input"
-_STRIDED = "this works for contiguous tensors; these are strided, as a transpose is: reshape() takes them, view() not"
 
 # Arguments of probes that are arguments of the student's code, or parameters of the distribution it is called on.
 _OF_THE_STUDENT = ("mean", "logvar", "sample", "noise", "x", "z", "z_1", "z_2")
@@ -89,7 +89,7 @@ class Probe:
                     raise WorkerFailed(replace(failure, hint=_FLOAT64))
                 return answer
         if arguments.get("strided") and self._another_way(name, arguments | {"strided": False}):
-            raise WorkerFailed(replace(failure, hint=_STRIDED))
+            raise WorkerFailed(replace(failure, hint=ONLY_CONTIGUOUS))
         raise WorkerFailed(failure)
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Answer:

@@ -40,9 +40,10 @@ ONLY_THESE = "others came out right: does it depend on how many there are, or ho
 ONLY_EXTREMES = "moderate means and variances came out right: is anything clamped or added (an epsilon) on the way?"
 ONLY_FEW = "few dimensions came out right: does a product over all of them overflow or underflow on the way?"
 ONLY_SMALL_BATCHES = "small numbers of rows came out right: are some left out, or treated apart, when there are many?"
-ONLY_LONGER_AXES = "longer axes came out right: is an axis of length 1 dropped, by squeeze() or by a test of lengths?"
+ONLY_LONGER_AXES = "longer axes came out right: is an axis of length 1 lost on the way, for example by squeeze()?"
 ONLY_CONTIGUOUS = (
-    "contiguous tensors came out right, these are strided as a transpose is: reshape() takes them, view() not"
+    "the same works with contiguous tensors; these are strided, like a transposed tensor: "
+    "is view() used where reshape() is needed?"
 )
 
 
@@ -92,7 +93,7 @@ def expect_close(
     *,
     unit: float,
     size: Tensor | None = None,
-    known: Sequence[tuple[Misconception, Tensor]] = (),
+    known: Known = (),
     hint: str = "",
     otherwise: Misconception | None = None,
     explain: Callable[[], Misconception | None] = lambda: None,
@@ -158,7 +159,7 @@ def expect_repeated(
     *,
     unit: float,
     size: Tensor | None = None,
-    known: Sequence[tuple[Misconception, Tensor]] = (),
+    known: Known = (),
     hint: str = "",
 ) -> None:
     """Demand the same values from `value_0` and `value_1`, two calls on one object.

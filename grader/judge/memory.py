@@ -9,11 +9,12 @@ from torch import Tensor
 from .expect import Answers, expect_close
 
 _ALONE = "a single call came out right"
+_OVERWRITTEN = f"{_ALONE}, but this result changed when the method was called again: is a buffer used for two results?"
 _HINTS = {
-    "first": f"{_ALONE}, but this result changed when the method was called again: is a buffer used for two results?",
+    "first": _OVERWRITTEN,
     "changed": f"{_ALONE}, but not after other numbers were written into the same tensors: is an earlier result kept?",
     "fresh": f"{_ALONE}, but not for other tensors of the same shape: is an earlier result kept, and by which key?",
-    "kept": f"{_ALONE}, but this result changed when the method was called again: is a buffer used for two results?",
+    "kept": _OVERWRITTEN,
     "argument": f"{_ALONE}, but not when one object is asked twice, with two arguments: is an earlier result kept?",
 }
 

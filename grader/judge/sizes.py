@@ -14,6 +14,10 @@ from torch import Tensor
 _LOG_2_PI = math.log(2 * math.pi)
 
 
+def _or_exact(size: Tensor | None, value: Tensor) -> Tensor:
+    return value.abs() if size is None else size
+
+
 def exp(logarithm: Float64[Tensor, "*shape"], size: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
     """Return the size of exp(logarithm): an error of the logarithm is a relative error of the result."""
     return logarithm.exp() * (1 + size)
@@ -27,8 +31,8 @@ def sample(
     logvar_size: Float64[Tensor, "*shape"] | None = None,
 ) -> Float64[Tensor, "*shape"]:
     """Return the size of mean + std noise."""
-    of_mean = mean.abs() if mean_size is None else mean_size
-    of_logvar = logvar.abs() if logvar_size is None else logvar_size
+    of_mean = _or_exact(mean_size, mean)
+    of_logvar = _or_exact(logvar_size, logvar)
     return of_mean + exp(0.5 * logvar, 0.5 * of_logvar) * noise.abs()
 
 
@@ -39,8 +43,8 @@ def kl(
     logvar_size: Float64[Tensor, "B z"] | None = None,
 ) -> Float64[Tensor, " B"]:
     """Return the size of 1/2 sum(mean^2 + var - 1 - logvar)."""
-    of_mean = mean.abs() if mean_size is None else mean_size
-    of_logvar = logvar.abs() if logvar_size is None else logvar_size
+    of_mean = _or_exact(mean_size, mean)
+    of_logvar = _or_exact(logvar_size, logvar)
     return 0.5 * (of_mean * mean.abs() + exp(logvar, of_logvar) + 1 + of_logvar).sum(dim=1)
 
 
@@ -56,7 +60,7 @@ def nll(
     An error of the mean enters multiplied by the distance; an exact one may be squared before it is subtracted.
     """
     var, distance = logvar.exp(), (point - mean).abs()
-    of_distance = point.abs() + (mean.abs() if mean_size is None else mean_size)
+    of_distance = point.abs() + _or_exact(mean_size, mean)
     square = distance**2 * (1 + logvar.abs()) + distance * of_distance
     return 0.5 * (_LOG_2_PI + logvar.abs() + square / var).sum(dim=tuple(dims))
 
