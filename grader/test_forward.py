@@ -9,7 +9,6 @@ from grader.judge import oracles, sizes
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
-    MANY_ROWS,
     ONLY_EXTREMES,
     ONLY_FEW,
     ONLY_LONGER_AXES,
@@ -29,6 +28,7 @@ from grader.judge.known import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_forward
 from grader.judge.normality import expect_standard_normal
+from grader.judge.strategies import MANY_ROWS
 from grader.probe import Probe
 
 pytestmark = pytest.mark.forward

@@ -6,7 +6,6 @@ import torch
 from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
-    MANY_ROWS,
     ONLY_CONTIGUOUS,
     ONLY_LONGER_AXES,
     expect_close,
@@ -21,6 +20,7 @@ from grader.judge.expect import (
 from grader.judge.known import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_interpolate
+from grader.judge.strategies import MANY_ROWS
 from grader.probe import Probe
 
 pytestmark = pytest.mark.interpolate

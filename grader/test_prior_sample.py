@@ -6,7 +6,6 @@ import torch
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
-    MANY_ROWS,
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
     expect_close,
@@ -22,6 +21,7 @@ from grader.judge.known import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id, wrong_prior_sample
 from grader.judge.normality import expect_standard_normal
+from grader.judge.strategies import MANY_ROWS
 from grader.probe import Probe
 
 pytestmark = pytest.mark.prior_sample

@@ -31,8 +31,6 @@ def expect_shape(actual: Tensor, shape: Sequence[int], what: str, hint: str = ""
         fail(f"{what} of shape {_shape(shape)}", f"shape {_shape(actual.shape)}", hint=hint)
 
 
-MANY_ROWS = 131  # a prime number above common sizes of chunks
-
 Known = Sequence[tuple[Misconception, Tensor]]
 
 ONLY_IN_FLOAT32 = "float64 came out right: which step works in a lower precision, or makes tensors of another dtype?"

@@ -40,6 +40,7 @@ class Parameters:
         return mean, single(logvar).clamp(-30.0, 20.0)
 
 
+MANY_ROWS = 131  # a prime number above common sizes of chunks
 EXTREMES = (  # close to the prior, narrow, wide and far: where a clamp or an epsilon shows, in every grading
     Parameters((4, 3), mean_scale=0.01, logvar_scale=0.01, logvar_shift=0.0),
     Parameters((4, 3), mean_scale=0.3, logvar_scale=1.0, logvar_shift=-25.0),

@@ -51,14 +51,19 @@ def outputs(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Fo
     Where a row has the output of the first one, units may be dead by chance: then up to four models are built.
     """
     for _ in range(_INITIALISATIONS):
-        module = getattr(build(submission, sizes), part, None)
-        if not isinstance(module, nn.Module):
-            raise MissingName(f"the model has no module `{part}`")
+        module = _part(build(submission, sizes), part)
         with torch.no_grad():
             batch = need_tensor(module.eval()(x), f"{part}()")
         if batch.dim() and len(batch) == len(x) and bool(_differ(batch).all()):
             break
     return Found({"batch": batch})
+
+
+def _part(model: nn.Module, part: str) -> nn.Module:
+    module = getattr(model, part, None)
+    if not isinstance(module, nn.Module):
+        raise MissingName(f"the model has no module `{part}`")
+    return module
 
 
 def _differ(batch: Tensor) -> Tensor:
@@ -76,9 +81,7 @@ def _is_alive(found: Found) -> bool:
 
 def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor, others: dict[str, Tensor]) -> Found:
     model = build(submission, sizes)
-    module = getattr(model, part, None)
-    if not isinstance(module, nn.Module):
-        raise MissingName(f"the model has no module `{part}`")
+    module = _part(model, part)
     known = {id(p) for p in model.parameters()}  # before any call: what a call makes is too late for an optimizer
     outputs: dict[str, Tensor] = {}
     before, left = snapshot({"x": x}), []
