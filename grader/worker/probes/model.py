@@ -226,16 +226,25 @@ def remembered(
     return Found(in_turn(ask, sets_of(inputs)))
 
 
+# What goes by position, as in the other probes: somebody may have given an argument another name.
+_POSITIONAL = {
+    "encode": ("x",),
+    "decode": ("z",),
+    "prior_sample": ("batch_size",),
+    "forward": ("x", "noise"),
+    "log_likelihood": ("x",),
+    "interpolate": ("z_1", "z_2", "n_samples"),
+}
+
+
 def _asked(submission: Submission, model: Any, task: str, arguments: dict[str, Any]) -> dict[str, Tensor]:
-    """Return what the method of a task answers, by name; arguments go by position, as in the contract."""
+    """Return what the method of a task answers, by name."""
+    positional = [arguments[name] for name in _POSITIONAL[task]]
+    named = {name: value for name, value in arguments.items() if name not in _POSITIONAL[task]}
     if task == "interpolate":
-        codes = (arguments["z_1"], arguments["z_2"])
-        return {
-            "value": need_tensor(submission.find("interpolate")(model, *codes, arguments["n_samples"]), "interpolate()")
-        }
+        return {"value": need_tensor(submission.find("interpolate")(model, *positional), "interpolate()")}
     name = "sample" if task == "prior_sample" else task
-    first = {"prior_sample": "batch_size", "decode": "z"}.get(task, "x")
-    answer = method(model, "VAE", name)(arguments.pop(first), **arguments)
+    answer = method(model, "VAE", name)(*positional, **named)
     if task in ("encode", "decode"):
         return {each: _attribute(answer, each, f"{task}()") for each in ("mean", "logvar")}
     if task == "forward":

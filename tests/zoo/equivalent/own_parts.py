@@ -918,6 +918,29 @@ _HELPERS = (
     ),
 )
 
+# An argument under another name: it is handed over by position.
+_NAMES = (
+    Equivalent(
+        "own names: the noise of forward is called eps",
+        answers=(
+            (
+                "forward",
+                """
+                q = self.encode(x)
+                p = self.decode(q.sample(eps))
+                return p.mode(), p.nll(x), q.kl()
+                """,
+            ),
+        ),
+        swaps=(
+            (
+                'self, x: Float[Tensor, "B C S S"], noise: Float[Tensor, "B z"] | None = None',
+                'self, x: Float[Tensor, "B C S S"], eps: Float[Tensor, "B z"] | None = None',
+            ),
+        ),
+    ),
+)
+
 # A distribution never changes: what was computed once for an object stays right for it.
 _KEPT = (
     Equivalent(
@@ -987,4 +1010,4 @@ _LAYERS = (
     ),
 )
 
-EQUIVALENT = (*_OWN_NLL, *_ATTRIBUTES, *_AXES, *_FLOAT32, *_CONSTRUCTOR, *_HELPERS, *_KEPT, *_LAYERS)
+EQUIVALENT = (*_OWN_NLL, *_ATTRIBUTES, *_AXES, *_FLOAT32, *_CONSTRUCTOR, *_HELPERS, *_KEPT, *_LAYERS, *_NAMES)
