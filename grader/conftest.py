@@ -9,7 +9,7 @@ from grader.judge.offering import OfferingError, load
 from grader.judge.tasks import TASKS
 from grader.plugin import DEFAULT_SUBMISSION
 from grader.probe import Probe
-from grader.sandbox.submission import NoSubmission
+from grader.sandbox.archives import NoSubmission
 from grader.sandbox.zygote import SandboxError
 from grader.session import Session
 
@@ -43,7 +43,8 @@ def begin(config: pytest.Config) -> None:
                 session.prepare(task.id)
     except (NoSubmission, OfferingError, SandboxError) as error:
         raise pytest.UsageError(str(error)) from None
-    grading = Grading(config, session, shown=given or DEFAULT_SUBMISSION)
+    shown = ": ".join(name for name in (given or DEFAULT_SUBMISSION, session.file.took) if name)
+    grading = Grading(config, session, shown)
     config.stash[_GRADING] = grading
     config.pluginmanager.register(grading, "vae-grading")
 

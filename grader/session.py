@@ -52,7 +52,7 @@ class Session:
     """Grades one submission.
 
     Args:
-        submission: The file.
+        submission: The file, or a folder or an archive that holds it.
         offering: Points and limits.
         seed: What all inputs are drawn from.
         sandbox: A name of `grader.sandbox.names.SANDBOXES`.
@@ -60,7 +60,7 @@ class Session:
         lanes: How many sandboxes work at the same time: with 2, `training` has one of its own.
 
     Raises:
-        NoSubmission: There is no regular file to grade.
+        NoSubmission: There is nothing to grade.
         SandboxError: The sandbox asked for does not work here.
     """
 

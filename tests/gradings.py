@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,22 @@ def _file(content: str | bytes | Path) -> Callable[[Path], Path]:
     return make
 
 
+def _reference() -> str:
+    return REFERENCE.read_text(encoding="utf-8").replace("σ", "s")
+
+
+def _zipped(name: str) -> Callable[[Path], Path]:
+    """Return a maker of archives that hold the reference under a name."""
+
+    def make(folder: Path) -> Path:
+        path = folder / "hw3.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(REFERENCE, name)
+        return path
+
+    return make
+
+
 PYTEST = ["pytest", "grader/", "--submission={file}"]
 COUNTED = ["tests.count_workers", *PYTEST[1:]]
 GRADE = ["grader", "grade", "{file}"]
@@ -81,12 +98,19 @@ RUNS: dict[str, tuple[list[str], Callable[[Path], Path]]] = {
     "wrong kl": (GRADE, _file(wrong_kl())),
     "wrong kl alone": ([*COUNTED, "-m", "kl", "--junitxml={file}.xml"], _file(wrong_kl())),
     "skeleton": (["pytest", "grader/"], _file(SKELETON)),
-    "no python": ([*GRADE, "--seed=5"], _file(b"\xffThis is my homework.\n\0")),
+    "no python": ([*GRADE, "--seed=5"], _file("This is my homework.\n")),
     "empty": (PYTEST, _file("")),
     "no fork": ([*GRADE, "--no-fork", "-m", "mode or kl"], _file(REFERENCE)),
     "in process": ([*PYTEST, "--in-process", "-m", "kl"], _file(wrong_kl())),
     "missing": (GRADE, lambda folder: folder / "absent.py"),
     "folder": (PYTEST, lambda folder: folder),
+    "zip": ([*GRADE, "-m", "mode"], _zipped("VAE_Model.py")),
+    "zip, another name": ([*GRADE, "-m", "mode"], _zipped("hw3\\vae_model.py")),
+    "Latin-1": ([*GRADE, "-m", "mode or kl"], _file(f"# coding: latin-1\n# für\n{_reference()}".encode("latin-1"))),
+    "Latin-1, not said": (PYTEST, _file("NAME = 'Jürgen'\n".encode("latin-1"))),
+    "no text": (GRADE, _file(b"\xffThis is my homework.\n\0")),
+    "notebook": (GRADE, _file(b'{"cells": [{"execution_count": null}], "nbformat": 4}')),
+    "zip called .py": (PYTEST, lambda folder: _zipped("VAE_Model.py")(folder).rename(folder / "VAE_Model.py")),
     "too large": (GRADE, _file(b"#" * (1 << 20) + b"\n")),
     "no such sandbox": ([*PYTEST, "--sandbox=castle"], _file(REFERENCE)),
     "no such data": ([*PYTEST, "--data=nowhere", "-m", "training"], _file(REFERENCE)),

@@ -56,6 +56,11 @@ def test_a_plain_folder_tells_names_only() -> None:
     [
         ("doejane_1234_98765_VAE_Model.py", "1234"),
         ("doejane_LATE_1234_98765_VAE_Model.py", "1234"),
+        ("doejane_late_1234_98765_vae_model.py", "1234"),
+        ("doejane Late_1234_98765_VAE_Model.py", "1234"),
+        ("late_1234_98765_VAE_Model.py", "1234"),
+        ("doejane_1234_98765_VAE_Model-1 (1).PY", "1234"),
+        ("doejane_1234_vae_model (1).py", "1234"),
         ("doejane_1234_98765_VAE_Model-1.py", "1234"),
         ("doejane_1234_98765_my homework.zip", "1234"),
         ("doejane_1234_VAE_Model.py", "1234"),
@@ -70,10 +75,18 @@ def test_names_of_a_canvas_export_hold_an_id(name: str, student: str) -> None:
 
 
 def test_a_canvas_export_tells_the_number_lateness_and_resubmissions() -> None:
-    first, again = owner("doejane_1234_98765_VAE_Model.py"), owner("doejane_LATE_1234_98766_VAE_Model-2.py")
-    assert first.students == again.students == (Student("1234", system="canvas", number="1234"),)
+    first = owner("doejane_1234_98765_VAE_Model.py")
+    assert first.students == (Student("1234", system="canvas", number="1234"),)
     assert (first.attempt, first.marked_late, first.submitted) == (1, False, None)
-    assert (again.attempt, again.marked_late, again.entry) == (3, True, "doejane_LATE_1234_98766_VAE_Model-2.py")
+    for name in (
+        *("doejane_LATE_1234_98766_VAE_Model-2.py", "doejane_late_1234_98766_vae_model-2.PY"),
+        *("doejane LATE_1234_98766_VAE_Model-2 (1).py", "doejane_Late_1234_98766_hw-2.ZIP"),
+    ):
+        again = owner(name)
+        assert again.students == first.students
+        assert (again.attempt, again.marked_late, again.entry) == (3, True, name)
+    downloaded_twice = owner("doejane_1234_98765_VAE_Model (1).py")
+    assert (downloaded_twice.attempt, downloaded_twice.marked_late) == (1, False)
 
 
 @pytest.mark.parametrize(
@@ -83,12 +96,19 @@ def test_a_canvas_export_tells_the_number_lateness_and_resubmissions() -> None:
         "Jane O'Doe_1234_assignsubmission_file",
         "Jane O'Doe_1234_assignsubmission_file_VAE_Model.py",
         "Jane O'Doe_1234_assignsubmission_onlinetext_",
+        "Jane O'Doe_1234_ASSIGNSUBMISSION_FILE_vae_model.PY",
+        "Jane O'Doe_1234_assignsubmission_file (1)",
     ],
 )
 def test_names_of_a_moodle_export_hold_the_student_and_the_participants_number(name: str) -> None:
     found = owner(name)
     assert found.students == (Student("1234", "Jane O'Doe", system="moodle", number="1234"),)
     assert found.submission == "Jane O'Doe_1234", "the number alone tells nobody who it is"
+
+
+def test_a_name_in_a_moodle_export_may_hold_anything() -> None:
+    found = owner("Group_7-Jane_Doe_2_1234_assignsubmission_file_hw_3.zip")
+    assert (found.students[0].name, found.students[0].id) == ("Group_7-Jane_Doe_2", "1234")
 
 
 def test_numbers_that_two_names_share_are_no_ids() -> None:

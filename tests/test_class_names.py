@@ -20,6 +20,7 @@ ANY = st.text(max_size=60)
         ("alice.tar.gz", "alice"),
         ("alice.TGZ", "alice"),
         ("a.b.py", "a.b"),
+        ("alice.py.txt", "alice"),
         ("notes.txt", "notes"),
         ("README", "README"),
         (".py", ".py"),

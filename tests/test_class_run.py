@@ -36,12 +36,12 @@ GRADES = {  # submission -> score, status
     "Zoë": ("12", "graded"),
     "_cmd": ("0", "graded"),
     "alice": ("12", "graded"),
-    "bomb": ("0", "VAE_Model.py is larger than 1,048,576 bytes"),
+    "bomb": ("0", "the file is larger than 1,048,576 bytes: hand in the code alone"),
     "bob": ("0", "graded"),
-    "empty": ("0", "no VAE_Model.py in this folder"),
+    "empty": ("0", "no VAE_Model.py in this folder, which is empty: hand in one VAE_Model.py"),
     "exits": ("0", "graded"),
     "kl": ("4", "graded"),
-    "notes": ("0", "neither a .py file nor a folder, a .zip or a .tar.gz"),
+    "notes": ("0", "neither a .py file nor a folder, a .zip or a .tar.gz: hand in one VAE_Model.py"),
 }
 
 

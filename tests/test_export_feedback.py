@@ -31,6 +31,7 @@ def pages(path: Path) -> dict[str, str]:
     [
         ("doejane_1234_98765_VAE_Model.py", "doejane_1234_98765_report.html"),
         ("doejane_LATE_1234_98765_VAE_Model-1.py", "doejane_LATE_1234_98765_report.html"),
+        ("doejane_late_1234_98765_VAE_Model.py", "doejane_late_1234_98765_report.html"),
         ("doejane_1234_VAE_Model.py", "doejane_1234_report.html"),
         ("müller_1234_98765_VAE_Model.zip", "müller_1234_98765_report.html"),
         ("jane.py", None),

@@ -137,6 +137,21 @@ def test_what_is_no_python_is_graded_with_nothing(runs: Callable[[str], Run]) ->
     assert "while your file was imported" in run.text
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("zip", "hw3.zip, "), ("zip, another name", "hw3.zip: hw3\\vae_model.py, ")]
+)
+def test_an_archive_is_graded_as_class_runs_do(runs: Callable[[str], Run], name: str, shown: str) -> None:
+    run = runs(name)
+    assert run.exit == 0 and shown in run.text, run.text
+
+
+def test_a_file_in_another_encoding_is_graded_as_python_reads_it(runs: Callable[[str], Run]) -> None:
+    assert runs("Latin-1").exit == 0, runs("Latin-1").text
+    unsaid = runs("Latin-1, not said")
+    assert unsaid.exit == 1 and {entry["status"] for entry in unsaid.tasks.values()} == {"crashed"}
+    assert "Save it in UTF-8" in unsaid.text
+
+
 def test_an_empty_file_lacks_everything(runs: Callable[[str], Run]) -> None:
     run = runs("empty")
     assert run.exit == 1
@@ -147,9 +162,12 @@ def test_an_empty_file_lacks_everything(runs: Callable[[str], Run]) -> None:
 
 # ## Nothing to grade
 REFUSALS = {
-    "missing": "absent.py: No such file",
-    "folder": "no regular file",
-    "too large": "at most 1,048,576",
+    "missing": "absent.py: cannot be read: No such file",
+    "folder": "no VAE_Model.py in this folder, which is empty: hand in one VAE_Model.py",
+    "too large": "VAE_Model.py: the file is larger than 1,048,576 bytes: hand in the code alone",
+    "no text": "VAE_Model.py: line 2 of the file has a null byte: save it again as text in UTF-8",
+    "notebook": "VAE_Model.py: a Jupyter notebook: put your code into one file, and hand in one VAE_Model.py",
+    "zip called .py": "VAE_Model.py: a zip archive or an office document, whatever its name says",
     "no such sandbox": "castle",
     "no such data": "nowhere",
 }

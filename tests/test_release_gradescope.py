@@ -27,7 +27,7 @@ SUBMISSIONS: dict[str, dict[str, bytes]] = {
     "no text": {"VAE_Model.py": b"\xff\xfe\0PK"},
     "empty": {"VAE_Model.py": b""},
     "missing": {},
-    "wrong name": {"vae_model_final(2).py": REFERENCE.read_bytes()},
+    "wrong name": {"vae_model_final(2).py": filled(("kl", "mode")).encode()},
     "time-out": {"VAE_Model.py": _ENDLESS},
 }
 
@@ -82,10 +82,10 @@ def test_gradescope_understands_the_results(graded: Callable[[str], dict[str, An
         ("right", 100, "100 of 100 points"),
         ("partly right", 12, "12 of 100 points"),
         ("malformed", 0, "0 of 100 points"),
-        ("no text", 0, "Nothing was graded: no UTF-8 text (byte 0). Hand in one VAE_Model.py"),
+        ("no text", 0, "Nothing was graded: text in UTF-16: save the file in UTF-8."),
         ("empty", 0, "0 of 100 points"),
-        ("missing", 0, "Nothing was graded: no VAE_Model.py in this folder. Hand in one VAE_Model.py"),
-        ("wrong name", 0, "Nothing was graded: no VAE_Model.py in this folder. Hand in one VAE_Model.py"),
+        ("missing", 0, "Nothing was graded: no VAE_Model.py in this folder, which is empty: hand in one VAE_Model.py."),
+        ("wrong name", 12, "There is no VAE_Model.py: vae_model_final(2).py was graded.\n\n12 of 100 points"),
         ("time-out", 0, "0 of 100 points"),
     ],
 )

@@ -247,14 +247,14 @@ def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
 
 
 # ## What counts as a submission
-def test_what_is_no_regular_file_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_graded_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "large.py").write_bytes(b"#" * (MAX_BYTES + 1))
     (tmp_path / "full.py").write_bytes(b"#" * MAX_BYTES)
     (tmp_path / "link.py").symlink_to(tmp_path / "full.py")
     os.mkfifo(tmp_path / "pipe.py")
-    refused = {"absent.py": "No such file", "copy": "no regular file", "large.py": "at most 1,048,576"}
-    refused |= {"link.py": "symbolic link", "pipe.py": "no regular file"}
+    refused = {"absent.py": "No such file", "copy": "folder, which is empty", "large.py": "larger than 1,048,576"}
+    refused |= {"link.py": "symbolic link", "pipe.py": "not a regular file"}
     for name, words in refused.items():
         with pytest.raises(NoSubmission, match=words) as refusal:
             take(tmp_path / name, tmp_path / "copy")

@@ -13,6 +13,7 @@ from grader.judge.offering import OfferingError
 from grader.report.tables import TableError
 from grader.sandbox.names import SANDBOXES
 
+from .resume import LOCK
 from .settings import Unusable, settings
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _locked(out: Path) -> Iterator[None]:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("w")
+        lock = (out / LOCK).open("w")
     except OSError as error:
         raise Unusable(f"{out}: {error.strerror}; give a folder for the results with --out") from None
     with lock:

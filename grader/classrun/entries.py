@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.report.submissions import HandedIn
-from grader.report.text import harmless, shortened
+from grader.report.text import shortened
+from grader.sandbox.archives import NoSubmission, is_clutter
+from grader.sandbox.submission import read
 
 from . import exports, names
-from .archives import Refused, is_clutter
-from .reading import read
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def collect(entries: Sequence[Path], owners: Sequence[HandedIn], reserved: Itera
 
 def _submission(name: str, entry: Path, owner: HandedIn) -> Submission:
     try:
-        content = read(entry)
-    except Refused as refused:
-        problem = shortened(harmless(" ".join(str(refused).split())), lines=1)
+        content, took = read(entry)
+    except NoSubmission as refused:
+        problem = shortened(str(refused), lines=1, width=300)
         return Submission(name, None, problem, handed_in=replace(owner, submission=name, problem=problem))
     sha256 = hashlib.sha256(content).hexdigest()
-    return Submission(name, content, sha256=sha256, handed_in=replace(owner, submission=name))
+    return Submission(name, content, sha256=sha256, handed_in=replace(owner, submission=name, took=took))

@@ -8,17 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from grader.report.gradebooks.feedback import CANVAS
 from grader.report.submissions import Student
 
 GRADESCOPE = "submission_metadata.yml"
 
-# lastnamefirst_[LATE_]student_submission_file: what Canvas puts into the zip of all submissions.
-_CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>\d+_.+|VAE_Model.*)", re.DOTALL)
 # Full name_participant_assignsubmission_file[_]: a folder, or with the file's name behind it, of Moodle's zip.
-_MOODLE = re.compile(r"(?P<name>[^_]+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_.*)?", re.DOTALL)
+_MOODLE = re.compile(
+    r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:[_ ].*)?", re.DOTALL | re.IGNORECASE
+)
+# VAE_Model-1.py: the second attempt. A browser's (1) says nothing of attempts.
 _RESUBMITTED = re.compile(
-    r".*-(\d{1,4})(?:\.py|\.zip|\.tar\.gz|\.tgz)?", re.DOTALL
-)  # VAE_Model-1.py: the second attempt
+    r".*-(\d{1,4})(?: ?\(\d+\))?(?:\.py|\.py\.txt|\.zip|\.tar\.gz|\.tgz)?", re.DOTALL | re.IGNORECASE
+)
 
 
 class ExportError(ValueError):
@@ -58,7 +60,8 @@ def _moodle(name: str) -> Told | None:
 
 def _canvas(names: Sequence[str]) -> dict[str, Told]:
     """Leave out the names whose number two students share: then the numbers are no ids."""
-    found = {name: match for name in names if (match := _CANVAS.fullmatch(name))}
+    matches = {name: CANVAS.fullmatch(name) for name in names}
+    found = {name: match for name, match in matches.items() if match and _is_of_canvas(match)}
     owners: dict[str, set[str]] = defaultdict(set)
     for match in found.values():
         owners[match["id"]].add(match["name"])
@@ -70,6 +73,11 @@ def _canvas(names: Sequence[str]) -> dict[str, Told]:
             student = Student(match["id"], system="canvas", number=match["id"])
             told[name] = Told((student,), attempt=attempt, marked_late=match["late"] is not None)
     return told
+
+
+def _is_of_canvas(match: re.Match[str]) -> bool:
+    """Whether a name has both numbers, or the one and the name of the file that is asked for."""
+    return bool(match["number"] or re.match("vae.?model", match["file"], re.IGNORECASE))
 
 
 def read_gradescope(folder: Path) -> dict[str, Told]:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-_ENDINGS = (".tar.gz", ".tgz", ".zip", ".py")
+_ENDINGS = (".tar.gz", ".tgz", ".zip", ".py", ".py.txt")
 _LONGEST = 120  # bytes: file systems allow 255, and a path has more than one name
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows opens these as devices
 

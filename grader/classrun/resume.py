@@ -11,7 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from grader import seeds
+from grader.report import submissions
+
+from . import gradebook
+
 RESULTS = "results.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,15 @@ def kept(out: Path) -> dict[Stamp, dict[str, Any]]:
         if stamp := stamp_of(results):
             found[stamp] = results
     return found
+
+
+def is_output(folder: Path) -> bool:
+    """Whether a folder is one that a class run wrote, however far it came: known by two of the files that it makes."""
+    try:
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else set()
+    except OSError:
+        return False
+    return names == {LOCK} or len(names & {LOCK, seeds.FILE_NAME, submissions.FILE_NAME, gradebook.FILE_NAME}) > 1
 
 
 def strangers(out: Path, names: set[str]) -> list[str]:

@@ -105,10 +105,16 @@ def read(settings: Settings) -> list[Submission]:
         entries = listing(settings.folder, settings.out)
     except OSError as error:
         raise Unusable(f"{settings.folder}: {error.strerror}; give the folder of the submissions") from None
+    outputs = [entry for entry in entries if resume.is_output(entry)]
+    entries = [entry for entry in entries if entry not in outputs]
     if not entries:
         raise Unusable(f"{settings.folder} holds no submissions")
     metadata = exports.read_gradescope(settings.folder)
-    return collect(entries, owners(entries, settings.roster, metadata), RESERVED)
+    submissions = collect(entries, owners(entries, settings.roster, metadata), RESERVED)
+    took = [f"{s.name}: took {s.handed_in.took}" for s in submissions if s.handed_in and s.handed_in.took]
+    left_out = [f"{entry}: left out, as a class run wrote it" for entry in outputs]
+    print(*left_out, *took, sep="\n", end="\n" if left_out or took else "", file=sys.stderr)
+    return submissions
 
 
 def write_listing(settings: Settings, submissions: Sequence[Submission]) -> str:

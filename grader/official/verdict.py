@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from grader import seeds
-from grader.classrun.archives import FILE_NAME, Refused
-from grader.classrun.reading import read
 from grader.judge.offering import Offering, load
 from grader.judge.results import CheckResult, Result, Status, TaskResult
 from grader.report import gradescope
-from grader.report.text import harmless, shortened
+from grader.report.text import shortened
+from grader.sandbox.archives import FILE_NAME, NoSubmission
+from grader.sandbox.submission import read
 
 from .run import GraderFailed, grade
 
@@ -47,7 +47,7 @@ def judge(
     """Grade a submission officially; never raises. What instructors want to know of a failure is printed.
 
     Args:
-        submission: A file, or a folder with one VAE_Model.py in it.
+        submission: A file, or a folder or an archive with one VAE_Model.py in it.
         secret: Of the offering; None for the public seed.
         sandbox: How the submission is kept apart.
         lanes: Sandboxes at work at the same time.
@@ -60,16 +60,16 @@ def judge(
 
     try:
         patience = load().limits["submission_wall_s"] + _GRACE_S if seconds is None else seconds
-        content = read(submission)
+        content, took = read(submission)
         seed = PUBLIC_SEED if secret is None else seeds.official_seed(secret, content)
         with tempfile.TemporaryDirectory(prefix="vae-grader-official-") as folder:
             file = Path(folder) / FILE_NAME
             file.write_bytes(content)
             results = Path(folder) / "results.json"
             graded = grade(file, results, seed=seed, sandbox=sandbox, lanes=lanes, seconds=patience)
-    except Refused as reason:
-        said = shortened(harmless(" ".join(str(reason).split())), lines=1)  # may hold names that a student gave
-        return nothing(f"Nothing was graded: {said}. Hand in one {FILE_NAME}, and none beside it.", "failed", True)
+    except NoSubmission as reason:
+        said = shortened(str(reason), lines=1, width=300)
+        return nothing(f"Nothing was graded: {said}.", "failed", True)
     except GraderFailed as failure:
         print(f"no verdict: {failure}", flush=True)
         if failure.in_time:
@@ -81,10 +81,10 @@ def judge(
     if graded.results["extra_data"]["max_score"] != sum(load().points.values()):
         print("no verdict: checks are missing; install the grader anew", flush=True)
         return nothing(FAILED, "crashed", sound=False)
-    if graded.flawed:
-        before = graded.results.get("output", "")
-        return Verdict({**graded.results, "output": f"{_FLAWED}\n\n{before}"}, sound=False, notice=_FLAWED)
-    return Verdict(graded.results)
+    notice = _FLAWED if graded.flawed else ""
+    took = f"There is no {FILE_NAME}: {took} was graded." if took else ""
+    said = "\n\n".join(part for part in (notice, took, graded.results.get("output", "")) if part)
+    return Verdict({**graded.results, "output": said}, not graded.flawed, notice)
 
 
 def ungraded(message: str, status: Status, sound: bool, sandbox: str = "none", seconds: float = 0.0) -> Verdict:

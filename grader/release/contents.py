@@ -27,10 +27,7 @@ _GRADER = (
     *("grader/report/gradebooks/__init__.py", "grader/report/gradebooks/grade.py"),  # two decimals, for pytest's JUnit
 )
 # What grades in place of an instructor: one submission, with an official seed, where a platform asks for it.
-_OFFICIAL = (
-    *("grader/seeds.py", "grader/official/__init__.py", "grader/official/run.py", "grader/official/verdict.py"),
-    *("grader/classrun/__init__.py", "grader/classrun/archives.py", "grader/classrun/reading.py"),
-)
+_OFFICIAL = ("grader/seeds.py", *(f"grader/official/{name}.py" for name in ("__init__", "run", "verdict")))
 _ON_GRADESCOPE = tuple(f"grader/official/{name}.py" for name in ("gradescope", "ready", "container"))
 _ON_CLASSROOM = ("grader/official/classroom.py", *(f"grader/report/{n}.py" for n in ("classroom", "entry", "reading")))
 

@@ -43,6 +43,7 @@ class HandedIn:
         submitted: When; None if unknown.
         attempt: Its number among those of the same student; None if unknown.
         marked_late: Whether the name of a file from Canvas says so.
+        took: The file that was graded, of a folder or an archive, where it is not called VAE_Model.py; else empty.
     """
 
     entry: str
@@ -52,6 +53,7 @@ class HandedIn:
     submitted: datetime | None = None
     attempt: int | None = None
     marked_late: bool = False
+    took: str = ""
 
 
 @dataclass(frozen=True)

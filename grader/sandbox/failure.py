@@ -17,6 +17,7 @@ COSTLY_MEMORY = (
     "often costs this much: which of your tensors is the largest?"
 )
 CALLED_WRONGLY = "print the shapes of the arguments before this line: is each as the docstring of that function says?"
+NOT_UTF8 = "this line is not in UTF-8: which encoding does your editor show for the file? Save it in UTF-8"
 RETURNED_NONE = "a function that this line calls returned None: is a `return` missing in it?"
 
 Status = Literal["failed", "not attempted", "crashed", "timed out", "out of memory"]
@@ -103,6 +104,8 @@ def _hint(error: dict[str, Any], message: str) -> str:
     owner, attribute = (str(error.get(key, "")) for key in ("owner", "attribute"))
     if owner.isidentifier() and attribute.isidentifier():
         return f"`{owner}.__init__` ran and did not set `{attribute}`: is self.{attribute} assigned there?"
+    if error.get("type") == "SyntaxError" and "'utf-8' codec can't decode" in message:
+        return NOT_UTF8
     return RETURNED_NONE if "NoneType" in message else ""
 
 

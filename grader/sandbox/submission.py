@@ -1,21 +1,26 @@
-"""The one file of a submission: checked, copied into a folder of its own, and searched for well-known imports."""
+"""What a submission is, at home and officially: how it is read from a file, a folder or an archive; and its copy."""
 
 import hashlib
+import json
 import os
 import re
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-MAX_BYTES = 1 << 20
-FILE_NAME = "VAE_Model.py"
+from . import archives
+from .archives import FILE_NAME, HAND_IN, MAX_BYTES, PYTHON, TAR, ZIP, NoSubmission, is_clutter, is_exact, printable
 
 # Imported by the zygote, once, when the text mentions them: each would cost every worker up to two seconds.
 WELL_KNOWN = ("torchvision", "matplotlib", "matplotlib.pyplot", "numpy", "tqdm", "jaxtyping", "scipy")
 
-
-class NoSubmission(Exception):  # noqa: N818
-    """There is no regular file to grade; the message says what to do."""
+_PROGRAM = Path(archives.__file__).resolve()
+_PATIENCE_S = 120.0
+_DEEPEST = 20
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,13 @@ class SubmittedFile:
         copy: The copy, called VAE_Model.py, alone in its folder.
         sha256: Hash of its content.
         neighbours: Names of Python modules beside the original, which are not handed in.
+        took: Which file of a folder or an archive it is, where that is not called VAE_Model.py; else empty.
     """
 
     copy: Path
     sha256: str
     neighbours: frozenset[str]
+    took: str = ""
 
     def preload(self) -> list[str]:
         """Return the well-known modules that a line search of the text finds imported; nothing is parsed or run."""
@@ -40,43 +47,150 @@ class SubmittedFile:
         ]
 
 
-def take(file: Path, folder: Path) -> SubmittedFile:
-    """Copy one file into an empty folder.
+def take(entry: Path, folder: Path) -> SubmittedFile:
+    """Copy a submission into an empty folder.
 
     Raises:
-        NoSubmission: It is missing, no regular file, too large or cannot be read.
-    """
-    content = read(file)
-    copy = folder / FILE_NAME
-    copy.write_bytes(content)
-    beside = file.resolve().parent
-    names = {p.stem for p in beside.glob("*.py")} | {p.parent.name for p in beside.glob("*/__init__.py")}
-    return SubmittedFile(copy, hashlib.sha256(content).hexdigest(), frozenset(names - {file.stem}))
-
-
-def read(file: Path) -> bytes:
-    """Return the content of a regular file that is small enough.
-
-    A symbolic link is refused: whoever hands it in does not hand in what it points to, but what we can read there.
-
-    Raises:
-        NoSubmission: It is missing, no regular file, too large or cannot be read.
+        NoSubmission: There is nothing to grade; the message begins with the entry's path.
     """
     try:
-        if file.is_symlink():
-            raise NoSubmission(f"{file} is a symbolic link: give the path of the file itself")
-        # Without O_NONBLOCK a pipe would make us wait for its writer, and a link may have come since we looked.
-        flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
-        with os.fdopen(os.open(file, os.O_RDONLY | flags), "rb") as opened:
-            info = os.fstat(opened.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise NoSubmission(f"{file} is no regular file: give the path of a VAE_Model.py")
-            content = opened.read(MAX_BYTES + 1)
+        content, took = read(entry)
+    except NoSubmission as error:
+        raise NoSubmission(f"{entry}: {error}") from None
+    copy = folder / FILE_NAME
+    copy.write_bytes(content)
+    return SubmittedFile(copy, hashlib.sha256(content).hexdigest(), _neighbours(entry), took)
+
+
+def _neighbours(file: Path) -> frozenset[str]:
+    if not file.name.lower().endswith(PYTHON):
+        return frozenset()
+    beside = file.resolve().parent
+    names = {p.stem for p in beside.glob("*.py")} | {p.parent.name for p in beside.glob("*/__init__.py")}
+    return frozenset(names - {file.stem})
+
+
+# ## What a submission is
+def read(entry: Path) -> tuple[bytes, str]:
+    """Return the content of a submission, and what `SubmittedFile.took` says of it.
+
+    This decides what is graded everywhere: at home, in class runs, on Gradescope and on GitHub Classroom. A symbolic
+    link is refused: whoever hands it in does not hand in what it points to, but what we can read there.
+
+    Args:
+        entry: A Python file of any name, or a folder, a .zip or a .tar.gz that holds one.
+
+    Raises:
+        NoSubmission: There is nothing to grade; the message says why, and what to do.
+    """
+    try:
+        content, took = _read(entry)
     except OSError as error:
-        if file.is_dir():  # Windows refuses to open a folder at all
-            raise NoSubmission(f"{file} is no regular file: give the path of a VAE_Model.py") from None
-        raise NoSubmission(f"cannot read {file}: {error.strerror}; give the path of a VAE_Model.py") from None
+        raise NoSubmission(f"cannot be read: {error.strerror or error}") from None
+    check(content)
+    return content, took
+
+
+_NO_PYTHON = {
+    rb"PK\x03\x04": f"a zip archive or an office document, whatever its name says: {HAND_IN}",
+    rb"\x1f\x8b": f"a gzip archive, whatever its name says: {HAND_IN}",
+    rb"%PDF": f"a PDF document: {HAND_IN}",
+    rb"\{\\rtf": f"a rich text document: save the code as plain text, and {HAND_IN}",
+    rb"\s*<(?i:!doctype|html)": f"a web page: download the file itself, and {HAND_IN}",
+    rb'\s*\{\s*"(?:cells|metadata|nbformat)"': f"a Jupyter notebook: put your code into one file, and {HAND_IN}",
+    rb"\xff\xfe|\xfe\xff": "text in UTF-16: save the file in UTF-8",
+}
+
+
+def check(content: bytes) -> None:
+    """Refuse what no Python can import, and what is too large; what can be imported is for Python alone to say.
+
+    So no encoding is asked for here. Python imports files in an encoding that they declare, and overlooks what is not
+    UTF-8 in a comment: such files work for their students, and refusing them would cost right work its points.
+
+    Raises:
+        NoSubmission: It cannot be graded.
+    """
+    for pattern, words in _NO_PYTHON.items():
+        if re.match(pattern, content):
+            raise NoSubmission(words)
     if len(content) > MAX_BYTES:
-        size = f"{info.st_size:,} bytes"
-        raise NoSubmission(f"{file} has {size}; a submission has at most {MAX_BYTES:,}")
-    return content
+        raise NoSubmission(f"the file is larger than {MAX_BYTES:,} bytes: hand in the code alone")
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise NoSubmission(f"line {line} of the file has a null byte: save it again as text in UTF-8")
+
+
+def _read(entry: Path) -> tuple[bytes, str]:
+    kind = entry.lstat().st_mode
+    if stat.S_ISLNK(kind):
+        raise NoSubmission(f"a symbolic link, which is not followed: {HAND_IN}")
+    if stat.S_ISDIR(kind):
+        path = archives.choose(_files(entry), "folder")
+        content, inner = _read(entry / path)
+        return content, (inner and f"{printable(path)}: {inner}") if _is_archive(path) else _name(path)
+    if not stat.S_ISREG(kind):
+        raise NoSubmission(f"not a regular file: {HAND_IN}")
+    if _is_archive(entry.name):
+        return _from_archive(entry)
+    with _opened(entry) as stream:
+        content = stream.read(MAX_BYTES + 1)
+    if not entry.name.lower().endswith(PYTHON):
+        if any(re.match(pattern, content) for pattern in _NO_PYTHON):
+            check(content)
+        raise NoSubmission(f"neither a .py file nor a folder, a .zip or a .tar.gz: {HAND_IN}")
+    return content, ""
+
+
+def _is_archive(path: str) -> bool:
+    return path.lower().endswith((*ZIP, *TAR))
+
+
+def _name(path: str) -> str:
+    """Return what is said of a file that was taken: nothing where it is called as it should be."""
+    return "" if is_exact(path) else printable(path)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Yield the paths of all files in a folder but those that nobody hands in; links to folders are not followed."""
+    for path, folders, files in os.walk(folder, onerror=_raise):
+        here = Path(path).relative_to(folder)
+        deep = len(here.parts) >= _DEEPEST
+        folders[:] = [] if deep else sorted(name for name in folders if not is_clutter(name))
+        yield from ((here / name).as_posix() for name in files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a regular file, and nothing that became something else in the meantime, as a link or a pipe would have."""
+    flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+    stream = os.fdopen(os.open(path, os.O_RDONLY | flags), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise NoSubmission(f"not a regular file: {HAND_IN}")
+    return stream
+
+
+def _from_archive(path: Path) -> tuple[bytes, str]:
+    """Return the file in an archive, read by a program of its own: see archives.py."""
+    kind = "zip" if path.name.lower().endswith(ZIP) else "tar"
+    with _opened(path) as stream:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", "-S", str(_PROGRAM), kind],
+                stdin=stream,
+                capture_output=True,
+                timeout=_PATIENCE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise NoSubmission(f"the archive takes too long to read: {HAND_IN}") from None
+    if done.returncode == 1 and done.stderr:
+        raise NoSubmission(done.stderr.decode("utf-8", errors="replace").strip().splitlines()[-1])
+    if done.returncode != 0:
+        raise NoSubmission(f"the archive takes too much to read: {HAND_IN}")
+    name, _, content = done.stdout.partition(b"\n")
+    return content, _name(json.loads(name))

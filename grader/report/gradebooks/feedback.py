@@ -7,7 +7,11 @@ from collections.abc import Mapping
 
 from ..text import harmless
 
-_CANVAS = re.compile(r"([^_]+_(?:LATE_)?\d+_(?:\d+_)?).+", re.DOTALL)
+# name_[late_]student_[submission_]file: what Canvas puts into the zip of all submissions, with LATE in any letters.
+CANVAS = re.compile(
+    r"(?P<ours>(?P<name>[^_]+?)(?:[_ ](?P<late>late))?_(?P<id>\d+)_(?P<number>\d+_)?)(?P<file>.+)",
+    re.DOTALL | re.IGNORECASE,
+)
 _PATHS = re.compile(r'[/\\:*?"<>|]')  # what a name in a zip must not hold on some system
 _REPORT = "report.html"
 
@@ -18,8 +22,8 @@ def canvas_name(entry: str) -> str | None:
     Returns:
         None for an entry that did not come from Canvas.
     """
-    match = _CANVAS.fullmatch(entry)
-    return _plain(match[1]) + _REPORT if match else None
+    match = CANVAS.fullmatch(entry)
+    return _plain(match["ours"]) + _REPORT if match else None
 
 
 def moodle_name(full_name: str, participant: str) -> str:
