@@ -61,7 +61,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Grade one file with the tests of `pytest grader/`, whatever lies beside it.",
         epilog=_GRADE,
     )
-    grade.add_argument("file", type=Path, metavar="FILE", help="a VAE_Model.py, wherever it lies")
+    grade.add_argument("file", type=Path, metavar="FILE", help="a VAE_Model.py, or a folder, .zip or .tar.gz with one")
     grade.add_argument(
         "-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll` [all of them]"
     )

@@ -26,6 +26,7 @@ _EXAMPLES = """examples:
   python -m grader class submissions/ --out class-results/ --scheduler tcp://10.0.0.1:8786
 
 SUBMISSIONS_DIR holds one entry per submission: a .py file, a folder, a .zip or a .tar.gz with one VAE_Model.py in it.
+A file of another name is taken where there is no other, and the run says so; output folders of class runs are left out.
 The folder of a Gradescope export (with its submission_metadata.yml) and what Canvas and Moodle let you download are
 known by their form, and rows are called by the student's id, Moodle's by name and number. A roster is a CSV file with
 the columns `submission` (name of an entry, or the id or mail address of an export) and `id` (what the student is

@@ -68,8 +68,10 @@ def choose(paths: Iterable[str], where: str) -> str:
         NoSubmission: There is none, or which one is meant cannot be told.
     """
     files = [path for path in paths if not any(is_clutter(part) for part in _parts(path))]
-    candidates = [[path for path in files if _rank(path, where) == rank] for rank in range(3)]
-    best = next((found for found in candidates if found), [])
+    candidates: dict[int | None, list[str]] = {}
+    for path in files:
+        candidates.setdefault(_rank(path, where), []).append(path)
+    best = next((candidates[rank] for rank in range(3) if rank in candidates), [])
     if len(best) == 1:
         return best[0]
     if best:
