@@ -8,6 +8,7 @@ results/
     curves.png samples.png reconstructions.png interpolation.png
 """
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -69,7 +70,7 @@ def _explain(error: BaseException, command: str, module: ModuleType, out: Path) 
     if isinstance(error, KeyboardInterrupt):
         saved = (out / checkpoint.CHECKPOINT).exists()
         _complain(
-            f"\nstopped; all finished epochs are saved. Go on with: {command} --out {out} --resume"
+            f"\nstopped; all finished epochs are saved. Go on with: {command} --out {shlex.quote(str(out))} --resume"
             if saved
             else "\nstopped before the first epoch was finished: nothing is saved yet"
         )

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -165,11 +166,12 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Bit for bit, though the second epoch was begun (a batch of three was done) when Ctrl-C came."""
-    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    whole, parted = tmp_path / "whole", tmp_path / "part one"
     assert go(variant(VAE=Dice), whole, "--epochs", "2") == 0
     assert go(variant(VAE=interrupted_after(batches=4)), parted, "--epochs", "2") == 130
     assert [row["epoch"] for row in rows(parted)] == ["1"]
-    assert "--resume" in capsys.readouterr().err
+    command = capsys.readouterr().err.rpartition("Go on with: ")[2]
+    assert shlex.split(command)[3:] == ["--out", str(parted), "--resume"], "it can be pasted, blanks and all"
     assert resume(variant(VAE=Dice), parted) == 0
     for name in ("metrics.csv", "model.safetensors", "samples.png"):
         assert (whole / name).read_bytes() == (parted / name).read_bytes(), name

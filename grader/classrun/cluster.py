@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shlex
 import signal
 import sys
 import tempfile
@@ -82,7 +83,7 @@ def at(address: str) -> Iterator[Client]:
             raise ClusterLost(f"no scheduler at {address} ({error}); start one with `dask scheduler`") from None
         with client:
             if not client.nthreads():
-                start = f"python -m dask worker {address} --nthreads 1"
+                start = shlex.join(["python", "-m", "dask", "worker", address, "--nthreads", "1"])
                 print(f"waiting for a worker; in the project's folder: {start}", file=sys.stderr, flush=True)
                 client.wait_for_workers(1)
             yield client
