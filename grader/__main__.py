@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         command.add_to(commands)
         run[name] = command.main
     options = parser.parse_args(argv)
+    options.again = shlex.join(["python", "-m", "grader", *(sys.argv[1:] if argv is None else argv)])
     return run[options.command](options)
 
 

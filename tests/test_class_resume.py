@@ -55,7 +55,7 @@ def test_results_carry_their_stamp_and_facts() -> None:
 
 def test_results_are_found_by_their_stamp_in_whatever_folder(tmp_path: Path) -> None:
     put(tmp_path, "old name", stamped(results(), STAMP, {}))
-    assert kept(tmp_path) == {STAMP: stamped(results(), STAMP, {})}
+    assert kept(tmp_path) == {STAMP: {"old name": stamped(results(), STAMP, {})}}
 
 
 @pytest.mark.parametrize("field", Stamp.__dataclass_fields__)

@@ -187,7 +187,7 @@ def test_a_class_run_of_another_format_says_what_to_do(run: Path, capsys: pytest
 
 
 def test_grades_that_cannot_be_read_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (run / "grades.csv").write_bytes(b"submission,status\n\xff,graded\n")
+    (run / "grades.csv").write_bytes(b'submission,status\n"a,graded\n')
     assert export(run, "--format=csv") == 2
     assert "grades.csv cannot be read" in capsys.readouterr().err
 

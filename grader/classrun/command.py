@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from grader import seeds
 from grader.judge.offering import OfferingError
 from grader.report.tables import TableError
+from grader.report.text import some
 from grader.sandbox.names import SANDBOXES
 
+from .gradebook import GRADED
+from .ledger import WAITING
 from .resume import LOCK
 from .settings import Unusable, settings
 
@@ -95,30 +98,32 @@ def main(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         return _refuse(f"the class run needs {error.name}: pip install -e '.[class]'")
     try:
-        with _locked(options.out), _terminated_like_interrupted():
-            return _tell(run.grade_class(settings(options)), options.out)
+        with _locked(options.out), _terminated_like_interrupted(options.again):
+            return _tell(run.grade_class(settings(options)), options.out, options.again)
     except (Unusable, ExportError, TableError, ClusterLost, seeds.SecretError, OfferingError) as error:
         return _refuse(str(error))
     except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
-        return _refuse(f"{error}; the same command goes on from here")
+        return _refuse(f"{error}; the same command goes on from here: {options.again}")
 
 
-def _tell(summary: "Summary", out: Path) -> int:
-    """Print how a run ended; returns the exit status."""
+def _tell(summary: "Summary", out: Path, again: str) -> int:
+    """Print how a run ended, and the command that goes on if it ended early; returns the exit status."""
     print(*summary.changes, sep="\n", end="\n" if summary.changes else "")
-    graded = sum(entry.status == "graded" for entry in summary.entries)
-    missing = len(summary.entries) - graded
-    say = f"{graded} of {len(summary.entries)} graded: {out / 'grades.csv'}, {out / 'index.html'}"
+    every = len(summary.entries)
+    graded = sum(entry.status == GRADED for entry in summary.entries)
+    waiting = sum(entry.status == WAITING for entry in summary.entries)
+    failed = every - graded - waiting
+    say = f"{graded} of {every} graded"
+    say += f", {failed} not, for reasons in the column `status`" if failed else ""
+    say += f", {waiting} not yet" if waiting else ""
+    say += f": {out / 'grades.csv'}, {out / 'index.html'}"
     if summary.stopped:
-        print(f"{summary.stopped}; {say}\nthe same command goes on from here", file=sys.stderr)
+        print(f"{summary.stopped}; {say}\nthe same command goes on from here: {again}", file=sys.stderr)
         return 130 if summary.stopped == "interrupted" else 3
-    if missing:
-        say += f"; for the other {missing}, the column `status` says why"
     if summary.vanished:
-        say += f"\nresults of submissions that are gone stay: {', '.join(summary.vanished[:5])}"
-        say += f" and {len(summary.vanished) - 5} more" if len(summary.vanished) > 5 else ""
+        say += f"\nresults of submissions that are gone stay: {some(summary.vanished)}"
     print(say, file=sys.stderr)
-    return 1 if missing else 0
+    return 1 if graded < every else 0
 
 
 def _refuse(message: str) -> int:
@@ -150,8 +155,8 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM stop a run as cleanly as Ctrl-C."""
+def _terminated_like_interrupted(again: str) -> Iterator[None]:
+    """Let SIGTERM stop a run as cleanly as Ctrl-C, and say which command goes on."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -160,7 +165,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("interrupted; nothing was lost: the same command goes on from here", file=sys.stderr)
+        print(f"interrupted; nothing was lost: the same command goes on from here: {again}", file=sys.stderr)
         raise SystemExit(130) from None
     finally:
         signal.signal(signal.SIGTERM, before)

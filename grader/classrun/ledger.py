@@ -12,10 +12,10 @@ from grader.report.text import harmless, shortened
 
 from .entries import Submission
 from .gradebook import GRADED
-from .resume import RESULTS
+from .resume import REPORT, RESULTS
 
 WAITING = "not graded yet"
-_MADE = (RESULTS, "report.html")
+_MADE = (RESULTS, REPORT)
 
 
 class Ledger:
@@ -69,6 +69,10 @@ class Ledger:
             Entry(name, status, self._results.get(name) if status == GRADED else None, self._sources[name])
             for name, status in self._status.items()
         ]
+
+    def settled(self) -> int:
+        """Return how many rows say what became of a submission, be it graded or not."""
+        return sum(status != WAITING for status in self._status.values())
 
     def _clear(self, name: str) -> None:
         for file in _MADE:

@@ -1,22 +1,24 @@
 """What an earlier run left that is still valid, so that a killed run goes on where it was.
 
 A result is valid as long as all of its stamp is what a new grading would have: content, grader, seed, threads, sandbox,
-images and tasks. It is found by its stamp, not by its folder, so a submission that got another name keeps its result.
+images and tasks. It is found by its stamp, not by its folder: a submission that got another name, or has the content of
+another one, takes over the result, which is then written to its own folder too.
 Folders of submissions that are no longer there stay as they are, and have no row.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from grader import seeds
 from grader.report import submissions
+from grader.report.entry import Entry
 
 from . import gradebook
 
-RESULTS = "results.json"
+RESULTS, REPORT = "results.json", "report.html"
 LOCK = ".lock"
 
 
@@ -62,16 +64,16 @@ def stamp_of(results: Any) -> Stamp | None:
     return stamp if complete and stated == (stamp.seed, stamp.sandbox, stamp.threads) else None
 
 
-def kept(out: Path) -> dict[Stamp, dict[str, Any]]:
-    """Return the results in an output folder by stamp; what cannot be read is left out, and graded again."""
-    found = {}
+def kept(out: Path) -> dict[Stamp, dict[str, dict[str, Any]]]:
+    """Return the results in an output folder by stamp and by the name of their folder.
+
+    What cannot be read is left out, and graded again.
+    """
+    found: dict[Stamp, dict[str, dict[str, Any]]] = {}
     for path in sorted(out.glob(f"*/{RESULTS}")):
-        try:
-            results = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+        results = _content(path)
         if stamp := stamp_of(results):
-            found[stamp] = results
+            found.setdefault(stamp, {})[path.parent.name] = results
     return found
 
 
@@ -87,3 +89,22 @@ def is_output(folder: Path) -> bool:
 def strangers(out: Path, names: set[str]) -> list[str]:
     """Return the names of folders with results that are none of `names`: of submissions that are gone."""
     return sorted(path.parent.name for path in out.glob(f"*/{RESULTS}") if path.parent.name not in names)
+
+
+def missing(out: Path, entries: Sequence[Entry]) -> list[str]:
+    """Return the files, below the output folder, that do not hold what the rows of a finished run say."""
+    lacking = []
+    for entry in entries:
+        path = out / entry.submission / RESULTS
+        if entry.results is not None and json.dumps(_content(path)) != json.dumps(entry.results):
+            lacking.append(f"{entry.submission}/{RESULTS}")
+        if not (out / entry.submission / REPORT).is_file():
+            lacking.append(f"{entry.submission}/{REPORT}")
+    return lacking
+
+
+def _content(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

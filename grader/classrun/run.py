@@ -5,7 +5,8 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn
 
 from distributed import Client
@@ -17,6 +18,7 @@ from grader.report import submissions as listing_file
 from grader.report.entry import Entry
 from grader.report.files import write_whole
 from grader.report.submissions import Listing
+from grader.report.text import some
 
 from . import cluster, exports, fleet, gradebook, pages, resume
 from .entries import Submission, collect, listing
@@ -71,17 +73,22 @@ def grade_class(settings: Settings) -> Summary:
         ClusterLost: There is no cluster.
     """
     submissions = read(settings)
-    ledger = Ledger(settings.out, submissions)
-    write_listing(settings, submissions)
-    stopped = ""
-    try:
-        _grade(settings, submissions, ledger)
-    except KeyboardInterrupt:
-        stopped = "interrupted"
-    except ClusterLost as error:
-        if all(entry.status != GRADED for entry in ledger.entries()):
-            raise
-        stopped = str(error)
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(cluster.at(settings.scheduler)) if settings.scheduler else None
+        sandbox = fleet.agree(client, settings.sandbox) if client else _chosen(settings.sandbox)
+        if sandbox == "process" and settings.sandbox != "process":
+            raise Unusable(_UNPROTECTED)
+        # Nothing of an earlier run is touched before this one can start.
+        ledger = Ledger(settings.out, submissions)
+        waiting = _without_kept(settings, submissions, sandbox, ledger)
+        write_listing(settings, submissions)
+        write_grades(settings, ledger.entries())
+        stopped = _grade(settings, client, waiting, ledger)
+    return _finished(settings, submissions, ledger, stopped)
+
+
+def _finished(settings: Settings, submissions: Sequence[Submission], ledger: Ledger, stopped: str) -> Summary:
+    """Write what a run ends with, and look whether all that it says is there."""
     ledger.try_again()
     entries = ledger.entries()
     unwritten = write_grades(settings, entries) or write_listing(settings, submissions)
@@ -90,8 +97,15 @@ def grade_class(settings: Settings) -> Summary:
         changes = pages.write_pages(settings.out, entries, settings.title, settings.earlier)
     except OSError as error:
         unwritten = unwritten or f"the pages cannot be written: {error.strerror or error}"
+    unwritten = unwritten or _incomplete(settings.out, entries)
     vanished = resume.strangers(settings.out, {s.name for s in submissions})
     return Summary(entries, stopped or unwritten, vanished, changes)
+
+
+def _incomplete(out: Path, entries: Sequence[Entry]) -> str:
+    """Return which files are not there, or not as grades.csv has it; nothing if all are."""
+    lacking = resume.missing(out, entries)
+    return f"{out} lacks files of its rows in {gradebook.FILE_NAME}: {some(lacking)}" if lacking else ""
 
 
 def read(settings: Settings) -> list[Submission]:
@@ -120,8 +134,9 @@ def read(settings: Settings) -> list[Submission]:
 def write_listing(settings: Settings, submissions: Sequence[Submission]) -> str:
     """Write who handed in what, for gradebooks; returns why that failed, or nothing."""
     points = settings.offering.points
-    handed_in = tuple(s.handed_in for s in submissions if s.handed_in)
-    listing = Listing(settings.title, 100 * sum(points[task] for task in settings.tasks), handed_in)
+    handed_in = tuple(replace(s.handed_in, sha256=s.sha256) for s in submissions if s.handed_in)
+    most = 100 * sum(points[task] for task in settings.tasks)
+    listing = Listing(settings.title, most, handed_in, str(settings.folder.resolve()))
     return _write(settings, listing_file.FILE_NAME, listing_file.text(listing))
 
 
@@ -138,20 +153,28 @@ def _write(settings: Settings, name: str, text: str) -> str:
     return ""
 
 
-def _grade(settings: Settings, submissions: Sequence[Submission], ledger: Ledger) -> None:
-    """Enter an outcome for every submission that can be read."""
-    with contextlib.ExitStack() as stack:
-        client = stack.enter_context(cluster.at(settings.scheduler)) if settings.scheduler else None
-        sandbox = fleet.agree(client, settings.sandbox) if client else _chosen(settings.sandbox)
-        if sandbox == "process" and settings.sandbox != "process":
-            raise Unusable(_UNPROTECTED)
-        waiting = _without_kept(settings, submissions, sandbox, ledger)
-        write_grades(settings, ledger.entries())
-        left = sum(len(same) for same in waiting.values())
-        bar = stack.enter_context(tqdm(total=len(submissions), initial=len(submissions) - left, unit="submission"))
-        if waiting:
-            client = client or stack.enter_context(cluster.local(min(settings.jobs, len(waiting))))
-            _enter_outcomes(settings, client, waiting, ledger, bar)
+def _grade(
+    settings: Settings, client: Client | None, waiting: Mapping[Stamp, Sequence[Submission]], ledger: Ledger
+) -> str:
+    """Enter an outcome for every submission that waits for one; returns why that ended before its time, or nothing.
+
+    Raises:
+        ClusterLost: Before anything was graded.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            bar = stack.enter_context(tqdm(total=len(ledger.entries()), initial=ledger.settled(), unit="submission"))
+            stack.callback(lambda: bar.update(ledger.settled() - bar.n))  # however it ends, bar and rows agree
+            if waiting:
+                client = client or stack.enter_context(cluster.local(min(settings.jobs, len(waiting))))
+                _enter_outcomes(settings, client, waiting, ledger, bar)
+    except KeyboardInterrupt:
+        return "interrupted"
+    except ClusterLost as error:
+        if all(entry.status != GRADED for entry in ledger.entries()):
+            raise
+        return str(error)
+    return ""
 
 
 def _chosen(sandbox: str) -> str:
@@ -180,8 +203,11 @@ def _without_kept(
             tasks=settings.expression or "",
             offering=settings.offering.decisive() if settings.offering_text else "",
         )
-        if results := kept.get(stamp):
-            ledger.keep(submission.name, results)
+        found = kept.get(stamp, {})
+        if submission.name in found:
+            ledger.keep(submission.name, found[submission.name])
+        elif found:
+            ledger.enter(submission.name, next(iter(found.values())))
         else:
             waiting[stamp].append(submission)
     return waiting
@@ -220,7 +246,7 @@ def _enter_outcomes(
                 status = ledger.enter(submission.name, resume.stamped(outcome.results, stamp, facts))
             if status != GRADED:
                 bar.write(f"{submission.name}: {status}", file=sys.stderr)
-            bar.update()
+            bar.update(ledger.settled() - bar.n)
         if time.monotonic() - saved > _BETWEEN_SAVES_S:
             write_grades(settings, ledger.entries())
             saved = time.monotonic()

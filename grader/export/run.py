@@ -1,14 +1,16 @@
 """A class run, read back from its output folder: what was handed in, by whom, and what became of it."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.report import submissions
 from grader.report.entry import Entry
-from grader.report.reading import read_class, read_statuses, record
+from grader.report.reading import read_class, record
+from grader.report.tables import TableError
 
 from .attempts import Attempt
+
+_WAITING = "not graded yet"
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,12 @@ def read_run(folder: Path) -> ClassRun:
     """
     listing = submissions.read(folder)
     try:
-        statuses = read_statuses(folder / "grades.csv")
         entries = {entry.submission: entry for entry in read_class(folder)}
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
+    except TableError as error:
         raise ValueError(f"{folder / 'grades.csv'} cannot be read ({error}): run the class run again") from None
     attempts = []
     for place, handed_in in enumerate(listing.submissions):
         name = handed_in.submission
-        status = handed_in.problem or statuses.get(name, "not graded yet")
-        results = entries[name].results if status == "graded" and name in entries else None
-        if status == "graded" and name in entries:
-            status = entries[name].status  # its results.json may be gone or damaged
-        attempts.append(Attempt(handed_in, record(Entry(name, status, results)), place))
+        entry = Entry(name, handed_in.problem) if handed_in.problem else entries.get(name, Entry(name, _WAITING))
+        attempts.append(Attempt(handed_in, record(entry), place))
     return ClassRun(listing.title, listing.max_score, tuple(attempts))

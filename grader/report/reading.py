@@ -5,7 +5,6 @@ check that is read back is of kind `gradient` if it waits for the value, else `v
 misconceptions of a task lie with the first checks that failed.
 """
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +14,10 @@ from typing import Any, get_args
 from ..judge.results import CheckResult, Result, Status, TaskResult
 from .entry import Entry
 from .explain import BROKEN, WAITS
+from .tables import read_table
 from .text import harmless
 
+_GRADED = "graded"
 _STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -109,32 +110,40 @@ def _status(of_test: str, headline: str, of_task: str) -> Status:
 
 
 def read_class(folder: Path) -> list[Entry]:
-    """Return the entries of an earlier class run: those of its grades.csv, and those that have a results.json.
+    """Return the entries of an earlier class run: the rows of its grades.csv, or else all that have a results.json.
 
     Raises:
-        ValueError: The folder is none of a class run.
+        ValueError: The folder is none of a class run, or its grades.csv cannot be read.
     """
     statuses = read_statuses(folder / "grades.csv")
-    graded = {file.parent.name for file in folder.glob("*/results.json")}
-    if not statuses and not graded:
+    statuses = statuses or {file.parent.name: _GRADED for file in sorted(folder.glob("*/results.json"))}
+    if not statuses:
         raise ValueError(f"{folder} holds no class run: neither grades.csv nor any results.json")
-    names = [*statuses, *sorted(graded - set(statuses))]
-    return [_entry(folder, name, statuses.get(name, "graded")) for name in names]
+    return [_entry(folder, name, status) for name, status in statuses.items()]
 
 
 def read_statuses(grades: Path) -> dict[str, str]:
-    """Return the status of each row of a grades.csv; nothing if there is no such file."""
+    """Return the status of each row of a grades.csv, in which a spreadsheet may have been; nothing without the file.
+
+    Raises:
+        TableError: It cannot be read.
+    """
     if not grades.is_file():
         return {}
-    with grades.open(encoding="utf-8-sig", newline="") as file:
-        return {row["submission"]: row.get("status") or "graded" for row in csv.DictReader(file) if "submission" in row}
+    table = read_table(grades)
+    names = [table.cell(row, "submission") for row in table.rows]
+    statuses = [table.cell(row, "status") or _GRADED for row in table.rows]
+    return {name: status for name, status in zip(names, statuses, strict=True) if name}
 
 
 def _entry(folder: Path, name: str, status: str) -> Entry:
+    """Return a row with its results; what is left of an earlier run is not the result of one that has none."""
+    if status != _GRADED:
+        return Entry(name, status)
     try:
         results = json.loads((folder / name / "results.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Entry(name, status)
+        return Entry(name, "its results.json is missing")
     except (OSError, ValueError):
         return Entry(name, "its results.json cannot be read")
     return Entry(name, status, results)

@@ -44,6 +44,7 @@ class HandedIn:
         attempt: Its number among those of the same student; None if unknown.
         marked_late: Whether the name of a file from Canvas says so.
         took: The file that was graded, of a folder or an archive, where it is not called VAE_Model.py; else empty.
+        sha256: Hash of the content; empty if there was nothing to grade.
     """
 
     entry: str
@@ -54,15 +55,24 @@ class HandedIn:
     attempt: int | None = None
     marked_late: bool = False
     took: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """All submissions of a class run; `title` heads its pages, `max_score` is in hundredths of points."""
+    """All submissions of a class run.
+
+    Attributes:
+        title: Heads its pages.
+        max_score: To earn, in hundredths of points.
+        submissions: In the order of its rows.
+        folder: Where they were read from; empty if unknown.
+    """
 
     title: str
     max_score: int
     submissions: tuple[HandedIn, ...]
+    folder: str = ""
 
 
 def text(listing: Listing) -> str:
@@ -80,7 +90,8 @@ def read(folder: Path) -> Listing:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         submissions = tuple(_handed_in(one) for one in content["submissions"])
-        return Listing(str(content["title"]), int(content["max_score"]), submissions)
+        read_from = str(content.get("folder", ""))
+        return Listing(str(content["title"]), int(content["max_score"]), submissions, read_from)
     except FileNotFoundError:
         what = "the class run of an earlier grader" if (folder / "grades.csv").is_file() else "no class run"
         raise ValueError(f"{folder} holds {what}: make one with `python -m grader class`") from None

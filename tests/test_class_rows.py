@@ -1,0 +1,244 @@
+"""What a class run says and what lies on disk agree, however a row came about: no student's code is run here."""
+
+import csv
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from grader.__main__ import main
+from grader.classrun import cluster, fleet, pages, run
+from grader.classrun.job import Job, Outcome
+from grader.classrun.sandbox import NoSuchSandbox
+from grader.report import gradescope
+from grader.report.entry import Entry
+from tests.made_up_class import result
+
+
+class Fleet:
+    """A cluster that gives each submission full points at once; `graded` holds what it was asked for."""
+
+    def __init__(self) -> None:
+        self.graded: list[bytes] = []
+        self.stop_after = 1000
+
+    @contextmanager
+    def local(self, jobs: int) -> Iterator[None]:
+        yield None
+
+    def outcomes(self, client: Any, jobs: Mapping[str, Job], apart: bool = True) -> Iterator[tuple[str, Outcome]]:
+        for name, job in jobs.items():
+            if len(self.graded) == self.stop_after:
+                raise KeyboardInterrupt
+            self.graded.append(job.content)
+            yield name, Outcome(gradescope.as_json(result({}, seed=job.seed, sandbox=job.sandbox)))
+
+
+@pytest.fixture
+def judges(monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    made = Fleet()
+    monkeypatch.setattr(cluster, "local", made.local)
+    monkeypatch.setattr(fleet, "outcomes", made.outcomes)
+    monkeypatch.setattr(run, "chosen", lambda name: name)
+    monkeypatch.setattr(pages, "_given", list)
+    monkeypatch.setenv("VAE_GRADER_SECRET", "the secret of the tests")
+    return made
+
+
+Grade = Callable[..., int]
+
+
+@pytest.fixture
+def grade(tmp_path: Path, judges: Fleet, monkeypatch: pytest.MonkeyPatch) -> Grade:
+    """Return a class run of `tmp_path/in` into `tmp_path/out`."""
+    (tmp_path / "in").mkdir()
+
+    def graded(*options: str | Path, folder: Path | None = None) -> int:
+        monkeypatch.setenv("VAE_GRADER_SECRET", "the secret of the tests")
+        given = ["class", str(folder or tmp_path / "in"), "--out", str(tmp_path / "out")]
+        return main([*given, "-m", "kl or mode or training", "--sandbox=process", *map(str, options)])
+
+    return graded
+
+
+def hand_in(folder: Path, **files: str) -> None:
+    """Write submissions: the content of each by its name without `.py`."""
+    for name, content in files.items():
+        (folder / f"{name}.py").write_text(content, encoding="utf-8")
+
+
+def rows(out: Path) -> dict[str, str]:
+    with (out / "grades.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["submission"]: row["status"] for row in csv.DictReader(stream)}
+
+
+def exported(out: Path) -> dict[str, str]:
+    """Return the points of each row as an export has them."""
+    assert main(["export", str(out), "--format=csv"]) == 0
+    with (out / "gradebook-csv.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["submission"]: row["points"] for row in csv.DictReader(stream)}
+
+
+def assert_whole(out: Path) -> None:
+    """Each row that is graded has its files, and an export has its points."""
+    for name, status in rows(out).items():
+        assert (out / name / "report.html").is_file()
+        assert (out / name / "results.json").is_file() == (status == "graded"), name
+    points = exported(out)
+    assert points == {name: "22.00" if status == "graded" else "0.00" for name, status in rows(out).items()}
+
+
+# ## However a row came about
+def test_a_result_that_another_submission_takes_over_is_written(tmp_path: Path, grade: Grade, judges: Fleet) -> None:
+    hand_in(tmp_path / "in", doejane_1001_77_VAE_Model="# x\n")
+    assert grade() == 0
+    hand_in(tmp_path / "in", roebob_1002_78_VAE_Model="# x\n")
+    assert grade() == 0
+    assert len(judges.graded) == 1, "the same content is graded once"
+    assert rows(tmp_path / "out") == {"1001": "graded", "1002": "graded"}
+    assert_whole(tmp_path / "out")
+
+
+def test_a_student_who_hands_in_the_same_file_twice_keeps_the_grade(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in", doejane_1001_77_VAE_Model="# x\n")
+    assert grade() == 0
+    (tmp_path / "in" / "doejane_1001_79_VAE_Model-1.py").write_text("# x\n")
+    assert grade() == 0
+    assert (tmp_path / "out" / "1001-2" / "results.json").is_file()
+    assert exported(tmp_path / "out") == {"1001-2": "22.00"}, "the last attempt counts"
+
+
+def test_a_row_that_a_roster_renames_has_its_files(tmp_path: Path, grade: Grade, judges: Fleet) -> None:
+    hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
+    assert grade() == 0
+    roster = tmp_path / "roster.csv"
+    roster.write_text("submission,id\nalice,bob\nbob,alice\n")
+    assert grade("--roster", roster) == 0
+    assert len(judges.graded) == 2, "both results change places"
+    assert_whole(tmp_path / "out")
+    listed = json.loads((tmp_path / "out" / "submissions.json").read_text())["submissions"]
+    shas = {one["submission"]: one["sha256"] for one in listed}
+    for name, sha256 in shas.items():
+        made = json.loads((tmp_path / "out" / name / "results.json").read_text())["extra_data"]["class"]
+        assert made["sha256"] == sha256
+
+
+def test_a_run_that_was_stopped_goes_on_and_is_whole(
+    tmp_path: Path, grade: Grade, judges: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in", alice="# a\n", bob="# b\n", carol="# c\n", dave="# a\n")
+    judges.stop_after = 1
+    assert grade() == 130
+    capsys.readouterr()
+    assert main(["export", str(tmp_path / "out"), "--format=csv"]) == 1
+    assert "(2): bob: not graded yet; carol: not graded yet" in capsys.readouterr().err
+    judges.stop_after = 1000
+    assert grade() == 0
+    assert_whole(tmp_path / "out")
+
+
+def test_what_a_folder_holds_of_an_earlier_content_is_not_compared(tmp_path: Path, grade: Grade, judges: Fleet) -> None:
+    """`bob` handed in again, and the run that would grade it was stopped: it has no result now."""
+    from grader.report.reading import read_class
+
+    hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
+    assert grade() == 0
+    hand_in(tmp_path / "in", bob="# b, better\n")
+    judges.stop_after = 2
+    assert grade() == 130
+    assert (tmp_path / "out" / "bob" / "results.json").is_file(), "another run may take it over"
+    found = {entry.submission: (entry.status, entry.results is not None) for entry in read_class(tmp_path / "out")}
+    assert found == {"alice": ("graded", True), "bob": ("not graded yet", False)}
+
+
+def test_a_run_that_cannot_start_leaves_the_one_before_as_it_was(
+    tmp_path: Path, grade: Grade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(name: str) -> str:
+        raise NoSuchSandbox("none works here")
+
+    hand_in(tmp_path / "in", alice="# a\n")
+    assert grade() == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    (tmp_path / "in" / "alice.py").write_bytes(b"\xff")
+    monkeypatch.setattr(run, "chosen", none)
+    assert grade() == 2
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+# ## The look at the end
+@pytest.mark.parametrize("file", ["results.json", "report.html"])
+def test_a_run_says_which_of_its_files_are_missing(
+    tmp_path: Path,
+    grade: Grade,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+) -> None:
+    def losing(out: Path, entries: list[Entry], *more: Any) -> list[str]:
+        found = write_pages(out, entries, *more)
+        (out / "bob" / file).unlink()
+        return found
+
+    hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
+    write_pages = pages.write_pages
+    with monkeypatch.context() as patch:
+        patch.setattr(pages, "write_pages", losing)
+        assert grade() == 3
+    assert f"{tmp_path / 'out'} lacks files of its rows in grades.csv: bob/{file}; 2 of 2" in capsys.readouterr().err
+    assert grade() == 0
+    assert_whole(tmp_path / "out")
+
+
+def test_results_of_another_content_are_not_those_of_a_row(tmp_path: Path, grade: Grade) -> None:
+    from grader.classrun.resume import missing
+
+    hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
+    assert grade() == 0
+    out = tmp_path / "out"
+    entries = [Entry(name, "graded", json.loads((out / name / "results.json").read_text())) for name in rows(out)]
+    assert missing(out, entries) == []
+    (out / "bob" / "results.json").write_bytes((out / "alice" / "results.json").read_bytes())
+    assert missing(out, entries) == ["bob/results.json"]
+
+
+def test_an_export_says_which_file_is_missing(tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]) -> None:
+    hand_in(tmp_path / "in", alice="# a\n")
+    assert grade() == 0
+    (tmp_path / "out" / "alice" / "results.json").unlink()
+    assert main(["export", str(tmp_path / "out"), "--format=csv"]) == 1
+    assert "alice: its results.json is missing" in capsys.readouterr().err
+
+
+# ## Interruptions
+def test_what_is_said_of_a_run_that_was_stopped_agrees_with_its_bar(
+    tmp_path: Path, grade: Grade, judges: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in", alice="# a\n", bob="# b\n", carol="# c\n")
+    for name in ("one", "two"):
+        (tmp_path / "in" / name).mkdir()
+    judges.stop_after = 1
+    assert grade() == 130
+    said = capsys.readouterr().err
+    assert "interrupted; 1 of 5 graded, 2 not, for reasons in the column `status`, 2 not yet: " in said
+    assert "| 3/5 [" in said.replace("\r", "\n").split("interrupted")[0].splitlines()[-1], "3 are settled, 2 are left"
+
+
+def test_the_command_that_goes_on_can_be_pasted(
+    tmp_path: Path, judges: Fleet, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "term 1; rm", tmp_path / "my results"
+    folder.mkdir()
+    hand_in(folder, alice="# a\n")
+    judges.stop_after = 0
+    words = ["class", str(folder), "--out", str(out), "-m", "kl or mode or training", "--sandbox=process"]
+    assert main(words) == 130
+    line = capsys.readouterr().err.splitlines()[-1]
+    command = line.removeprefix("the same command goes on from here: ")
+    assert shlex.split(command) == ["python", "-m", "grader", *words]
