@@ -157,6 +157,37 @@ def test_tasks_that_a_submission_was_not_graded_on_stay_empty() -> None:
     assert Seen(class_page([entry("whole"), part])).text
 
 
+# ## Tasks without points
+def without_points(one: Entry, *tasks: str) -> Entry:
+    """Return an entry of an offering in which some tasks have no points."""
+    assert one.results is not None
+    for test in one.results["tests"]:
+        if test["tags"][0] in tasks:
+            test["score"] = test["max_score"] = 0.0
+    return one
+
+
+def test_a_task_without_points_shows_no_percentage_of_them() -> None:
+    entries = [entry("a"), entry("b", {"kl": "crashed"}), entry("c", {"kl": "not attempted"})]
+    text = Seen(class_page([without_points(one, "kl") for one in entries])).text
+    assert "kl 0 – 1 0 1 1" in text, "no mean; one passed all, one none, one did not try"
+    assert "mode 2 100 % 3 0 0 0" in text
+
+
+def test_a_class_without_points_has_no_median_and_nobody_full_points() -> None:
+    text = Seen(class_page([without_points(entry("a"), *POINTS)])).text
+    assert "These tasks have no points." in text
+    assert "full points" not in text and "100 %" not in text
+
+
+def test_a_wrong_task_without_points_is_explained_all_the_same() -> None:
+    text = report(without_points(entry("ada", {"kl": "kl_missing_half"}), "kl")).text
+    assert "kl 0 / 0 failed kl_missing_half" in text
+    assert "Nothing: every check passed." not in text
+    assert "hint it is a constant factor too large" in text
+    assert "Nothing: every check passed." in report(without_points(entry("ada"), "kl")).text
+
+
 # ## Names left out
 NAMES = ["Ada Lovelace", "b0b", "Zoë", "O'Neill <x@y>"]
 

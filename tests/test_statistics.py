@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.judge.results import TaskResult
 from grader.report import statistics
 from grader.report.reading import record
 from grader.report.statistics import Bin, Found, TaskNumbers
-from tests.made_up_class import a_class
+from tests.made_up_class import a_class, checks, result
 
 RECORDS = [record(entry) for entry in a_class()]
 RESULTS = [one.result for one in RECORDS if one.result]
@@ -85,3 +86,23 @@ def test_trouble_is_what_crashed_hung_or_grew_the_worst_first() -> None:
         ("breaks", "crashed", ("mode", "training")),
     ]
     assert found[0].message == "it timed out"
+
+
+# ## Tasks without points
+def worthless(outcome: str) -> TaskResult:
+    """Return `kl` in an offering in which it has no points."""
+    return TaskResult("kl", tuple(replace(check, score=0, max_score=0) for check in checks("kl", outcome)))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [("full", "full"), ("kl_missing_half", "partial"), ("crashed", "zero"), ("not attempted", "not attempted")],
+)
+def test_without_points_the_checks_say_what_became_of_a_task(outcome: str, kind: str) -> None:
+    assert statistics.attainment(worthless(outcome)) == kind
+
+
+def test_a_task_without_points_has_no_mean() -> None:
+    found = [replace(result({}), tasks=(worthless(o),)) for o in ("full", "crashed", "not attempted", "not attempted")]
+    (kl,) = statistics.by_task(found)
+    assert kl == TaskNumbers("kl", 0, None, full=1, partial=0, zero=1, not_attempted=2)

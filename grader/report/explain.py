@@ -38,7 +38,7 @@ def shown(task: TaskResult) -> Shown:
     """Sort the checks of a task that missed points; a task that was not attempted has nothing to explain."""
     if task.status == "not attempted":
         return Shown((), ())
-    short = [check for check in task.checks if check.score < check.max_score]
+    short = [c for c in task.checks if c.score < c.max_score or c.status != "passed"]  # worth nothing, and wrong
     wrong_value = any(check.kind == "value" and check.status != "passed" for check in short)
     waiting = tuple(c for c in short if wrong_value and (c.status == "passed" or c.kind in ("gradient", "statistics")))
     speaking = [check for check in short if check not in waiting]

@@ -9,7 +9,7 @@ from .explain import BROKEN, parts, shown
 from .files import write_whole
 from .pages import render
 from .reading import Record
-from .statistics import attainment
+from .statistics import attainment, share_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ShownTask:
 
     Attributes:
         id, status, score, max_score: The task's.
-        share: Part of its points that was earned, 0 to 1.
+        share: Part of its points that was earned, 0 to 1; 0 where it has none.
         attainment: `full`, `partial`, `zero` or `not attempted`.
         diagnoses: Ids of the misconceptions found.
         checks: Those to explain.
@@ -101,7 +101,7 @@ def _task(task: TaskResult) -> ShownTask:
         status=task.status,
         score=task.score / 100,
         max_score=task.max_score / 100,
-        share=task.score / task.max_score if task.max_score else 1.0,
+        share=share_of(task) or 0.0,
         attainment=attainment(task),
         diagnoses=tuple(task.diagnoses),
         checks=tuple(_check(check) for check in checks.explained),

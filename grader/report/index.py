@@ -91,7 +91,7 @@ def page(
         entries=len(records),
         graded=len(results),
         most=most,
-        summary=statistics.summary(scores, most),
+        summary=statistics.summary(scores, most) if most else None,
         bins=statistics.histogram(scores, most),
         numbers=numbers,
         misconceptions=_misconceptions(records, who, catalogue),
@@ -130,7 +130,7 @@ def _misconceptions(
 
 def _row(who: Who, result: Result, tasks: Sequence[str]) -> Row:
     of = {task.id: task for task in result.tasks}
-    share = result.score / result.max_score if result.max_score else 1.0
+    share = statistics.share_of(result) or 0.0
     return Row(who, result.score / 100, share, result.seconds, tuple(_cell(of.get(task)) for task in tasks))
 
 

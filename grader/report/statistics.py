@@ -37,13 +37,14 @@ class TaskNumbers:
     Attributes:
         task: Its id.
         max_score: Points to earn.
-        mean: Mean share of them, 0 to 1.
-        full, partial, zero, not_attempted: How many earned all, some, none, or did not try.
+        mean: Mean share of them, 0 to 1; None for a task that has no points.
+        full, partial, zero, not_attempted: How many earned all, some, none, or did not try; of a task that has no
+            points, how many passed all checks, some, none.
     """
 
     task: str
     max_score: float
-    mean: float
+    mean: float | None
     full: int
     partial: int
     zero: int
@@ -112,11 +113,11 @@ def by_task(results: Sequence[Result]) -> tuple[TaskNumbers, ...]:
 
 def _task_numbers(task: str, found: Sequence[TaskResult]) -> TaskNumbers:
     kinds = [attainment(result) for result in found]
-    shares = [result.score / result.max_score if result.max_score else 1.0 for result in found]
+    shares = [share for result in found if (share := share_of(result)) is not None]
     return TaskNumbers(
         task=task,
         max_score=max(result.max_score for result in found) / 100,
-        mean=math.fsum(shares) / len(shares),
+        mean=math.fsum(shares) / len(shares) if shares else None,
         full=kinds.count("full"),
         partial=kinds.count("partial"),
         zero=kinds.count("zero"),
@@ -124,11 +125,19 @@ def _task_numbers(task: str, found: Sequence[TaskResult]) -> TaskNumbers:
     )
 
 
+def share_of(of: TaskResult | Result) -> float | None:
+    """Return the part of its points that was earned, 0 to 1; None where there are none to earn."""
+    return of.score / of.max_score if of.max_score else None
+
+
 def attainment(task: TaskResult) -> str:
-    """Return `full`, `partial`, `zero` or `not attempted`."""
-    if task.score >= task.max_score:
+    """Return `full`, `partial`, `zero` or `not attempted`: by points, or by checks where a task has no points."""
+    share = share_of(task)
+    if share is None:
+        share = sum(check.status == "passed" for check in task.checks) / max(1, len(task.checks))
+    if share >= 1:
         return "full"
-    if task.score > 0:
+    if share > 0:
         return "partial"
     return "not attempted" if task.status == "not attempted" else "zero"
 
