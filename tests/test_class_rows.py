@@ -216,6 +216,132 @@ def test_an_export_says_which_file_is_missing(tmp_path: Path, grade: Grade, caps
     assert "alice: its results.json is missing" in capsys.readouterr().err
 
 
+# ## Which class it is
+def snapshot(out: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def another(tmp_path: Path, name: str, **files: str) -> Path:
+    folder = tmp_path / name
+    folder.mkdir()
+    hand_in(folder, **files)
+    return folder
+
+
+CLASS = {"group1": "# a\n", "group2": "# b\n", "group3": "# c\n"}
+
+
+def test_another_class_does_not_take_the_place_of_one(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in", **CLASS)
+    assert grade() == 0
+    before = snapshot(tmp_path / "out")
+    other = another(tmp_path, "other class", group1="# p\n", group2="# q\n", group3="# c\n")
+    roster = tmp_path / "roster.csv"
+    roster.write_text("submission,id\nnobody,x\n")
+    capsys.readouterr()
+    assert grade("--roster", roster, folder=other) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "--out" in said
+    assert f"{tmp_path / 'out'} holds the results of another class ({tmp_path / 'in'})" in said
+    assert snapshot(tmp_path / "out") == before
+
+
+def test_nor_does_one_that_is_unpacked_into_the_same_folder(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in", **CLASS)
+    assert grade() == 0
+    for name in CLASS:
+        (tmp_path / "in" / f"{name}.py").unlink()
+    hand_in(tmp_path / "in", ann="# p\n", bob="# q\n")
+    assert grade() == 2
+
+
+def test_who_says_that_it_is_the_same_class_is_believed(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in", **CLASS)
+    assert grade() == 0
+    other = another(tmp_path, "other", group1="# p\n")
+    (tmp_path / "out" / "submissions.json").unlink()
+    assert grade(folder=other) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("in", {**CLASS, "group4": "# d\n", "group5": "# e\n", "group6": "# f\n", "group7": "# g\n"}),
+        ("in", {name: f"{content}# again\n" for name, content in CLASS.items()}),
+        ("copy", {**CLASS, "group4": "# d\n"}),
+        ("copy", {"Group one": "# a\n", "Group two": "# b\n", "group3": "# c, again\n"}),
+    ],
+    ids=["more students", "all handed in again", "a copy with more students", "renamed in a copy, one handed in again"],
+)
+def test_a_class_may_grow_hand_in_again_and_be_copied(
+    tmp_path: Path, grade: Grade, name: str, files: dict[str, str]
+) -> None:
+    hand_in(tmp_path / "in", **CLASS)
+    assert grade() == 0
+    folder = tmp_path / name
+    folder.mkdir(exist_ok=True)
+    hand_in(folder, **files)
+    assert grade(folder=folder) == 0
+    assert set(rows(tmp_path / "out")) == set(files)
+    assert_whole(tmp_path / "out")
+
+
+def test_a_later_download_of_a_class_that_handed_in_again_is_the_same_class(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in", doe_1001_77_VAE_Model="# a\n", roe_1002_78_VAE_Model="# b\n")
+    assert grade() == 0
+    later = another(tmp_path, "later", **{"doe_1001_81_VAE_Model-1": "# c\n", "roe_1002_82_VAE_Model-1": "# d\n"})
+    assert grade(folder=later) == 0
+    assert set(rows(tmp_path / "out")) == {"1001", "1002"}
+
+
+# ## Tables that do not fit
+def test_a_roster_that_does_not_fit_says_what_has_no_partner(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in", **{f"s{i}": f"# {i}\n" for i in range(8)})
+    roster, out = tmp_path / "roster.csv", tmp_path / "out"
+    roster.write_text("submission,id\n" + "".join(f"x{i},m{i}\n" for i in range(7)) + "s7.py,m7\n")
+    assert grade("--roster", roster) == 0
+    said = capsys.readouterr().err
+    assert "roster.csv: 7 of 8 lines match no entry (line 2: x0, line 3: x1, " in said and " and 2 more); " in said
+    assert "; 7 of 8 entries have no line (s0.py, s1.py, s2.py, s3.py, s4.py and 2 more)\n" in said
+    assert f"all of them are in {out / 'unmatched.csv'}" in said
+    with (out / "unmatched.csv").open(encoding="utf-8", newline="") as stream:
+        found = [(row["what"], row["which"]) for row in csv.DictReader(stream)]
+    assert found == [
+        *(("no entry for a line of roster.csv", f"line {i + 2}: x{i}") for i in range(7)),
+        *(("no line in roster.csv", f"s{i}.py") for i in range(7)),
+    ]
+    roster.write_text("submission,id\n" + "".join(f"s{i},m{i}\n" for i in range(8)))
+    assert grade("--roster", roster) == 0
+    assert "roster.csv" not in capsys.readouterr().err and not (out / "unmatched.csv").exists()
+
+
+def test_each_way_to_name_an_entry_is_a_match(tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]) -> None:
+    hand_in(tmp_path / "in", alice="# a\n", bob="# b\n", doe_1001_77_VAE_Model="# c\n")
+    roster = tmp_path / "roster.csv"
+    roster.write_text("submission,id\nalice,m1\nbob.py,m2\n1001,m3\n")
+    assert grade("--roster", roster) == 0
+    assert "roster.csv" not in capsys.readouterr().err
+    assert set(rows(tmp_path / "out")) == {"m1", "m2", "m3"}
+
+
+def test_the_list_of_an_export_that_does_not_fit_says_so_too(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("submission_1", "submission_9"):
+        (tmp_path / "in" / name).mkdir()
+        (tmp_path / "in" / name / "VAE_Model.py").write_text(f"# {name}\n")
+    lines = [f"submission_{i}:\n  :submitters:\n  - :name: N\n    :sid: s{i}\n" for i in (1, 2)]
+    (tmp_path / "in" / "submission_metadata.yml").write_text("".join(lines))
+    assert grade() == 0
+    said = capsys.readouterr().err
+    assert "submission_metadata.yml: 1 of 2 lines match no entry (submission_2); " in said
+    assert "1 of 2 entries have no line (submission_9)" in said
+
+
 # ## Interruptions
 def test_what_is_said_of_a_run_that_was_stopped_agrees_with_its_bar(
     tmp_path: Path, grade: Grade, judges: Fleet, capsys: pytest.CaptureFixture[str]

@@ -97,6 +97,15 @@ def test_a_stale_result_of_what_is_not_graded_yet_does_not_count(run: Path) -> N
     assert "22.00" not in (run / "gradebook-csv.csv").read_text(encoding="utf-8")
 
 
+def test_a_roster_in_which_nobody_is_found_says_how_ids_look(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = class_run(tmp_path, handed("jane"), handed("ann"))
+    assert export(run, "--format=csv", "--roster", written(tmp_path / "r.csv", "id\n0042\n0043\n")) == 1
+    said = capsys.readouterr().err
+    assert "nobody of r.csv is in the class run: ids like 0042 there, like jane here; give the class run a" in said
+
+
 # ## What is refused
 REFUSED = {
     "no class run": (["{empty}", "--format=csv"], "holds no class run: make one with `python -m grader class`"),

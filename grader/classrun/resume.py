@@ -8,15 +8,17 @@ Folders of submissions that are no longer there stay as they are, and have no ro
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from grader import seeds
-from grader.report import submissions
+from grader.report import submissions as listing_file
 from grader.report.entry import Entry
+from grader.report.submissions import HandedIn
 
 from . import gradebook
+from .entries import Submission
 
 RESULTS, REPORT = "results.json", "report.html"
 LOCK = ".lock"
@@ -83,12 +85,37 @@ def is_output(folder: Path) -> bool:
         names = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else set()
     except OSError:
         return False
-    return names == {LOCK} or len(names & {LOCK, seeds.FILE_NAME, submissions.FILE_NAME, gradebook.FILE_NAME}) > 1
+    return names == {LOCK} or len(names & {LOCK, seeds.FILE_NAME, listing_file.FILE_NAME, gradebook.FILE_NAME}) > 1
 
 
 def strangers(out: Path, names: set[str]) -> list[str]:
     """Return the names of folders with results that are none of `names`: of submissions that are gone."""
     return sorted(path.parent.name for path in out.glob(f"*/{RESULTS}") if path.parent.name not in names)
+
+
+def another_class(out: Path, folder: Path, submissions: Sequence[Submission]) -> str:
+    """Return the folder of submissions whose results lie in the output folder, if they are of another class.
+
+    It is the same class if at least half of the submissions of the run before are there again: the same content, or
+    the same student by a number of Canvas, Gradescope or Moodle; in the same folder of submissions also the same name.
+    So a class may grow, be downloaded anew or hand in again, and another one does not take its place without a word.
+    """
+    try:
+        before = listing_file.read(out)
+    except ValueError:  # none, or one of an earlier grader, which did not record this
+        return ""
+    here = str(folder.resolve())
+    now = set().union(*(_marks(replace(s.handed_in, sha256=s.sha256), here) for s in submissions if s.handed_in))
+    counted = [one for one in before.submissions if one.sha256 or before.folder == here]
+    again = [one for one in counted if _marks(one, before.folder) & now]
+    return before.folder if 2 * len(again) < len(counted) else ""
+
+
+def _marks(one: HandedIn, folder: str) -> set[tuple[str, str]]:
+    """Return what a submission is known by from one run to the next."""
+    contents = {("content", one.sha256)} if one.sha256 else set()
+    numbers = {(student.system, student.number) for student in one.students if student.number}
+    return contents | numbers | {(folder, name) for name in (one.entry, *(student.id for student in one.students))}
 
 
 def missing(out: Path, entries: Sequence[Entry]) -> list[str]:

@@ -1,11 +1,21 @@
 """A roster of the instructor's own: ids for submissions, and what else is known of them."""
 
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from grader.report.cells import safe_cell
+from grader.report.submissions import HandedIn
 from grader.report.tables import Row, Table, read_table
+from grader.report.text import some
 from grader.times import time_in
+
+from .names import stem
+
+UNMATCHED = "unmatched.csv"
 
 
 @dataclass(frozen=True)
@@ -14,6 +24,7 @@ class Listed:
 
     Attributes:
         id: What the student is called.
+        line: Of the roster.
         name, email: Of the student.
         submitted: When it was handed in.
         due: When it was due, if the student has another date than everyone.
@@ -21,6 +32,7 @@ class Listed:
     """
 
     id: str
+    line: int = 0
     name: str = ""
     email: str = ""
     submitted: datetime | None = None
@@ -71,6 +83,7 @@ def _listed(table: Table, row: Row) -> Listed:
         raise table.error(row.line, "no id")
     return Listed(
         id=own,
+        line=row.line,
         name=table.cell(row, "name"),
         email=table.cell(row, "email"),
         submitted=time_in(table, row, "submitted"),
@@ -84,3 +97,58 @@ def _attempt(table: Table, row: Row) -> int | None:
     if cell and not (cell.isascii() and cell.isdigit() and len(cell) < 10):
         raise table.error(row.line, f"attempt: {cell!r} is no number of an attempt")
     return int(cell) if cell else None
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """What of a table of submissions, and of the entries of a folder, found no partner.
+
+    Attributes:
+        table: What the table is called.
+        lines: What its lines without an entry say; `of_lines` is how many lines there are.
+        entries: Names of those without a line; `of_entries` is how many entries there are.
+    """
+
+    table: str
+    lines: tuple[str, ...]
+    of_lines: int
+    entries: tuple[str, ...]
+    of_entries: int
+
+    def __str__(self) -> str:
+        """Return one line for a terminal."""
+        lines = f"{len(self.lines)} of {self.of_lines} lines match no entry ({some(self.lines)})"
+        entries = f"{len(self.entries)} of {self.of_entries} entries have no line ({some(self.entries)})"
+        said = [text for text, names in ((lines, self.lines), (entries, self.entries)) if names]
+        return f"{self.table}: {'; '.join(said)}"
+
+
+def unmatched(table: str, roster: Mapping[str, Listed], handed_in: Sequence[HandedIn]) -> Unmatched:
+    """Return which lines of a roster name no entry, and which entries have no line.
+
+    Args:
+        table: What the roster is called.
+        roster: Of `read_roster`.
+        handed_in: The entries as they are without a roster.
+    """
+    keys = {one.entry: _keys(one) for one in handed_in}
+    named = set().union(*keys.values())
+    lines = tuple(f"line {listed.line}: {key}" for key, listed in roster.items() if key not in named)
+    entries = tuple(entry for entry, own in keys.items() if not own & set(roster))
+    return Unmatched(table, lines, len(roster), entries, len(keys))
+
+
+def _keys(one: HandedIn) -> set[str]:
+    """Return what a line may call an entry by."""
+    return {one.entry, stem(one.entry), *(key for s in one.students for key in (s.id, s.email, s.name))}
+
+
+def unmatched_text(found: Sequence[Unmatched]) -> str:
+    """Return unmatched.csv: all lines without an entry, and all entries without a line."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(["what", "which"])
+    for one in found:
+        writer.writerows([f"no entry for a line of {safe_cell(one.table)}", safe_cell(line)] for line in one.lines)
+        writer.writerows([f"no line in {safe_cell(one.table)}", safe_cell(entry)] for entry in one.entries)
+    return stream.getvalue()

@@ -22,12 +22,14 @@ from grader.report.text import some
 
 from . import cluster, exports, fleet, gradebook, pages, resume
 from .entries import Submission, collect, listing
+from .exports import Told
 from .fleet import ClusterLost
 from .gradebook import GRADED
 from .job import Job
 from .ledger import Ledger
 from .owners import owners
 from .resume import Stamp
+from .roster import UNMATCHED, Unmatched, unmatched, unmatched_text
 from .sandbox import NoSuchSandbox, chosen
 from .settings import Settings, Unusable
 from .version import THREADS, grader_version
@@ -38,9 +40,14 @@ RESERVED = (
     *pages.NAMES,
     *gradebooks.FILE_NAMES.values(),
     seeds.FILE_NAME,
+    UNMATCHED,
 )
 _MARGIN_S = 60.0  # beyond the grader's own limit for a submission: its start, its oracles and its end
 _BETWEEN_SAVES_S = 5.0
+_ANOTHER_CLASS = (
+    "{out} holds the results of another class ({other}), less than half of which is in {folder}: give another folder "
+    "with --out; if it is the same class, delete {out}/submissions.json and run this again"
+)
 _UNPROTECTED = (
     "no sandbox works here but a plain process, and that does not protect this machine from a hostile file: "
     "install bubblewrap, or accept it with --sandbox=process"
@@ -72,7 +79,10 @@ def grade_class(settings: Settings) -> Summary:
         ExportError: The export's own list is unusable.
         ClusterLost: There is no cluster.
     """
-    submissions = read(settings)
+    submissions, found = read(settings)
+    if other := resume.another_class(settings.out, settings.folder, submissions):
+        raise Unusable(_ANOTHER_CLASS.format(out=settings.out, other=other, folder=settings.folder))
+    _tell(settings, found)
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(cluster.at(settings.scheduler)) if settings.scheduler else None
         sandbox = fleet.agree(client, settings.sandbox) if client else _chosen(settings.sandbox)
@@ -108,8 +118,8 @@ def _incomplete(out: Path, entries: Sequence[Entry]) -> str:
     return f"{out} lacks files of its rows in {gradebook.FILE_NAME}: {some(lacking)}" if lacking else ""
 
 
-def read(settings: Settings) -> list[Submission]:
-    """Return the submissions of a folder, each with its content or the reason why it has none.
+def read(settings: Settings) -> tuple[list[Submission], list[Unmatched]]:
+    """Return the submissions of a folder, each with its content or the reason why it has none, and what did not match.
 
     Raises:
         Unusable: The folder cannot be read or holds nothing.
@@ -128,7 +138,29 @@ def read(settings: Settings) -> list[Submission]:
     took = [f"{s.name}: took {s.handed_in.took}" for s in submissions if s.handed_in and s.handed_in.took]
     left_out = [f"{entry}: left out, as a class run wrote it" for entry in outputs]
     print(*left_out, *took, sep="\n", end="\n" if left_out or took else "", file=sys.stderr)
-    return submissions
+    return submissions, _unmatched(settings, entries, metadata)
+
+
+def _unmatched(settings: Settings, entries: Sequence[Path], metadata: Mapping[str, Told]) -> list[Unmatched]:
+    """Return what found no partner in the roster, and in an export's own list, if there are such."""
+    found = []
+    if settings.roster:
+        found.append(unmatched(settings.roster_name, settings.roster, owners(entries, {}, metadata)))
+    if metadata:
+        there = {entry.name for entry in entries}
+        gone, unlisted = (tuple(sorted(names)) for names in (set(metadata) - there, there - set(metadata)))
+        found.append(Unmatched(exports.GRADESCOPE, gone, len(metadata), unlisted, len(there)))
+    return [one for one in found if one.lines or one.entries]
+
+
+def _tell(settings: Settings, found: Sequence[Unmatched]) -> None:
+    """Say which lines have no entry and which entries no line, and write all of them down."""
+    path = settings.out / UNMATCHED
+    if not found:
+        path.unlink(missing_ok=True)
+        return
+    unwritten = _write(settings, UNMATCHED, unmatched_text(found))
+    print(*found, unwritten or f"all of them are in {path}", sep="\n", file=sys.stderr)
 
 
 def write_listing(settings: Settings, submissions: Sequence[Submission]) -> str:

@@ -34,6 +34,7 @@ class Settings:
         sandbox: As asked for.
         data: Images of the training task.
         roster: What the instructor's own list says, by submission.
+        roster_name: What that list is called.
         title: Heading of the pages.
         earlier: Output folder of an earlier run to compare with.
     """
@@ -50,6 +51,7 @@ class Settings:
     sandbox: str
     data: str
     roster: dict[str, Listed]
+    roster_name: str = ""
     title: str = "Class run"
     earlier: Path | None = None
 
@@ -87,6 +89,7 @@ def settings(options: argparse.Namespace) -> Settings:
         sandbox=options.sandbox,
         data=_data(options.data),
         roster=read_roster(options.roster) if options.roster else {},
+        roster_name=options.roster.name if options.roster else "",
         title=options.title or options.folder.resolve().name,
         earlier=_earlier(options.compare, options.out),
     )

@@ -26,6 +26,12 @@ class Findings:
 
     def matching(self, matched: Matched, lacking: Sequence[Person]) -> None:
         """Say who of the class run and of the roster found no partner."""
+        if lacking and not matched.of and matched.strangers:
+            theirs, ours = next((own for one in lacking for own in one.ids), "nothing"), matched.strangers[0].student.id
+            self.lines.append(
+                f"nobody of {self.of_roster} is in the class run: ids like {harmless(theirs)} there, like "
+                f"{harmless(ours)} here; give the class run a --roster that says which is which"
+            )
         strangers = [claim.called() for claim in matched.strangers]
         ambiguous = [claim.called() for claim in matched.ambiguous]
         by_name = [claim.called() for claim in matched.by_name]
