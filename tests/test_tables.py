@@ -26,6 +26,39 @@ def test_systems_write_the_same_table_in_many_ways(tmp_path: Path, text: str) ->
     assert read(tmp_path, text) == [(1, ("a", "b")), (2, ("1", "2"))]
 
 
+MUELLER = [("Name, first", "id"), ("M\u00fcller, J\u00fcrgen", "s1"), ("Doe, \u201cJane\u201d", "s2")]
+
+
+def spreadsheet(separator: str, quoted: bool) -> str:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, delimiter=separator, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL).writerows(MUELLER)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("before", ["", "sep={}\r\n", "\r\n", "{}{}\r\n"], ids=["", "sep", "blank", "separators"])
+def test_what_spreadsheets_write_is_read(
+    tmp_path: Path, separator: str, quoted: bool, encoding: str, before: str
+) -> None:
+    first = before.format(separator, separator)
+    found = read(tmp_path, f"{first}{spreadsheet(separator, quoted)}".encode(encoding))
+    assert [cells for _, cells in found] == MUELLER
+    assert [line for line, _ in found[1:]] == [2 + bool(first), 3 + bool(first)]
+
+
+def test_an_error_in_the_header_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("sep=;\n\nid;ID\n1;2\n")
+    table = read_table(tmp_path / "a.csv")
+    with pytest.raises(TableError, match="line 3: 2 columns are called `id`"):
+        table.column("id")
+
+
+def test_a_column_with_separators_in_its_cells_is_one_column(tmp_path: Path) -> None:
+    assert read(tmp_path, "id\na;b\n") == [(1, ("id",)), (2, ("a;b",))]
+
+
 def test_each_row_has_the_line_on_which_it_begins(tmp_path: Path) -> None:
     text = 'a,b\n"x\ny",1\n\n,\n"p ""q"", r",2\n'
     assert read(tmp_path, text) == [(1, ("a", "b")), (2, ("x\ny", "1")), (6, ('p "q", r', "2"))]
@@ -55,8 +88,10 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
         (b"a,b\n1,2\n1,2,3\n", "line 3: 3 cells, but the header has 2"),
         (b'a,b\n\n"1\n,2\n', "line 3: no CSV: unexpected end of data"),
         (b'a,b\n1,"2"x\n', "line 2: no CSV"),
-        (b"a,b\n1,2\nJ\xfcrgen,2\n", "line 3: no UTF-8 text; save it as CSV in UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), "line 1: no UTF-8 text"),
+        (b"a,b\n1,2\nJ\x81rgen,2\n", "line 3: text in no encoding that is known; save it as CSV in UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "line 2: text in no encoding that is known"),
+        (b'sep=;\n\nid;name\n1;"2"x\n', "line 4: no CSV"),
+        (b"\n;;\nid;name\n1;2;3\n", "line 4: 3 cells, but the header has 2"),
         (b"a\n" + b"x" * 200_000, "line 2: no CSV: field larger than"),
     ],
 )
@@ -64,6 +99,12 @@ def test_what_cannot_be_read_is_refused_with_its_line(tmp_path: Path, content: b
     with pytest.raises(TableError, match=re.escape(words)) as refusal:
         read(tmp_path, content)
     assert str(refusal.value).startswith(f"{tmp_path / 'a.csv'}, line ") and "\n" not in str(refusal.value)
+
+
+def test_a_workbook_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"PK\x03\x04\x14\x00")
+    with pytest.raises(TableError, match=r"a.csv: a workbook, not a CSV file; save it as CSV"):
+        read_table(tmp_path / "a.csv")
 
 
 def test_an_empty_file_is_an_empty_table(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def read_roster(path: Path) -> dict[str, Listed]:
     table = read_table(path)
     for column in ("submission", "id"):
         if table.column(column) is None:
-            raise table.error(1, f"no column `{column}`; a roster has `submission` and `id`")
+            raise table.error(table.top, f"no column `{column}`; a roster has `submission` and `id`")
     found: dict[str, Listed] = {}
     lines: dict[str, int] = {}
     first_of: dict[str, tuple[int, Listed]] = {}

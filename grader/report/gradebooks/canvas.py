@@ -33,7 +33,7 @@ def people(table: Table) -> list[Person]:
     header = [name.strip() for name in table.header]
     if header[:2] != ["Student", "ID"] or "Section" not in header:
         message = "no gradebook export of Canvas, which begins with Student and ID: download it there, Grades > Export"
-        raise table.error(1, message)
+        raise table.error(table.top, message)
     return [_person(table, row) for row in table.rows if _ids(table, row)]
 
 
@@ -61,15 +61,17 @@ def column(table: Table, wanted: str | None) -> Column:
     there = ", ".join(f"`{table.header[i]}`" for i in found) or "none"
     if wanted is None:
         if len(found) != 1:
-            raise table.error(1, f"choose the assignment with --assignment: there are {there}, or name a new one")
+            raise table.error(
+                table.top, f"choose the assignment with --assignment: there are {there}, or name a new one"
+            )
         return Column(table.header[next(iter(found))], next(iter(found)))
     fitting = [i for i, match in found.items() if wanted in (match["id"], match.string, match["title"])]
     if len(fitting) > 1:
-        raise table.error(1, f"several assignments are called {wanted!r}, choose one by its number: {there}")
+        raise table.error(table.top, f"several assignments are called {wanted!r}, choose one by its number: {there}")
     if fitting:
         return Column(table.header[fitting[0]], fitting[0])
     if wanted.isdigit() or _NUMBERED.fullmatch(wanted):
-        raise table.error(1, f"no assignment has the number in {wanted!r}: there are {there}")
+        raise table.error(table.top, f"no assignment has the number in {wanted!r}: there are {there}")
     return Column(wanted, None)
 
 

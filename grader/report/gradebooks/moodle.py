@@ -36,7 +36,7 @@ def people(table: Table, id_column: str | None = None) -> list[Person]:
     ids = _ids(table, id_column)
     if not ids and not is_worksheet(table):
         message = f"no column tells who a student is: one of {', '.join(_IDS)}; name another with --id-column"
-        raise table.error(1, message)
+        raise table.error(table.top, message)
     return [_person(table, row, ids) for row in table.rows]
 
 
@@ -59,7 +59,7 @@ def _ids(table: Table, id_column: str | None) -> list[str]:
         TableError: The one that was named is not there.
     """
     if id_column and table.column(id_column) is None:
-        raise table.error(1, f"no column {id_column!r}: there are {', '.join(table.header)}")
+        raise table.error(table.top, f"no column {id_column!r}: there are {', '.join(table.header)}")
     return [
         name for name in dict.fromkeys((*([id_column] if id_column else []), *_IDS)) if table.column(name) is not None
     ]

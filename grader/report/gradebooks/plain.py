@@ -37,7 +37,7 @@ def people(table: Table, id_column: str | None = None) -> list[Person]:
         return moodle.people(table)
     column = id_column or "id"
     if table.column(column) is None:
-        raise table.error(1, f"no column {column!r}: there are {', '.join(table.header)}")
+        raise table.error(table.top, f"no column {column!r}: there are {', '.join(table.header)}")
     lines: dict[str, int] = {}
     found = []
     for row in table.rows:
