@@ -10,7 +10,7 @@ import pytest
 from grader.report.gradebooks import moodle
 from grader.report.submissions import Student
 from grader.report.tables import TableError, read_table
-from tests.made_up_run import class_run, export, handed, table, written
+from tests.made_up_run import class_run, export, handed, table, ten_percent, written
 
 WORKSHEET = [
     ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Grade can be changed",
@@ -125,19 +125,167 @@ def test_full_names_are_the_last_resort_and_said_so(tmp_path: Path, capsys: pyte
     assert "matched by the full name alone" in said and "(2): 501 (Jane Doe); 502 (Jürgen Müller)" in said
 
 
-def test_a_gradebook_in_another_language_needs_the_name_of_a_column(tmp_path: Path) -> None:
-    rows = [["Vorname", "E-Mail-Adresse"], ["Jane", "jane@example.edu"]]
-    of = class_run(tmp_path, handed(Student("x", email="jane@example.edu")))
-    (jane,) = made(tmp_path, rows, "--id-column=E-Mail-Adresse", of=of)
+def test_other_ids_of_a_gradebook_in_another_language_are_named(tmp_path: Path) -> None:
+    rows = [["Vorname", "Nachname", "Matrikel"], ["Jane", "Doe", "s1"]]
+    of = class_run(tmp_path, handed("s1"))
+    assert made(tmp_path, rows, "--id-column=Matrikel", of=of) == [
+        {"Vorname": "Jane", "Nachname": "Doe", "Matrikel": "s1", "Grade": "22.00", "Feedback": "22.00 of 22.00 points."}
+    ]
+
+
+# ## Moodle in another language
+GERMAN = [
+    ["ID", "Vollständiger Name", "E-Mail-Adresse", "Status", "Bewertung", "Bestwertung",
+     "Bewertung kann geändert werden", "Zuletzt geändert (Abgabe)", "Zuletzt geändert (Bewertung)",
+     "Feedback als Kommentar"],
+    ["Teilnehmer/in 501", "Jane Doe", "jane@example.edu", "Zur Bewertung abgegeben", "", "22,00", "Ja",
+     "Dienstag, 1. Dezember 2026, 23:58", "-", ""],
+    ["Teilnehmer/in 502", "Jürgen Müller", "jm@example.edu", "Zur Bewertung abgegeben", "3,50", "22,00", "Ja",
+     "Dienstag, 1. Dezember 2026, 23:59", "Montag, 30. November 2026, 9:00", "<p>Siehe mich</p>"],
+    ["Teilnehmer/in 503", "Zoë O'Hara", "", "Keine Abgabe", "", "22,00", "Ja", "-", "-", ""],
+]  # fmt: skip
+
+
+def grades(folder: Path, rows: list[list[str]], *options: str) -> list[list[str]]:
+    """Export a class run for a worksheet, whose headings may be anything, and return the rows of the file."""
+    out = folder / "out.csv"
+    roster = written(folder / "moodle.csv", table(rows))
+    assert export(run(folder), "--format=moodle", "--roster", roster, "--out", out, *options) in (0, 1)
+    with out.open(encoding="utf-8", newline="") as stream:
+        return list(csv.reader(stream, strict=True))
+
+
+@pytest.mark.parametrize("comments", [True, False])
+def test_a_worksheet_in_another_language_is_filled_in_like_an_english_one(tmp_path: Path, comments: bool) -> None:
+    before = GERMAN if comments else [row[:-1] for row in GERMAN]
+    header, jane, juergen, zoe = grades(tmp_path, before)
+    assert header[: len(before[0])] == before[0] and len(header) == 10
+    assert (jane[4], jane[9]) == ("22.00", "22.00 of 22.00 points.")
+    assert (juergen[4], juergen[9][:8]) == ("14.00", "14.00 of")
+    assert zoe[:9] == GERMAN[3][:9] and zoe[9] == ""
+    assert [*jane[:4], *jane[5:9]] == [*GERMAN[1][:4], *GERMAN[1][5:9]], "all else stays"
+
+
+def test_its_maximum_is_looked_at_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grades(tmp_path, [[cell.replace("22,00", "100,00") for cell in row] for row in GERMAN])
+    assert "moodle.csv has 100,00 points possible, the class run 22.00" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "there"),
+    [("", "Bewertung, Bestwertung"), ("22,00", "Bewertung, Bestwertung")],
+    ids=["no maximum", "two columns of points"],
+)
+def test_where_grades_go_is_asked_when_it_cannot_be_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, there: str
+) -> None:
+    rows = [GERMAN[0]] + [[*row[:5], change, change or row[6], *row[7:]] for row in GERMAN[1:]]
+    roster = written(tmp_path / "moodle.csv", table(rows))
+    options: list[str | Path] = ["--format=moodle", "--roster", roster, "--out", tmp_path / "out.csv"]
+    assert export(run(tmp_path), *options) == 2
+    said = capsys.readouterr().err
+    assert "moodle.csv, line 1: no column tells where grades go: there are ID, Vollständiger Name, " in said
+    assert there in said and "name it with --grade-column" in said and said.count("\n") == 1
+    assert export(tmp_path / "class-results", *options, "--grade-column=bewertung") in (0, 1)
+    assert '"Teilnehmer/in 501"' in (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert '"22.00 of 22.00 points."' in (tmp_path / "out.csv").read_text(encoding="utf-8")
+
+
+def test_a_column_of_grades_is_for_worksheets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roster = written(tmp_path / "moodle.csv", table(GRADEBOOK))
+    assert export(run(tmp_path), "--format=moodle", "--roster", roster, "--grade-column=Institution") == 2
+    assert "--grade-column is for a grading worksheet" in capsys.readouterr().err
+
+
+def test_a_gradebook_in_another_language_is_known_by_addresses_and_names(tmp_path: Path) -> None:
+    rows = [
+        ["Vorname", "Nachname", "ID-Nummer", "Institution", "E-Mail-Adresse", "Kurs gesamt (Punkte)"],
+        ["Jane", "Doe", "s1", "", "jane@example.edu", "3,00"],
+        ["Jürgen", "Müller", "s2", "", "", "-"],
+    ]
+    of = class_run(
+        tmp_path,
+        handed(Student("x", email="jane@example.edu", system="gradescope")),
+        handed(of_moodle("502", "Jürgen Müller"), row="Jürgen Müller_502"),
+    )
+    jane, juergen = made(tmp_path, rows, of=of)
     assert (jane["E-Mail-Adresse"], jane["Grade"]) == ("jane@example.edu", "22.00")
+    assert (juergen["Vorname"], juergen["Nachname"], juergen["Grade"]) == ("Jürgen", "Müller", "22.00")
+
+
+def test_a_worksheet_in_another_language_is_a_roster_too(tmp_path: Path) -> None:
+    """Its column of numbers is called ID, like that of a list of one's own."""
+    out = tmp_path / "out.csv"
+    roster = written(tmp_path / "moodle.csv", table(GERMAN))
+    assert export(run(tmp_path), "--format=csv", "--roster", roster, "--out", out) == 1
+    found = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert [(row["name"], row["points"]) for row in found[:2]] == [("Jane Doe", "22.00"), ("Jürgen Müller", "14.00")]
+
+
+# ## When something was handed in
+def late(folder: Path, rows: list[list[str]], *options: str) -> list[str]:
+    """Return the grades of a class that was due on 1 December 2026 at 23:59 in Berlin."""
+    return [row[4] for row in grades(folder, rows, "--offering", str(ten_percent(folder)), *options)[1:]]
+
+
+def worksheet(*times: str) -> list[list[str]]:
+    return [WORKSHEET[0], *([*row[:7], time, *row[8:]] for row, time in zip(WORKSHEET[1:], times, strict=True))]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "Wednesday, 2 December 2026, 12:30 AM",
+        "Wednesday, 2 December 2026, 00:30",
+        "Wednesday, December 2, 2026, 12:30\u202fAM",
+        "Wednesday, December 2, 2026, 0:30",
+    ],
+)
+def test_moodles_own_times_count_for_lateness(tmp_path: Path, time: str) -> None:
+    rows = worksheet("Tuesday, 1 December 2026, 11:59 PM", time, "-")
+    assert late(tmp_path, rows, "--timezone=Europe/Berlin") == ["22.00", "12.60", ""]
+    rows = worksheet("Tuesday, 1 December 2026, 11:59 PM", time, "-")
+    assert [row[4] for row in grades_again(tmp_path, rows, "--timezone=Asia/Tokyo")][:2] == ["22.00", "14.00"]
+
+
+def grades_again(folder: Path, rows: list[list[str]], *options: str) -> list[list[str]]:
+    """Export the same class run once more."""
+    out, roster = folder / "out.csv", written(folder / "moodle.csv", table(rows))
+    given = ["--format=moodle", "--offering", str(folder / "offering.toml"), *options]
+    assert export(folder / "class-results", "--roster", roster, "--out", out, *given) in (0, 1)
+    with out.open(encoding="utf-8", newline="") as stream:
+        return list(csv.reader(stream, strict=True))[1:]
+
+
+def test_without_a_zone_they_do_not_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    time = "Wednesday, 2 December 2026, 12:30 AM"
+    assert late(tmp_path, worksheet(time, time, "-")) == ["22.00", "14.00", ""]
+    said = capsys.readouterr().err
+    assert f"times like `{time}` in moodle.csv count with their zone: --timezone Europe/Berlin" in said
+
+
+def test_times_in_another_language_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert late(tmp_path, GERMAN, "--timezone=Europe/Berlin") == ["22.00", "14.00", ""]
+    said = capsys.readouterr().err
+    assert "their times cannot be read; download the worksheet with Moodle in English" in said
+    assert "(2): Jane Doe: Dienstag, 1. Dezember 2026, 23:58; " in said
+
+
+def test_a_zone_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roster = written(tmp_path / "moodle.csv", table(WORKSHEET))
+    of = run(tmp_path)
+    for name in ("Berlin", "../etc/passwd", "/etc/passwd"):
+        assert export(of, "--format=moodle", "--roster", roster, "--timezone", name) == 2
+        assert f"--timezone: {name!r} is no time zone; write it as Europe/Berlin" in capsys.readouterr().err
 
 
 def test_a_roster_that_tells_nobody_is_refused(tmp_path: Path) -> None:
     found = read_table(written(tmp_path / "a.csv", "Vorname,Nachname\nJane,Doe\n"))
-    with pytest.raises(TableError, match=r"a.csv, line 1: no column tells who a student is: .* --id-column"):
-        moodle.people(found)
+    words = r"a.csv, line 1: no column tells who a student is: there are Vorname, Nachname; .* with --id-column"
+    with pytest.raises(TableError, match=words):
+        moodle.columns(found)
     with pytest.raises(TableError, match=r"a.csv, line 1: no column 'Nummer': there are Vorname, Nachname"):
-        moodle.people(found, "Nummer")
+        moodle.columns(found, "Nummer")
 
 
 # ## Feedback

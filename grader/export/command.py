@@ -4,6 +4,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from grader.judge import offering
 from grader.judge.late import Late, moment
@@ -25,9 +26,13 @@ DIR is the output folder of `python -m grader class`. ROSTER says who is in the 
           (Grades > Export), whose file goes back by Grades > Import. Grade and feedback are always together.
   csv     either of these, or a list of your own with the column `id`; without one, all students of the class run.
 
-Lateness and attempts are set in grader/offering.toml, [late] and [attempts]. Times come from Gradescope's export or
-from the column `submitted` of a roster, the class run's or this one; a column `due` gives a student another due date.
-Times are ISO 8601 with a zone: 2026-12-01T23:59+01:00.
+Lateness and attempts are set in grader/offering.toml, [late] and [attempts]. Times come from Gradescope's export, from
+the column `submitted` of a roster, the class run's or this one, or from Moodle's worksheet (with --timezone, as its
+times have none); a column `due` gives a student another due date. Times are ISO 8601 with a zone:
+2026-12-01T23:59+01:00.
+
+ROSTER may be separated by commas, semicolons or tabs, and be UTF-8, UTF-16 or Windows-1252, as spreadsheets write it.
+Of Moodle in another language, columns are known by what stands in them; --id-column and --grade-column name others.
 
 A student without a submission keeps what the roster has (usually nothing), or gets 0.00 with --missing=zero. What
 could not be graded because of the submission has 0.00 points and its reason; where the grader itself failed, there is
@@ -59,7 +64,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--assignment", metavar="TITLE", help="title or number of the assignment in Canvas [the only one in ROSTER]"
     )
     parser.add_argument(
-        "--id-column", metavar="NAME", help="column of ids or mail addresses in ROSTER [those with English headings]"
+        "--id-column", metavar="NAME", help="column of ids in ROSTER [mail addresses, and English headings]"
+    )
+    parser.add_argument(
+        "--grade-column", metavar="NAME", help="column of grades in Moodle's worksheet [beside the maximum]"
+    )
+    parser.add_argument(
+        "--timezone", metavar="ZONE", help="of the times in Moodle's worksheet, as Europe/Berlin [they do not count]"
     )
     parser.add_argument(
         "--missing", choices=("keep", "zero"), default="keep", help="what students without a submission get [keep]"
@@ -105,6 +116,8 @@ def _request(options: argparse.Namespace) -> Request:
         raise ValueError("--assignment is for --format canvas: in other files the assignment has no name")
     if options.id_column and options.format == "canvas":
         raise ValueError("--id-column is for other rosters: an export of Canvas always has the same columns")
+    if options.grade_column and options.format != "moodle":
+        raise ValueError("--grade-column is for --format moodle: other files have no such column")
     if options.feedback and options.format == "csv":
         raise ValueError("--feedback is for Canvas and Moodle: other reports are in DIR/<submission>/report.html")
     chosen = offering.load(options.offering or offering.OFFERING)
@@ -120,9 +133,18 @@ def _request(options: argparse.Namespace) -> Request:
         roster=options.roster,
         assignment=options.assignment,
         id_column=options.id_column,
+        grade_column=options.grade_column,
+        zone=_zone(options.timezone) if options.timezone else None,
         zero=options.missing == "zero",
         feedback=options.feedback is not None,
     )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # KeyError: that it is not found
+        raise ValueError(f"--timezone: {name!r} is no time zone; write it as Europe/Berlin") from None
 
 
 def _check_targets(options: argparse.Namespace, out: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,7 @@ from grader.report.gradebooks import canvas, moodle, plain
 from grader.report.gradebooks.plain import Line
 from grader.report.gradebooks.roster import Person
 from grader.report.tables import Table, read_table
-from grader.times import time_in
+from grader.times import moodle_time, time_in
 
 from .attempts import Attempt, Decided, considered, decide
 from .findings import Findings
@@ -34,6 +34,8 @@ class Request:
         roster: What the system exported, or a list of the instructor's own; None for `csv` alone.
         assignment: Title or number of the assignment, for Canvas.
         id_column: Heading of the roster's column of ids, where it is not known.
+        grade_column: Heading of the worksheet's column of grades, where it is not known.
+        zone: Of the times that Moodle writes without one; None if unknown.
         zero: Whether students of the roster without a submission get 0.
         feedback: Whether a zip of reports is asked for.
     """
@@ -45,6 +47,8 @@ class Request:
     roster: Path | None = None
     assignment: str | None = None
     id_column: str | None = None
+    grade_column: str | None = None
+    zone: tzinfo | None = None
     zero: bool = False
     feedback: bool = False
 
@@ -82,7 +86,8 @@ def export(request: Request) -> Exported:
     if request.roster is None:
         return _without_roster(request, run)
     table = read_table(request.roster)
-    people = _people(request, table)
+    columns = moodle.columns(table, request.id_column, request.grade_column) if request.format == "moodle" else None
+    people = moodle.people(table, columns) if columns else _people(request, table)
     matched = match(list(claims(run.attempts)), people)
     found = Findings(of_roster=request.roster.name)
     found.matching(matched, [person for person in people if person.row.line not in matched.of])
@@ -93,6 +98,7 @@ def export(request: Request) -> Exported:
     }
     named = {person.row.line: person.called() for person in people}
     found.decisions([(named[line], one) for line, one in decided.items()])
+    found.times_of_moodle([(p, decided[p.row.line]) for p in people if p.row.line in decided], request.zone is not None)
     grades = {line: one.grade for line, one in decided.items()}
     new = ""
     if request.format == "canvas":
@@ -101,9 +107,9 @@ def export(request: Request) -> Exported:
         found.excused([named[line] for line in canvas.excused(table, column) if line in grades])
         text = canvas.text(table, column, grades, run.max_points, request.zero)
         new = column.heading if column.place is None else ""
-    elif request.format == "moodle":
-        found.points(moodle.possible(table), run.max_points)
-        text = moodle.text(table, grades, request.zero, request.id_column)
+    elif columns:
+        found.points(moodle.possible(table, columns), run.max_points)
+        text = moodle.text(table, columns, grades, request.zero)
     else:
         text = plain.text([_line(person, matched.of, decided) for person in people], request.zero)
     zipped = None
@@ -134,9 +140,7 @@ def _exported(
 
 
 def _people(request: Request, table: Table) -> list[Person]:
-    if request.format == "canvas":
-        return canvas.people(table)
-    return (moodle if request.format == "moodle" else plain).people(table, request.id_column)
+    return canvas.people(table) if request.format == "canvas" else plain.people(table, request.id_column)
 
 
 def _decide(
@@ -149,7 +153,13 @@ def _decide(
         due = time_in(table, person.row, "due") or due
         if time := time_in(table, person.row, "submitted"):
             attempts = [_at(time, table, person, considered(attempts))]
+        elif (time := _of_moodle(person, request.zone)) and len(attempts) == 1:
+            attempts = [_at(time, table, person, attempts)]
     return decide(attempts, request.counts, request.late, due, run.max_points)
+
+
+def _of_moodle(person: Person, zone: tzinfo | None) -> datetime | None:
+    return moodle_time(person.submitted, zone) if person.submitted and zone else None
 
 
 def _at(time: datetime, table: Table, person: Person, attempts: list[Attempt]) -> Attempt:

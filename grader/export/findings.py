@@ -55,6 +55,22 @@ class Findings:
         ]
         self._say("no penalty, as nothing tells when they handed in; give `submitted` in a roster", timeless)
 
+    def times_of_moodle(self, decided: Sequence[tuple[Person, Decided]], zoned: bool) -> None:
+        """Say whose time of submission stands in Moodle's worksheet and could not be used, and why."""
+        unused = [
+            person
+            for person, one in decided
+            if person.submitted and one.grade and one.grade.due and not one.grade.submitted
+        ]
+        if unused and not zoned:
+            example = f"`{harmless(unused[0].submitted)}`"
+            self.lines.append(
+                f"times like {example} in {self.of_roster} count with their zone: --timezone Europe/Berlin"
+            )
+        elif unused:
+            what = "their times cannot be read; download the worksheet with Moodle in English, or give `submitted`"
+            self._say(what, [f"{person.called()}: {person.submitted}" for person in unused])
+
     def points(self, possible: str, max_points: int) -> None:
         """Say if the system has other points possible than were graded."""
         try:

@@ -33,8 +33,8 @@ def people(table: Table, id_column: str | None = None) -> list[Person]:
     """
     if id_column is None and [name.strip() for name in table.header[:2]] == ["Student", "ID"]:
         return canvas.people(table)
-    if id_column is None and table.column("id") is None:
-        return moodle.people(table)
+    if id_column is None and (moodle.is_worksheet(table) or table.column("id") is None):
+        return moodle.people(table, moodle.columns(table))
     column = id_column or "id"
     if table.column(column) is None:
         raise table.error(table.top, f"no column {column!r}: there are {', '.join(table.header)}")

@@ -19,6 +19,7 @@ class Person:
         ids: Ids, logins and mail addresses.
         system: Whose roster it is.
         number: The student's number in that system; empty if the roster does not tell.
+        submitted: When the student handed in, in that system's words and without a zone; empty if it does not tell.
     """
 
     row: Row
@@ -26,6 +27,7 @@ class Person:
     ids: tuple[str, ...] = ()
     system: System = ""
     number: str = ""
+    submitted: str = ""
 
     def called(self) -> str:
         """Return what tells an instructor who this is."""
