@@ -19,6 +19,7 @@ from grader.classrun.sandbox import NoSuchSandbox
 from grader.report import gradescope
 from grader.report.entry import Entry
 from tests.made_up_class import result
+from tests.made_up_run import offering
 
 
 class Fleet:
@@ -214,6 +215,20 @@ def test_an_export_says_which_file_is_missing(tmp_path: Path, grade: Grade, caps
     (tmp_path / "out" / "alice" / "results.json").unlink()
     assert main(["export", str(tmp_path / "out"), "--format=csv"]) == 1
     assert "alice: its results.json is missing" in capsys.readouterr().err
+
+
+# ## Compared with an earlier run
+def test_a_limit_that_an_offering_changed_is_named(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in", alice="# a\n")
+    assert grade() == 0
+    old = (tmp_path / "out").rename(tmp_path / "old")
+    limits = offering(tmp_path, ("training_cpu_s = 60", "training_cpu_s = 1"))
+    assert grade("--offering", limits, "--compare", old) == 0
+    out = capsys.readouterr().out
+    assert "differs  training_cpu_s: 60 → 1\n" in out
+    assert "secret" not in out and "the secret of the tests" not in (old / "alice" / "results.json").read_text()
 
 
 # ## Which class it is

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,52 @@ def test_points_that_an_offering_changed_are_a_reason() -> None:
     assert compared([entry("a")], [new]).changes[0].reasons == ("points of mode: 2 → 4",)
 
 
+def made(**settings: Any) -> dict[str, Any]:
+    plain = {"training_cpu_s": 60.0, "memory_mib": 3072.0}
+    default = {"sha256": "a" * 64, "limits": plain, "versions": {"torch": "2.4"}, "secret": "12ab", "tasks": ""}
+    return {**default, **settings}
+
+
+LESS = {"training_cpu_s": 1.0, "memory_mib": 3072.0}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differs"),
+    [
+        ({}, {"limits": LESS}, ("training_cpu_s: 60 → 1",)),
+        ({}, {"limits": {"training_cpu_s": 60.0, "memory": 3.5}}, ("memory_mib: 3072 → none", "memory: none → 3.5")),
+        ({"versions": {"numpy": "1"}}, {"versions": {"numpy": "2"}}, ("numpy: 1 → 2",)),
+        ({}, {"secret": "34cd"}, ("secret: 12ab → 34cd",)),
+        ({}, {"tasks": "kl or mode"}, ("tasks: all → kl or mode",)),
+        ({"data": "sample"}, {"data": "svhn"}, ("data: sample → svhn",)),
+        ({"offering": "{60}"}, {"offering": "{1}", "limits": LESS}, ("training_cpu_s: 60 → 1",)),
+        ({}, {"sha256": "b" * 64}, ()),
+        ({"limits": None}, {"limits": LESS}, ()),
+    ],
+    ids=["limit", "other limits", "version", "secret", "tasks", "data", "in one piece", "file", "not recorded before"],
+)
+def test_settings_that_differ_are_named_though_no_score_changed(
+    before: dict[str, Any], after: dict[str, Any], differs: tuple[str, ...]
+) -> None:
+    another_seed = "secret" in after or "sha256" in after
+    old, new = entry("a", made=made(**before), seed=1), entry("a", made=made(**after), seed=1 + another_seed)
+    found = compared([old], [new])
+    assert (found.changes, found.settings) == ((), differs)
+    assert compare.lines(found)[1:] == [f"    differs  {one}" for one in differs]
+    assert all(one in Seen(compare.page(found, "VAE")).text for one in differs)
+
+
+def test_a_setting_that_differs_for_some_says_for_how_many() -> None:
+    old = [entry("a", sandbox="user"), entry("b"), Entry("c", "no Python")]
+    assert compared(old, [entry("a"), entry("b"), entry("c")]).settings == ("sandbox: user → process (1 of 2)",)
+
+
+def test_two_runs_with_nobody_in_common_are_not_called_the_same() -> None:
+    found = compared([entry("a")], [entry("b")])
+    assert compare.lines(found) == ["no submission is in this run and in old", "new: b", "gone: a"]
+    assert "No submission is in both runs" in Seen(compare.page(found, "VAE")).text
+
+
 def test_new_and_gone_submissions_are_listed() -> None:
     found = compared([entry("both"), entry("gone")], [entry("both"), entry("new")])
     assert (found.both, found.new, found.gone) == (1, ("new",), ("gone",))
@@ -101,6 +148,7 @@ def test_the_terminal_reads_scores_reasons_and_checks() -> None:
     found = compared([entry("a", {"kl": "kl_missing_half"}, made=OLD), entry("b")], [entry("a", made=NEW), entry("c")])
     assert compare.lines(found) == [
         "1 of 1 scores changed since old",
+        "    differs  grader: 111111111111 → 222222222222",
         "a: 14 -> 22",
         "    because  grader: 111111111111 → 222222222222",
         "    kl: 2 -> 10; kl_missing_half -> none",

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from distributed import Client
 from tqdm import tqdm
@@ -32,7 +32,7 @@ from .resume import Stamp
 from .roster import UNMATCHED, Unmatched, unmatched, unmatched_text
 from .sandbox import NoSuchSandbox, chosen
 from .settings import Settings, Unusable
-from .version import THREADS, grader_version
+from .version import THREADS, grader_version, versions
 
 RESERVED = (
     gradebook.FILE_NAME,
@@ -209,6 +209,12 @@ def _grade(
     return ""
 
 
+def compared_settings(settings: Settings) -> dict[str, Any]:
+    """Return what a result records of its run for comparisons; what else decides a verdict is in its stamp."""
+    secret = seeds.fingerprint(settings.secret)
+    return {"secret": secret, "limits": settings.offering.limits, "versions": versions()}
+
+
 def _chosen(sandbox: str) -> str:
     try:
         return chosen(sandbox)
@@ -274,7 +280,8 @@ def _enter_outcomes(
             if outcome.results is None:
                 status = ledger.fail(submission.name, outcome.problem)
             else:
-                facts = {"cpu_s": round(outcome.cpu_s, 2), "sandbox_cpu_s": round(outcome.sandbox_cpu_s, 2)}
+                used = {"cpu_s": round(outcome.cpu_s, 2), "sandbox_cpu_s": round(outcome.sandbox_cpu_s, 2)}
+                facts = {**used, **compared_settings(settings)}
                 status = ledger.enter(submission.name, resume.stamped(outcome.results, stamp, facts))
             if status != GRADED:
                 bar.write(f"{submission.name}: {status}", file=sys.stderr)

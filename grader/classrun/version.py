@@ -30,10 +30,13 @@ def grader_version(root: Path = ROOT) -> str:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
     digest.update(offering.load(root / "grader" / "offering.toml").decisive().encode())
-    for library in _LIBRARIES:
-        digest.update(f"{library} {_version(library)}\n".encode())
-    digest.update(f"python {platform.python_version()}\n".encode())
+    digest.update("".join(f"{name} {number}\n" for name, number in versions().items()).encode())
     return digest.hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries below the grader, and of Python."""
+    return {**{library: _version(library) for library in _LIBRARIES}, "python": platform.python_version()}
 
 
 def _files(root: Path) -> Iterator[Path]:

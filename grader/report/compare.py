@@ -1,5 +1,6 @@
 """Two runs over one class: which scores changed, where, and why."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,7 @@ class Comparison:
     Attributes:
         old: What the earlier run is called.
         both: How many submissions are in both.
+        settings: What the runs were asked to do and differs, as `task_cpu_s: 20 → 10`, whether scores changed or not.
         changes: Those whose score, or the score of a task, changed: the greatest change first.
         mended: The checks behind the changes, the most frequent first.
         new, gone: Submissions of one run only.
@@ -89,6 +91,7 @@ class Comparison:
 
     old: str
     both: int
+    settings: tuple[str, ...]
     changes: tuple[Change, ...]
     mended: tuple[Mended, ...]
     new: tuple[str, ...]
@@ -103,6 +106,7 @@ def compare(old: Sequence[Record], new: Sequence[Record], name: str) -> Comparis
     return Comparison(
         old=name,
         both=len(both),
+        settings=_settings(both),
         changes=tuple(sorted(changes, key=lambda c: (-abs((c.after or 0) - (c.before or 0)), c.submission))),
         mended=_mended(changes),
         new=tuple(name for name in after if name not in before),
@@ -158,18 +162,45 @@ def reasons(old: Record, new: Record) -> tuple[str, ...]:
     """Return what the two runs record and differ in, as short sentences; one that says so if there is nothing."""
     if (old.result is None) != (new.result is None):
         return (f"not graded before: {old.status}",) if old.result is None else (f"not graded now: {new.status}",)
+    file = ("the file is another",) if _file_differs(old, new) else ()
+    return (*file, *_differences(old, new)) or ("nothing recorded differs: chance, time or the machine",)
+
+
+def _settings(pairs: Sequence[tuple[Record, Record]]) -> tuple[str, ...]:
+    """Return what differs between the runs, and for how many submissions if not for all that were graded twice."""
+    found = [_differences(old, new) for old, new in pairs if old.result and new.result]
+    counts = Counter(difference for differences in found for difference in differences)
+    return tuple(one if n == len(found) else f"{one} ({n} of {len(found)})" for one, n in counts.items())
+
+
+def _file_differs(old: Record, new: Record) -> bool:
+    hashes = old.made.get("sha256"), new.made.get("sha256")
+    return None not in hashes and hashes[0] != hashes[1]
+
+
+def _differences(old: Record, new: Record) -> tuple[str, ...]:
+    """Return what two gradings of a submission were asked to do and differs; the seed of another file always does."""
     before, after = _recorded(old), _recorded(new)
-    found = tuple(
-        "the file is another" if key == "file" else f"{key}: {_short(before[key])} → {_short(after[key])}"
+    if _file_differs(old, new) or "secret" in before.keys() & after.keys():
+        before.pop("seed", None)
+    for group in ("limits", "versions"):
+        theirs, ours = old.made.get(group), new.made.get(group)
+        if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+            names = dict.fromkeys((*theirs, *ours))
+            before |= {name: theirs.get(name, "none") for name in names}
+            after |= {name: ours.get(name, "none") for name in names}
+            before.pop("offering", None)  # the same in one piece, with the points
+    return tuple(
+        f"{_short(key)}: {_short(before[key])} → {_short(after[key])}"
         for key in before
-        if key in after and before[key] != after[key]
+        if key in after and str(before[key]) != str(after[key])
     )
-    return found or ("nothing recorded differs: chance, time or the machine",)
 
 
 def _recorded(record: Record) -> dict[str, Any]:
     made, result = record.made, record.result
-    found = {"file": made.get("sha256"), **{key: made.get(key) for key in ("grader", "data", "offering")}}
+    found = {key: made.get(key) for key in ("grader", "secret", "data", "offering")}
+    found |= {"tasks": made["tasks"] or "all"} if "tasks" in made else {}
     if result:
         found |= {"seed": result.seed, "sandbox": result.sandbox, **result.environment}
         found |= {f"points of {task.id}": number(task.max_score / 100) for task in result.tasks}
@@ -177,7 +208,7 @@ def _recorded(record: Record) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = shortened(harmless(str(value)), lines=1, width=60)
+    text = shortened(harmless(f"{value:.10g}" if isinstance(value, float) else str(value)), lines=1, width=60)
     return text[:12] if len(text) in (40, 64) and all(c in "0123456789abcdef" for c in text) else text
 
 
@@ -197,6 +228,9 @@ def _score(check: CheckResult | None) -> int:
 def lines(comparison: Comparison) -> list[str]:
     """Return the comparison as lines for a terminal; names and statuses were made harmless when they were read."""
     found = [f"{len(comparison.changes)} of {comparison.both} scores changed since {comparison.old}"]
+    if not comparison.both:
+        found = [f"no submission is in this run and in {comparison.old}"]
+    found += [f"    differs  {setting}" for setting in comparison.settings]
     for change in comparison.changes:
         found.append(f"{change.submission}: {_points(change.before)} -> {_points(change.after)}")
         found += [f"    because  {reason}" for reason in change.reasons]
