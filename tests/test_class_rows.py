@@ -192,7 +192,7 @@ def test_a_run_says_which_of_its_files_are_missing(
     with monkeypatch.context() as patch:
         patch.setattr(pages, "write_pages", losing)
         assert grade() == 3
-    assert f"{tmp_path / 'out'} lacks files of its rows in grades.csv: bob/{file}; 2 of 2" in capsys.readouterr().err
+    assert f"{tmp_path / 'out'} lacks what its rows say: bob/{file}; 2 of 2" in capsys.readouterr().err
     assert grade() == 0
     assert_whole(tmp_path / "out")
 
@@ -207,6 +207,8 @@ def test_results_of_another_content_are_not_those_of_a_row(tmp_path: Path, grade
     assert missing(out, entries) == []
     (out / "bob" / "results.json").write_bytes((out / "alice" / "results.json").read_bytes())
     assert missing(out, entries) == ["bob/results.json"]
+    (out / "grades.csv").write_text("submission,status\nalice,graded\n")
+    assert missing(out, entries) == ["grades.csv (the row of bob)", "bob/results.json"]
 
 
 def test_an_export_says_which_file_is_missing(tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,10 +34,12 @@ The folder of a Gradescope export (with its submission_metadata.yml) and what Ca
 known by their form, and rows are called by the student's id, Moodle's by name and number. A roster is a CSV file with
 the columns `submission` (name of an entry, or the id or mail address of an export) and `id` (what the student is
 called), and for `python -m grader export` also `name`, `email`, `submitted` and `due` (2026-12-01T23:59+01:00), and
-`attempt`; several lines with one `id` are attempts of one student.
+`attempt`; several lines with one `id` are attempts of one student. Lines that match no entry, and entries without a
+line, are counted on the terminal and listed in DIR/unmatched.csv.
 
 The same command goes on where a killed run was: results stay valid as long as submission, grader, seed, sandbox,
-images and tasks are the same. Submissions that are gone keep their folders and lose their rows.
+images and tasks are the same. Submissions that are gone keep their folders and lose their rows. Give each class a DIR
+of its own: one that holds the results of another class is refused.
 
 Seeds follow from a secret of the offering and the content of a file. The secret comes from $VAE_GRADER_SECRET or
 --secret-file; without either, one is made and kept in the output folder. Keep it, and keep it from students.

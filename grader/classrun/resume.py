@@ -15,10 +15,12 @@ from typing import Any
 from grader import seeds
 from grader.report import submissions as listing_file
 from grader.report.entry import Entry
+from grader.report.reading import read_statuses
 from grader.report.submissions import HandedIn
 
 from . import gradebook
 from .entries import Submission
+from .gradebook import FILE_NAME, GRADED
 
 RESULTS, REPORT = "results.json", "report.html"
 LOCK = ".lock"
@@ -119,9 +121,14 @@ def _marks(one: HandedIn, folder: str) -> set[tuple[str, str]]:
 
 
 def missing(out: Path, entries: Sequence[Entry]) -> list[str]:
-    """Return the files, below the output folder, that do not hold what the rows of a finished run say."""
-    lacking = []
+    """Return the files, below the output folder, that do not hold what the rows of a finished run say.
+
+    They are looked at as `export`, the pages and `--compare` will read them.
+    """
+    lacking, statuses = [], read_statuses(out / FILE_NAME)
     for entry in entries:
+        if (statuses.get(entry.submission) == GRADED) != (entry.status == GRADED):
+            lacking.append(f"{FILE_NAME} (the row of {entry.submission})")
         path = out / entry.submission / RESULTS
         if entry.results is not None and json.dumps(_content(path)) != json.dumps(entry.results):
             lacking.append(f"{entry.submission}/{RESULTS}")

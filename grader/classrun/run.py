@@ -115,7 +115,7 @@ def _finished(settings: Settings, submissions: Sequence[Submission], ledger: Led
 def _incomplete(out: Path, entries: Sequence[Entry]) -> str:
     """Return which files are not there, or not as grades.csv has it; nothing if all are."""
     lacking = resume.missing(out, entries)
-    return f"{out} lacks files of its rows in {gradebook.FILE_NAME}: {some(lacking)}" if lacking else ""
+    return f"{out} lacks what its rows say: {some(lacking)}" if lacking else ""
 
 
 def read(settings: Settings) -> tuple[list[Submission], list[Unmatched]]:
@@ -144,7 +144,7 @@ def read(settings: Settings) -> tuple[list[Submission], list[Unmatched]]:
 def _unmatched(settings: Settings, entries: Sequence[Path], metadata: Mapping[str, Told]) -> list[Unmatched]:
     """Return what found no partner in the roster, and in an export's own list, if there are such."""
     found = []
-    if settings.roster:
+    if settings.roster_name:
         found.append(unmatched(settings.roster_name, settings.roster, owners(entries, {}, metadata)))
     if metadata:
         there = {entry.name for entry in entries}
