@@ -31,6 +31,7 @@ from assignment.results import as_csv, as_json, config, todo, write_results
 from assignment.settings import RunError, Settings
 from assignment.train import choose_device, new_model, new_optimizer, train, use_channels_last, use_exact_arithmetic
 from data import DataError, load, normalise
+from data.commandline import print_everywhere
 
 # What may change without spoiling what was trained so far.
 FREE_ON_RESUME = {"epochs", "device", "k", "ll_images", "capture", "deterministic"}
@@ -46,6 +47,7 @@ def main(module: ModuleType, argv: Sequence[str] | None = None, decoded_copy: bo
         decoded_copy: Also write reconstructions_decoded.png, which shows no image of the data set.
         tuned: The model is known to work with channels_last memory and with a captured step.
     """
+    print_everywhere()
     command = f"python -m {module.__package__}"
 
     def work(team: Team) -> int:

@@ -1,11 +1,11 @@
 """The command `python -m data`: what images are here, and how to get more."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from data import mat, official
+from data.commandline import Parser, image_source, path, print_everywhere, whole
 from data.house_numbers import SPLITS, DataError, HouseNumbers
 from data.loader import SAMPLE, load
 
@@ -23,6 +23,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 failed with one line on stderr (2: wrong usage)."""
+    print_everywhere()
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -45,31 +46,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m data",
         description="Say what images of house numbers are here, fetch SVHN, or make synthetic ones.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", title="commands", metavar="")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     commands.add_parser("fetch", help="download SVHN's official files into data/svhn")
     sample = commands.add_parser("sample", help="make the synthetic sample (the same command, the same bytes)")
-    sample.add_argument("--out", type=Path, default=SAMPLE, metavar="DIR", help="where to (default: %(default)s)")
-    sample.add_argument("--seed", type=_seed, default=SEED, metavar="N", help="which street (default: %(default)s)")
-    sample.add_argument("--train", type=_count, default=TRAIN, metavar="N", help="images (default: %(default)s)")
-    sample.add_argument("--test", type=_count, default=TEST, metavar="N", help="images (default: %(default)s)")
+    sample.add_argument("--out", type=path, default=SAMPLE, metavar="DIR", help="where to (default: %(default)s)")
+    sample.add_argument(
+        "--seed", type=whole(0, 2**32 - 1), default=SEED, metavar="N", help="which street (default: %(default)s)"
+    )
+    sample.add_argument("--train", type=whole(1), default=TRAIN, metavar="N", help="images (default: %(default)s)")
+    sample.add_argument("--test", type=whole(1), default=TEST, metavar="N", help="images (default: %(default)s)")
     compare = commands.add_parser("compare", help="print the statistics of the sample beside those of other images")
     sheet = commands.add_parser("sheet", help="draw a contact sheet: the first 72 images as one picture")
     for command, default in ((compare, "svhn"), (sheet, "sample")):
         command.add_argument(
             "source",
+            type=image_source,
             nargs="?",
             default=default,
             help='"sample", "svhn", a .mat file or a folder (default: %(default)s)',
         )
-    sheet.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture to write, such as look.png")
+    sheet.add_argument("--out", type=path, required=True, metavar="FILE", help="the picture to write, such as look.png")
     return parser
 
 
@@ -146,22 +149,6 @@ def _sheet(source: str, out: Path) -> int:
 
 def _first(numbers: HouseNumbers, count: int) -> HouseNumbers:
     return HouseNumbers(numbers.images[:count], numbers.labels[:count])
-
-
-def _count(text: str) -> int:
-    """Parse a number of images."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {value}")
-    return value
-
-
-def _seed(text: str) -> int:
-    """Parse a seed."""
-    value = int(text)
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 2^32 - 1, not {value}")
-    return value
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ import importlib
 import os
 import shlex
 import sys
-from pathlib import Path
 
 from grader import arguments
-from grader.commandline import Parser
+from grader.commandline import Parser, image_source, path, print_everywhere, refuse, whole, words
 from grader.sandbox.names import SANDBOXES
 
 # Commands of instructors, each with its package: what students get has none of these.
@@ -34,6 +33,7 @@ exit status: 0 full points, 1 points are missing, 2 or more there is nothing to 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
+    print_everywhere()
     here = {name: package for name, package in _INSTRUCTORS.items() if _is_here(package)}
     parser: argparse.ArgumentParser = Parser(
         prog="python -m grader",
@@ -63,14 +63,22 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Grade one file with the tests of `pytest grader/`, whatever lies beside it.",
         epilog=_GRADE,
     )
-    grade.add_argument("file", type=Path, metavar="FILE", help="a VAE_Model.py, or a folder, .zip or .tar.gz with one")
+    grade.add_argument("file", type=path, metavar="FILE", help="a VAE_Model.py, or a folder, .zip or .tar.gz with one")
     grade.add_argument(
-        "-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll` [all of them]"
+        "-m",
+        dest="tasks",
+        type=words,
+        metavar="TASK",
+        help="only these tasks, as in pytest -m: `kl or nll` [all of them]",
     )
-    grade.add_argument("--results", metavar="FILE", help="write Gradescope's results.json here [nowhere]")
-    grade.add_argument("--seed", type=int, default=0, metavar="N", help="what all inputs are drawn from [0]")
+    grade.add_argument("--results", type=path, metavar="FILE", help="write Gradescope's results.json here [nowhere]")
+    grade.add_argument("--seed", type=whole(), default=0, metavar="N", help="what all inputs are drawn from [0]")
     grade.add_argument(
-        "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
+        "--data",
+        type=image_source,
+        default="sample",
+        metavar="sample|svhn|PATH",
+        help="images of the training task [sample]",
     )
     grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
     grade.add_argument(
@@ -85,13 +93,16 @@ def _grade(options: argparse.Namespace) -> int:
     os.environ.update(alone)
     import pytest
 
-    results = Path(options.results).absolute() if options.results else None
+    try:
+        arguments.selected(options.tasks)
+    except ValueError as error:
+        return refuse("grade", error)
     given = arguments.grading(
         options.file,
         seed=options.seed,
         data=options.data,
         sandbox=options.sandbox,
-        results=results,
+        results=options.results,
         tasks=options.tasks,
     )
     return int(pytest.main([*given, *(["--no-fork"] if options.no_fork else [])]))

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from grader.judge.tasks import TASKS
+
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
 _MORE_ARGUMENTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
@@ -46,12 +48,45 @@ def grading(
     """
     return [
         *checks(),
-        f"--submission={file}",
+        f"--submission={_as_it_is(file)}",
         f"--seed={seed}",
         f"--data={data}",
         f"--sandbox={sandbox}",
-        *([f"--results={results}"] if results else []),
+        *([f"--results={_as_it_is(results)}"] if results else []),
         *(["-m", tasks] if tasks else []),
         *([f"--offering={offering}"] if offering else []),
         *([f"--lanes={lanes}"] if lanes else []),
     ]
+
+
+def _as_it_is(path: Path | str) -> str:
+    """Return a path in which a `~` at the beginning is no home folder: that was looked up before."""
+    return os.path.join(os.curdir, path) if str(path).startswith("~") else str(path)  # noqa: PTH118 - Path drops a "."
+
+
+def selected(expression: str | None) -> tuple[str, ...]:
+    """Return the ids of the tasks that a marker expression selects.
+
+    Raises:
+        ValueError: It is no expression, names no known task, or selects none.
+    """
+    from _pytest.mark.expression import Expression
+
+    ids = tuple(task.id for task in TASKS)
+    if expression is None:
+        return ids
+    known = f"tasks are {', '.join(ids)}"
+    try:
+        compiled = Expression.compile(expression)
+    except SyntaxError as error:
+        raise ValueError(f"-m {expression!r}: {error}; {known}") from None
+    named: set[str] = set()
+
+    def has(task: str, name: str) -> bool:
+        named.add(name)
+        return name == task
+
+    chosen = tuple(task for task in ids if compiled.evaluate(lambda name, /, **_: has(task, name)))  # noqa: B023
+    if not chosen or named - set(ids):
+        raise ValueError(f"-m {expression!r} selects no task; {known}")
+    return chosen

@@ -1,17 +1,35 @@
-"""What all subcommands of `python -m grader` share: help that keeps its layout, and errors of one line."""
+"""What all commands of `python -m grader` share: how they refuse. Their options are read by data/commandline.py."""
 
-import argparse
-from typing import Any, NoReturn
+import sys
+
+from data.commandline import (
+    Parser,
+    file,
+    folder,
+    image_source,
+    path,
+    print_everywhere,
+    quoted,
+    whole,
+    words,
+)
+from grader.report.text import one_line
+
+__all__ = [
+    "Parser",
+    "file",
+    "folder",
+    "image_source",
+    "path",
+    "print_everywhere",
+    "quoted",
+    "refuse",
+    "whole",
+    "words",
+]
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, and whose epilog stays as it was written."""
-
-    def __init__(self, *arguments: Any, **options: Any):
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        options.setdefault("allow_abbrev", False)  # an option that comes later must not change what a script means
-        super().__init__(*arguments, **options)
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, and where to read on; exit with status 2."""
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+def refuse(command: str, message: object, status: int = 2) -> int:
+    """Print why a command did nothing, in one line, whatever names are in it; returns the exit status."""
+    print(f"python -m grader {command}: {one_line(str(message))}", file=sys.stderr)
+    return status

@@ -3,12 +3,14 @@
 import pytest
 from _pytest.mark.expression import Expression
 
+from data.commandline import quoted
 from grader.grading import Grading
 from grader.judge.draw import Draw
 from grader.judge.offering import OfferingError, load
 from grader.judge.tasks import TASKS
 from grader.plugin import DEFAULT_SUBMISSION
 from grader.probe import Probe
+from grader.report.text import one_line
 from grader.sandbox.archives import NoSubmission
 from grader.sandbox.zygote import SandboxError
 from grader.session import Session
@@ -42,8 +44,8 @@ def begin(config: pytest.Config) -> None:
             if _may_be_selected(config, task.id):
                 session.prepare(task.id)
     except (NoSubmission, OfferingError, SandboxError) as error:
-        raise pytest.UsageError(str(error)) from None
-    shown = ": ".join(name for name in (given or DEFAULT_SUBMISSION, session.file.took) if name)
+        raise pytest.UsageError(one_line(str(error))) from None
+    shown = ": ".join(str(name) for name in (given or DEFAULT_SUBMISSION, session.file.took) if name)
     grading = Grading(config, session, shown)
     config.stash[_GRADING] = grading
     config.pluginmanager.register(grading, "vae-grading")
@@ -66,9 +68,10 @@ def _check_options(config: pytest.Config) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise pytest.UsageError(f"--results={results}: {error.strerror}; name a file that can be written") from None
+            reason = f"--results {quoted(results)}: {error.strerror}; name a file that can be written"
+            raise pytest.UsageError(reason) from None
         if path.exists() and not path.is_file():
-            raise pytest.UsageError(f"--results={results} is a folder or a device: name a file")
+            raise pytest.UsageError(f"--results {quoted(results)} is a folder or a device: name a file")
 
 
 def _may_be_selected(config: pytest.Config, task: str) -> bool:

@@ -3,12 +3,12 @@
 import time
 import traceback
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 import torch
 
 from data import DataError
+from data.commandline import quoted
 from grader import junit
 from grader.judge import scoring
 from grader.judge.check import CheckFailed, Explanation
@@ -18,7 +18,7 @@ from grader.judge.short_run import ShortRun
 from grader.judge.tasks import BY_ID, TASKS
 from grader.probe import Probe
 from grader.report import gradescope, terminal
-from grader.report.text import harmless, shortened
+from grader.report.text import harmless, one_line, settled, shortened
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.session import Session
 from grader.short_runner import ShortRunner
@@ -69,7 +69,7 @@ class Grading:
             try:
                 self._training = ShortRunner(self.session, self._data)
             except DataError as error:
-                raise pytest.UsageError(str(error)) from None
+                raise pytest.UsageError(one_line(str(error))) from None
         self._begun = bool(self._selected)
 
     def short_run(self) -> ShortRun:
@@ -110,10 +110,10 @@ class Grading:
             self._result = self._score()
             junit.add_points(session.config, self._result)
             if self._results_file and self._begun:
-                gradescope.write(self._base / Path(self._results_file), self._result)
+                gradescope.write(self._base / self._results_file, self._result)
         except OSError as error:  # as on a full disk
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-            self._unwritten = f"--results={self._results_file} cannot be written: {error.strerror}"
+            self._unwritten = f"--results {quoted(self._results_file)} cannot be written: {error.strerror}"
         finally:
             self.session.close()
             if self._training:
@@ -124,12 +124,12 @@ class Grading:
         """Print what went wrong, then the table of tasks and points; errors of the grader's own in full."""
         for error in self._grader_errors:
             terminalreporter.write(
-                f"\nThe grader itself failed. Please show this to your instructor:\n{error}", red=True
+                f"\nThe grader itself failed. Please show this to your instructor:\n{harmless(error)}", red=True
             )
         if self._result and self._begun:
             terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
         if self._unwritten:
-            terminalreporter.write(f"\nERROR: {self._unwritten}\n", red=True)
+            terminalreporter.write(f"\nERROR: {one_line(self._unwritten)}\n", red=True)
 
     def _score(self) -> Result:
         verdicts = [self._verdicts.get(item.nodeid) or _unjudged(item) for item in self._selected]
@@ -162,7 +162,7 @@ class Grading:
         printed = self._training.printed if task == "training" and self._training else self.session.printed(task)
         seen, self._shown[task] = self._shown.get(task, 0), len(printed)
         # Each line once, with the first check that it belongs to.
-        if printed := shortened(harmless(self.session.tidy(printed[seen:])).strip()):
+        if printed := shortened(harmless(settled(self.session.tidy(printed[seen:]))).strip()):
             text += f"\n{'printed':<10}" + printed.replace("\n", "\n" + " " * 10)
         return _verdict(item, status, text, diagnosis)
 

@@ -3,8 +3,13 @@
 Light on purpose: every pytest run of the project loads it. What it grades with is in conftest.py and session.py.
 """
 
+import argparse
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from data.commandline import file, image_source, one_of, path, print_everywhere, whole
 from grader.judge.tasks import TASKS
 from grader.sandbox.names import SANDBOXES
 
@@ -16,15 +21,46 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("grader", "grading a submission (pytest grader/)")
     group.addoption(
         "--submission",
+        type=_checked("--submission", path),
         metavar="FILE",
         default=None,
         help=f"the file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]",
     )
-    group.addoption("--offering", metavar="FILE", default=None, help="points and limits [grader/offering.toml]")
-    group.addoption("--results", metavar="FILE", default=None, help="write Gradescope's results.json here")
-    group.addoption("--seed", type=int, default=0, metavar="N", help="what all inputs are drawn from [0]")
-    group.addoption("--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]")
-    group.addoption("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
+    group.addoption(
+        "--offering",
+        type=_checked("--offering", file),
+        metavar="FILE",
+        default=None,
+        help="points and limits [grader/offering.toml]",
+    )
+    group.addoption(
+        "--results",
+        type=_checked("--results", path),
+        metavar="FILE",
+        default=None,
+        help="write Gradescope's results.json here",
+    )
+    group.addoption(
+        "--seed",
+        type=_checked("--seed", whole()),
+        default=0,
+        metavar="N",
+        help="what all inputs are drawn from [0]",
+    )
+    group.addoption(
+        "--data",
+        type=_checked("--data", image_source),
+        default="sample",
+        metavar="sample|svhn|PATH",
+        help="images of the training task [sample]",
+    )
+    group.addoption(
+        "--sandbox",
+        type=_checked("--sandbox", one_of(*SANDBOXES)),
+        default="auto",
+        metavar="|".join(SANDBOXES),
+        help="how the submission is kept apart [auto]",
+    )
     group.addoption(
         "--in-process",
         dest="sandbox",
@@ -34,9 +70,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--lanes",
-        type=int,
-        choices=(1, 2),
+        type=_checked("--lanes", whole(1, 2)),
         default=2,
+        metavar="1|2",
         help="sandboxes at work at the same time: with 2, training runs beside the other tasks [2]",
     )
     group.addoption(
@@ -44,8 +80,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _checked(option: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a kind of option that says in one line what is wrong; pytest would print its usage and its settings too.
+
+    Raises:
+        pytest.UsageError: When it is called with a value that is not allowed.
+    """
+
+    def checked(text: str) -> Any:
+        try:
+            return convert(text)
+        except argparse.ArgumentTypeError as error:
+            raise pytest.UsageError(f"{option}: {error}") from None
+
+    return checked
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register a marker per task."""
+    """Register a marker per task, and let no character that the terminal cannot show spoil a report."""
+    print_everywhere()
     for task in TASKS:
         config.addinivalue_line("markers", f"{task.id}: checks of the task `{task.id}` ({task.what})")
     config.addinivalue_line("markers", "check(kind, share): a check, what it looks at, and its percent of the task")

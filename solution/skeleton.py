@@ -1,9 +1,10 @@
 """Make the student's skeleton from the reference: `python -m solution.skeleton` (`--check` only compares)."""
 
-import argparse
 import re
 import sys
 from pathlib import Path
+
+from data.commandline import Parser, print_everywhere
 
 REFERENCE = Path(__file__).with_name("VAE_Model.py")
 SKELETON = REFERENCE.parents[1] / "assignment" / "VAE_Model.py"
@@ -42,7 +43,8 @@ def skeleton(reference: str) -> str:
 
 def main() -> int:
     """Write the skeleton, or with --check compare it; returns 0, or 1 when the two have drifted apart."""
-    parser = argparse.ArgumentParser(prog="python -m solution.skeleton", description=__doc__)
+    print_everywhere()
+    parser = Parser(prog="python -m solution.skeleton", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the skeleton is out of date")
     arguments = parser.parse_args()
     made = skeleton(REFERENCE.read_text(encoding="utf-8"))

@@ -13,7 +13,6 @@ A process judges, calling the checks as pytest would. The reference runs in that
 equivalents have a zygote each, since some need what only a worker's failure sets off.
 """
 
-import argparse
 import importlib
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from data.commandline import Parser, whole
 from grader.judge import expect, offering
 from grader.judge.check import CheckFailed
 from grader.judge.draw import Draw
@@ -167,16 +167,14 @@ def _work(job: Job, everything: bool, headroom: bool, only: str) -> Ran:
 
 def main() -> int:
     """Run, and print what failed, or what used more than its share; returns 1 if anything did."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.calibrate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m tests.calibrate", description=__doc__)
     parser.add_argument("--headroom", action="store_true", help="every check, and the table of headroom")
-    parser.add_argument("--seeds", type=int, help="of the reference [1000; with --headroom 2000]")
-    parser.add_argument("--each", type=int, help="seeds of each equivalent [50; with --headroom 20]")
+    parser.add_argument("--seeds", type=whole(0), help="of the reference [1000; with --headroom 2000]")
+    parser.add_argument("--each", type=whole(0), help="seeds of each equivalent [50; with --headroom 20]")
     parser.add_argument("--all", action="store_true", help="every check, not only the random ones")
     parser.add_argument("--only", default="", metavar="TEXT", help="checks whose name holds TEXT")
     parser.add_argument("--entries", default="", metavar="TEXT", help="equivalents whose title holds TEXT")
-    parser.add_argument("--jobs", type=int, default=2, help="processes at the same time [2]")
+    parser.add_argument("--jobs", type=whole(1), default=2, help="processes at the same time [2]")
     options = parser.parse_args()
     seeds = options.seeds if options.seeds is not None else 2000 if options.headroom else 1000
     each = options.each if options.each is not None else 20 if options.headroom else 50

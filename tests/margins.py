@@ -3,7 +3,6 @@
 Each submission takes the short run as the grader gives it, in three workers, with several seeds.
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from data import load
+from data.commandline import Parser, image_source, whole
 from grader.judge import offering
 from grader.judge.short_run import STEPS, THRESHOLD, Images, ShortRun, prepare
 from grader.sandbox.failure import WorkerFailed
@@ -49,9 +49,9 @@ def short_run(text: str, images: Images, seed: int) -> ShortRun | None:
 
 def main() -> int:
     """Print a line for each submission: the gaps of its seeds, and nll and kl of the last."""
-    parser = argparse.ArgumentParser(prog="python -m tests.margins", description=__doc__)
-    parser.add_argument("--data", default="sample", help="what data.load takes [sample]")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of each submission [3]")
+    parser = Parser(prog="python -m tests.margins", description=__doc__)
+    parser.add_argument("--data", type=image_source, default="sample", help="what data.load takes [sample]")
+    parser.add_argument("--seeds", type=whole(1), default=3, help="seeds of each submission [3]")
     parser.add_argument("--only", default="", help="submissions whose title holds this text")
     options = parser.parse_args()
     images = prepare(load(options.data, "train"), load(options.data, "test"))

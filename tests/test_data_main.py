@@ -183,7 +183,7 @@ def test_wrong_usage_ends_with_status_2(arguments: list[str], capsys: pytest.Cap
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "error: " in capsys.readouterr().err
+    assert "; see python -m data" in capsys.readouterr().err
 
 
 def test_sample_into_a_place_that_is_a_file_fails_with_one_line(
@@ -237,5 +237,5 @@ def test_the_command_runs_from_a_shell_and_shows_its_examples() -> None:
         text=True,
         timeout=60,
     )
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert failed.stderr.count("\n") == 1

@@ -127,8 +127,14 @@ REFUSED = {
         "--id-column is for other rosters",
     ),
     "feedback for nobody's system": (["{run}", "--format=csv", "--feedback=f.zip"], "--feedback is for Canvas and Moo"),
-    "no roster": (["{run}", "--format=csv", "--roster={empty}/none.csv"], "none.csv: cannot be read: No such file"),
-    "a folder as roster": (["{run}", "--format=csv", "--roster={empty}"], "cannot be read: Is a directory"),
+    "no roster": (
+        ["{run}", "--format=csv", "--roster={empty}/none.csv"],
+        "--roster: must be a file that exists, not '",
+    ),
+    "a folder as roster": (
+        ["{run}", "--format=csv", "--roster={empty}"],
+        "--roster: must be a file that exists, not '",
+    ),
     "a folder to write to": (["{run}", "--format=csv", "--out={empty}"], "is a folder or a device: give the name"),
     "the roster to write to": (
         ["{run}", "--format=canvas", "--roster={roster}", "--out={roster}"],
@@ -140,7 +146,7 @@ REFUSED = {
     ),
     "a place that cannot be": (
         ["{run}", "--format=csv", "--out={roster}/a.csv"],
-        "canvas.csv/a.csv cannot be written: ",
+        "canvas.csv/a.csv' cannot be written: ",
     ),
     "a due date without a zone": (
         ["{run}", "--format=csv", "--due=2026-12-01"],
@@ -214,7 +220,7 @@ def test_a_full_disk_leaves_what_was_there(
         patch.setattr(Path, "write_bytes", full)
         patch.setattr(os, "replace", full)
         assert export(run, "--format=csv") == 2
-    assert "gradebook-csv.csv cannot be written: No space left on device" in capsys.readouterr().err
+    assert "gradebook-csv.csv' cannot be written: No space left on device" in capsys.readouterr().err
     assert old.read_text() == "the old one"
 
 

@@ -100,7 +100,7 @@ def test_reports_know_the_result_model_only(module: str) -> None:
 @pytest.mark.parametrize("module", of("grader.export"))
 def test_exports_know_what_was_graded_and_nothing_of_grading(module: str) -> None:
     policy = ("grader.judge.late", "grader.judge.offering", "grader.judge.results")
-    assert not strangers(module, "grader.export", "grader.report", "grader.times", *policy)
+    assert not strangers(module, "grader.export", "grader.report", "grader.times", "grader.commandline", *policy)
 
 
 def test_what_an_export_needs_is_installed_for_every_student() -> None:
@@ -124,7 +124,7 @@ def test_nothing_knows_of_releases_and_official_gradings(module: str) -> None:
 
 @pytest.mark.parametrize("module", of("grader.release"))
 def test_a_release_takes_everything_as_text(module: str) -> None:
-    allowed = ("grader.arguments", "grader.seeds", "grader.judge.offering")
+    allowed = ("grader.arguments", "grader.commandline", "grader.seeds", "grader.judge.offering")
     assert not strangers(module, "grader.release", *allowed)
 
 

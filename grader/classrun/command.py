@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader import seeds
+from grader.commandline import file, folder, image_source, path, quoted, refuse, whole, words
 from grader.judge.offering import OfferingError
 from grader.report.tables import TableError
 from grader.report.text import some
@@ -60,28 +61,47 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         description="Grade a folder of submissions, on all cores or on a dask cluster.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("folder", type=Path, metavar="SUBMISSIONS_DIR", help="what students handed in")
+    parser.add_argument("folder", type=folder, metavar="SUBMISSIONS_DIR", help="what students handed in")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where grades.csv, index.html and all else goes"
+        "--out", type=path, required=True, metavar="DIR", help="where grades.csv, index.html and all else goes"
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="submissions at the same time [a core and 2 GiB of memory for each]"
+        "--jobs",
+        type=whole(1),
+        metavar="N",
+        help="submissions at the same time [a core and 2 GiB of memory for each]",
     )
     parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="use this dask cluster [one of its own, on this machine]"
+        "--scheduler",
+        type=words,
+        metavar="ADDRESS",
+        help="use this dask cluster [one of its own, on this machine]",
     )
-    parser.add_argument("-m", dest="tasks", metavar="TASK", help="only these tasks, as in pytest -m: `kl or nll` [all]")
     parser.add_argument(
-        "--roster", type=Path, metavar="FILE", help="CSV file with the columns submission and id, see below [none]"
+        "-m",
+        dest="tasks",
+        type=words,
+        metavar="TASK",
+        help="only these tasks, as in pytest -m: `kl or nll` [all]",
     )
-    parser.add_argument("--title", metavar="TEXT", help="heading of the pages [name of SUBMISSIONS_DIR]")
     parser.add_argument(
-        "--compare", type=Path, metavar="OLD_DIR", help="list what changed since another class run, and why [none]"
+        "--roster", type=file, metavar="FILE", help="CSV file with the columns submission and id, see below [none]"
     )
-    parser.add_argument("--offering", type=Path, metavar="FILE", help="points and limits [grader/offering.toml]")
-    parser.add_argument("--secret-file", type=Path, metavar="FILE", help="holds the secret of the offering [see below]")
+    parser.add_argument("--title", type=words, metavar="TEXT", help="heading of the pages [name of SUBMISSIONS_DIR]")
     parser.add_argument(
-        "--data", default="sample", metavar="sample|svhn|PATH", help="images of the training task [sample]"
+        "--compare",
+        type=path,
+        metavar="OLD_DIR",
+        help="list what changed since another class run, and why [none]",
+    )
+    parser.add_argument("--offering", type=file, metavar="FILE", help="points and limits [grader/offering.toml]")
+    parser.add_argument("--secret-file", type=file, metavar="FILE", help="holds the secret of the offering [see below]")
+    parser.add_argument(
+        "--data",
+        type=image_source,
+        default="sample",
+        metavar="sample|svhn|PATH",
+        help="images of the training task [sample]",
     )
     parser.add_argument(
         "--sandbox",
@@ -98,14 +118,14 @@ def main(options: argparse.Namespace) -> int:
         from .exports import ExportError
         from .fleet import ClusterLost
     except ModuleNotFoundError as error:
-        return _refuse(f"the class run needs {error.name}: pip install -e '.[class]'")
+        return refuse("class", f"the class run needs {error.name}: pip install -e '.[class]'")
     try:
         with _locked(options.out), _terminated_like_interrupted(options.again):
             return _tell(run.grade_class(settings(options)), options.out, options.again)
     except (Unusable, ExportError, TableError, ClusterLost, seeds.SecretError, OfferingError) as error:
-        return _refuse(str(error))
+        return refuse("class", error)
     except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
-        return _refuse(f"{error}; the same command goes on from here: {options.again}")
+        return refuse("class", f"{error}; the same command goes on from here: {options.again}")
 
 
 def _tell(summary: "Summary", out: Path, again: str) -> int:
@@ -128,11 +148,6 @@ def _tell(summary: "Summary", out: Path, again: str) -> int:
     return 1 if graded < every else 0
 
 
-def _refuse(message: str) -> int:
-    print(f"python -m grader class: {message}", file=sys.stderr)
-    return 2
-
-
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Make the output folder, and keep a second run from writing to it at the same time.
@@ -144,7 +159,7 @@ def _locked(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / LOCK).open("w")
     except OSError as error:
-        raise Unusable(f"{out}: {error.strerror}; give a folder for the results with --out") from None
+        raise Unusable(f"{quoted(out)}: {error.strerror}; give a folder for the results with --out") from None
     with lock:
         with contextlib.suppress(ImportError):  # Windows
             import fcntl
@@ -152,7 +167,7 @@ def _locked(out: Path) -> Iterator[None]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise Unusable(f"another class run is writing to {out}") from None
+                raise Unusable(f"another class run is writing to {quoted(out)}") from None
         yield
 
 

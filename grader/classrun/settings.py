@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader import seeds
+from grader.arguments import selected
 from grader.judge import offering
 from grader.judge.offering import Offering
-from grader.judge.tasks import TASKS
 
 from .roster import Listed, read_roster
 
@@ -66,8 +66,6 @@ def settings(options: argparse.Namespace) -> Settings:
 
     if options.jobs is not None and options.scheduler:
         raise Unusable("--jobs is for this machine; with --scheduler, the cluster has as many as it has threads")
-    if options.jobs is not None and options.jobs < 1:
-        raise Unusable("--jobs must be 1 or more")
     if options.out.resolve() == options.folder.resolve():
         raise Unusable("--out must be another folder than that of the submissions")
     try:
@@ -93,34 +91,6 @@ def settings(options: argparse.Namespace) -> Settings:
         title=options.title or options.folder.resolve().name,
         earlier=_earlier(options.compare, options.out),
     )
-
-
-def selected(expression: str | None) -> tuple[str, ...]:
-    """Return the ids of the tasks that a marker expression selects.
-
-    Raises:
-        ValueError: It is no expression, names no known task, or selects none.
-    """
-    from _pytest.mark.expression import Expression
-
-    ids = tuple(task.id for task in TASKS)
-    if expression is None:
-        return ids
-    known = f"tasks are {', '.join(ids)}"
-    try:
-        compiled = Expression.compile(expression)
-    except SyntaxError as error:
-        raise ValueError(f"-m {expression!r}: {error}; {known}") from None
-    named: set[str] = set()
-
-    def has(task: str, name: str) -> bool:
-        named.add(name)
-        return name == task
-
-    chosen = tuple(task for task in ids if compiled.evaluate(lambda name, /, **_: has(task, name)))  # noqa: B023
-    if not chosen or named - set(ids):
-        raise ValueError(f"-m {expression!r} selects no task; {known}")
-    return chosen
 
 
 def _earlier(folder: Path | None, out: Path) -> Path | None:

@@ -1,8 +1,8 @@
 """The command: a table of trials, a column for each sandbox."""
 
 import argparse
-import sys
 
+from grader.commandline import refuse
 from grader.sandbox.choose import BEST_FIRST, chosen
 from grader.sandbox.names import SANDBOXES
 from grader.sandbox.zygote import SandboxError
@@ -47,8 +47,7 @@ def doctor(sandbox: str = "auto") -> int:
     try:
         best = chosen(sandbox)
     except SandboxError as error:
-        print(f"python -m grader doctor: {error}", file=sys.stderr)
-        return 2
+        return refuse("doctor", error)
     reasons = {kind.name: kind.why_not() for kind in BEST_FIRST}
     for name, reason in reasons.items():
         note = " (the one that is used)" if name == best else ""

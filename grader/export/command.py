@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from grader.commandline import file, path, quoted, refuse, words
 from grader.judge import offering
 from grader.judge.late import Late, moment
 from grader.report.files import write_whole
@@ -55,28 +56,40 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="output folder of a class run")
+    parser.add_argument("folder", type=path, metavar="DIR", help="output folder of a class run")
     parser.add_argument("--format", choices=tuple(FILE_NAMES), required=True, help="of the gradebook")
-    parser.add_argument("--roster", type=Path, metavar="ROSTER", help="CSV file of the course, see below [none]")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the gradebook [DIR/gradebook-FORMAT.csv]")
-    parser.add_argument("--feedback", type=Path, metavar="ZIP", help="write reports too, for bulk return [none]")
+    parser.add_argument("--roster", type=file, metavar="ROSTER", help="CSV file of the course, see below [none]")
+    parser.add_argument("--out", type=path, metavar="FILE", help="the gradebook [DIR/gradebook-FORMAT.csv]")
+    parser.add_argument("--feedback", type=path, metavar="ZIP", help="write reports too, for bulk return [none]")
     parser.add_argument(
-        "--assignment", metavar="TITLE", help="title or number of the assignment in Canvas [the only one in ROSTER]"
+        "--assignment",
+        type=words,
+        metavar="TITLE",
+        help="title or number of the assignment in Canvas [the only one in ROSTER]",
     )
     parser.add_argument(
-        "--id-column", metavar="NAME", help="column of ids in ROSTER [mail addresses, and English headings]"
+        "--id-column",
+        type=words,
+        metavar="NAME",
+        help="column of ids in ROSTER [mail addresses, and English headings]",
     )
     parser.add_argument(
-        "--grade-column", metavar="NAME", help="column of grades in Moodle's worksheet [beside the maximum]"
+        "--grade-column",
+        type=words,
+        metavar="NAME",
+        help="column of grades in Moodle's worksheet [beside the maximum]",
     )
     parser.add_argument(
-        "--timezone", metavar="ZONE", help="of the times in Moodle's worksheet, as Europe/Berlin [they do not count]"
+        "--timezone",
+        type=words,
+        metavar="ZONE",
+        help="of the times in Moodle's worksheet, as Europe/Berlin [they do not count]",
     )
     parser.add_argument(
         "--missing", choices=("keep", "zero"), default="keep", help="what students without a submission get [keep]"
     )
-    parser.add_argument("--due", metavar="TIME", help="when submissions were due [as in the offering]")
-    parser.add_argument("--offering", type=Path, metavar="FILE", help="lateness and attempts [grader/offering.toml]")
+    parser.add_argument("--due", type=words, metavar="TIME", help="when submissions were due [as in the offering]")
+    parser.add_argument("--offering", type=file, metavar="FILE", help="lateness and attempts [grader/offering.toml]")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -87,17 +100,17 @@ def main(options: argparse.Namespace) -> int:
         _check_targets(options, out)
         made = export(request)
     except ModuleNotFoundError as error:
-        return _refuse(f"reports need {error.name}: pip install -e '.[class]'")
+        return refuse("export", f"reports need {error.name}: pip install -e '.[class]'")
     except ValueError as error:  # of the offering, the roster and the class run too
-        return _refuse(str(error))
+        return refuse("export", error)
     files: dict[Path, str | bytes] = {out: made.gradebook}
     if made.feedback is not None:
         files[options.feedback] = made.feedback
-    for path, content in files.items():
+    for target, content in files.items():
         try:
-            write_whole(path, content)
+            write_whole(target, content)
         except OSError as error:
-            return _refuse(f"{path} cannot be written: {error.strerror}")
+            return refuse("export", f"{quoted(target)} cannot be written: {error.strerror}")
     _tell(request, made, list(files))
     return 1 if made.findings.lines else 0
 
@@ -144,7 +157,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # KeyError: that it is not found
-        raise ValueError(f"--timezone: {name!r} is no time zone; write it as Europe/Berlin") from None
+        raise ValueError(f"--timezone: {quoted(name)} is not a time zone; write it as Europe/Berlin") from None
 
 
 def _check_targets(options: argparse.Namespace, out: Path) -> None:
@@ -153,11 +166,11 @@ def _check_targets(options: argparse.Namespace, out: Path) -> None:
     Raises:
         ValueError: It would.
     """
-    for option, path in (("--out", out), ("--feedback", options.feedback)):
-        if path is not None and path.exists() and not path.is_file():
-            raise ValueError(f"{option} {path} is a folder or a device: give the name of a file")
-        if path is not None and options.roster is not None and path.resolve() == options.roster.resolve():
-            raise ValueError(f"{option} {path} is the roster itself: give another name")
+    for option, target in (("--out", out), ("--feedback", options.feedback)):
+        if target is not None and target.exists() and not target.is_file():
+            raise ValueError(f"{option} {quoted(target)} is a folder or a device: give the name of a file")
+        if target is not None and options.roster is not None and target.resolve() == options.roster.resolve():
+            raise ValueError(f"{option} {quoted(target)} is the roster itself: give another name")
     if options.feedback is not None and options.feedback.resolve() == out.resolve():
         raise ValueError("--feedback and --out are the same file: give two names")
 
@@ -179,8 +192,3 @@ def _policy(late: Late, count: int) -> str:
     grace = f" after {late.grace.total_seconds() / 3600:g} h" if late.grace else ""
     end = f", no points after {late.most_days} days" if late.most_days else ""
     return f"late policy: due {due}, {percent(late.percent_per_day)} % for each day begun{grace}{end}; {count} late"
-
-
-def _refuse(message: str) -> int:
-    print(f"python -m grader export: {message}", file=sys.stderr)
-    return 2

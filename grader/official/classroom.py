@@ -4,7 +4,6 @@ Reads the secret from $VAE_GRADER_SECRET, writes the result to the file that $GI
 folder. A fork and a student's own run have no secret: they grade with the public seed, and say so.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grader import arguments, seeds
+from grader.commandline import Parser, path, print_everywhere, quoted
 from grader.report import classroom, reading
 from grader.report.files import write_whole
 
@@ -25,10 +25,11 @@ secret {seeds.VARIABLE} for official seeds; forks do not see it."""
 
 def main(argv: list[str] | None = None) -> int:
     """Grade the file of this repository; returns 0 once the result is written, 2 if it cannot be."""
-    parser = argparse.ArgumentParser(prog="python -m grader.official.classroom", description=__doc__)
+    print_everywhere()
+    parser = Parser(prog="python -m grader.official.classroom", description=__doc__)
     default = arguments.ROOT / "assignment" / "VAE_Model.py"
-    parser.add_argument("--submission", type=Path, default=default, metavar="FILE", help="[assignment/VAE_Model.py]")
-    parser.add_argument("--report", type=Path, default=Path("report"), metavar="DIR", help="for results.json [report]")
+    parser.add_argument("--submission", type=path, default=default, metavar="FILE", help="[assignment/VAE_Model.py]")
+    parser.add_argument("--report", type=path, default=Path("report"), metavar="DIR", help="for results.json [report]")
     options = parser.parse_args(argv)
     verdict = _verdict(options.submission)
     result = reading.result(verdict.results, "assignment/VAE_Model.py")
@@ -41,7 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         else:
             print(line, end="")
     except OSError as error:
-        print(f"the result cannot be written: {error}", file=sys.stderr)
+        where = quoted(error.filename or options.report)
+        print(f"the result cannot be written: {where}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grader import seeds
+from grader.commandline import Parser, path, print_everywhere
 from grader.report.files import write_whole
 
 from .container import too_small
@@ -23,7 +24,10 @@ _TOO_SMALL = "Nothing was graded: {}. This is not your mistake: please tell your
 
 def main(argv: list[str]) -> int:
     """Grade what lies in ROOT/submission into ROOT/results/results.json; returns 0 once that is written."""
-    root = Path(argv[1] if len(argv) > 1 else "/autograder")
+    print_everywhere()
+    parser = Parser(prog="python -m grader.official.gradescope", description=__doc__)
+    parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
+    root = parser.parse_args(argv[1:]).root
     target = root / "results" / "results.json"
     _write(target, ungraded(UNFINISHED, "crashed", sound=False).results)
     _write(target, _verdict(root).results)

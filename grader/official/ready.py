@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from grader import arguments, seeds
+from grader.commandline import Parser, path, print_everywhere
 from grader.judge.offering import OfferingError, load
 
 from .gradescope import SANDBOX
@@ -15,7 +16,10 @@ _NEEDED = ("hypothesis", "matplotlib", "psutil", "pytest", "safetensors", "scipy
 
 def main(argv: list[str]) -> int:
     """Look at what every grading needs; returns 0, or 1 after one line that says what is wrong."""
-    root = Path(argv[1] if len(argv) > 1 else "/autograder")
+    print_everywhere()
+    parser = Parser(prog="python -m grader.official.ready", description=__doc__)
+    parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
+    root = parser.parse_args(argv[1:]).root
     try:
         load()
         seeds.find({}, root / "source" / seeds.FILE_NAME)

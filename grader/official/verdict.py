@@ -11,7 +11,7 @@ from grader import seeds
 from grader.judge.offering import Offering, load
 from grader.judge.results import CheckResult, Result, Status, TaskResult
 from grader.report import gradescope
-from grader.report.text import shortened
+from grader.report.text import one_line
 from grader.sandbox.archives import FILE_NAME, NoSubmission
 from grader.sandbox.submission import read
 
@@ -68,7 +68,7 @@ def judge(
             results = Path(folder) / "results.json"
             graded = grade(file, results, seed=seed, sandbox=sandbox, lanes=lanes, seconds=patience)
     except NoSubmission as reason:
-        said = shortened(str(reason), lines=1, width=300)
+        said = one_line(str(reason), width=300)  # may hold names that a student gave
         return nothing(f"Nothing was graded: {said}.", "failed", True)
     except GraderFailed as failure:
         print(f"no verdict: {failure}", flush=True)
@@ -76,7 +76,7 @@ def judge(
             return nothing(UNFINISHED if failure.killed else FAILED, "crashed", sound=False)
         return nothing(_TOO_LONG, "timed out", sound=False)
     except Exception:
-        traceback.print_exc()
+        print(harmless(traceback.format_exc()), flush=True)  # may hold names that a student gave, too
         return nothing(FAILED, "crashed", sound=False)
     if graded.results["extra_data"]["max_score"] != sum(load().points.values()):
         print("no verdict: checks are missing; install the grader anew", flush=True)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from grader import arguments, seeds
+from grader.commandline import file, path, quoted, refuse
 from grader.judge.offering import OfferingError, load
 
 _EXAMPLES = """examples:
@@ -47,9 +48,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, once proven.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("--out", type=Path, default=Path("dist"), metavar="OUT", help="where they go [dist]")
+    parser.add_argument("--out", type=path, default=Path("dist"), metavar="OUT", help="where they go [dist]")
     parser.add_argument(
-        "--secret-file", type=Path, metavar="FILE", help="holds the secret of the offering [OUT/secret]"
+        "--secret-file", type=file, metavar="FILE", help="holds the secret of the offering [OUT/secret]"
     )
 
 
@@ -72,13 +73,14 @@ def main(options: argparse.Namespace, root: Path = arguments.ROOT) -> int:
         secret = seeds.find({}, home=out) if given is None else _kept(given, out)
         written = build.write(out, build.with_secret(release, root, secret))
     except (build.Leaking, proof.NotProven) as error:
-        return _refuse(f"{error}; nothing was written", 1)
+        return refuse("release", f"{error}; nothing was written", 1)
     except (_Unusable, Missing, NoAnswers, archive.NotOurs, OfferingError, seeds.SecretError) as error:
-        return _refuse(str(error), 2)
+        return refuse("release", error)
     except OSError as error:
-        return _refuse(f"{error.filename or options.out}: {error.strerror}; give another folder with --out", 2)
+        where = quoted(error.filename or options.out)
+        return refuse("release", f"{where}: {error.strerror}; give another folder with --out")
     except KeyboardInterrupt:
-        return _refuse("interrupted; run it again", 130)
+        return refuse("release", "interrupted; run it again", 130)
     print(*(str(path) for path in written), sep="\n")
     print(f"what to do with each of them: {out / build.README}", file=sys.stderr)
     return 0
@@ -91,10 +93,10 @@ def _usable(out: Path, root: Path) -> Path:
         _Unusable: It is no folder, or lies where a later release would take it for a part of the repository.
     """
     if out.exists() and not out.is_dir():
-        raise _Unusable(f"{out} is no folder: give another one with --out")
+        raise _Unusable(f"{quoted(out)} is not a folder: give another one with --out")
     below = out.resolve().relative_to(root.resolve()).parts if out.resolve().is_relative_to(root.resolve()) else None
     if below is not None and (not below or (root / below[0] / "__init__.py").exists()):
-        raise _Unusable(f"{out} holds the sources themselves: give another folder with --out, for example dist")
+        raise _Unusable(f"{quoted(out)} holds the sources themselves: give another folder with --out, for example dist")
     return out
 
 
@@ -110,7 +112,7 @@ def _given(file: Path | None, out: Path) -> bytes | None:
         return seeds.find({}, kept) if kept.exists() else None
     secret = seeds.find(os.environ, file)
     if kept.exists() and seeds.find({}, kept) != secret:
-        raise _Unusable(f"{kept} holds another secret: remove it to change the secret, or give another --out")
+        raise _Unusable(f"{quoted(kept)} holds another secret: remove it to change the secret, or give another --out")
     return secret
 
 
@@ -120,8 +122,3 @@ def _kept(secret: bytes, out: Path) -> bytes:
 
     archive.write(out / seeds.FILE_NAME, secret + b"\n", mode=0o600)
     return secret
-
-
-def _refuse(message: str, status: int) -> int:
-    print(f"python -m grader release: {message}", file=sys.stderr)
-    return status

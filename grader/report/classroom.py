@@ -6,16 +6,14 @@ worth 0.3 points, so everything is told in hundredths: 61.5 of 100 points are re
 
 import base64
 import json
-import re
 from typing import Any
 
 from ..judge.results import CheckResult, Result
-from .text import shortened
+from .text import harmless, shortened
 
 VERSION = 3
 _MOST = 96_000  # characters once encoded: the reporter finds them in one variable, which Linux ends at 131,072 bytes
 _LONGEST = 2_000  # characters of a message, if there is room for it
-_COMMAND = re.compile(r"::|##\[")  # a line of a log with these is an order to the runner
 
 
 def as_json(result: Result, notice: str = "", sound: bool = True, longest: int = _LONGEST) -> dict[str, Any]:
@@ -65,5 +63,4 @@ def _entry(name: str, status: str, score: int, message: str, command: str) -> di
 
 def _quoted(text: str, longest: int) -> str:
     """Return text that is no order to the runner in whose log it will stand, and is not too long."""
-    safe = _COMMAND.sub(lambda order: " ".join(order[0]), text)
-    return shortened(safe, lines=40, width=400)[:longest]
+    return shortened(harmless(text), lines=40, width=400)[:longest]

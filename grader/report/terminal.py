@@ -4,7 +4,7 @@ import textwrap
 
 from ..judge.results import CheckResult, Result, TaskResult
 from .explain import shown
-from .text import harmless
+from .text import harmless, one_line
 
 _COLORS = {"passed": "32", "not attempted": "33"}
 _RED = "31"
@@ -38,7 +38,7 @@ def _table(result: Result, color: bool) -> str:
         status = task.status + (f" ({', '.join(task.diagnoses)})" if task.diagnoses else "")
         lines.append(f"{task.id:<16}{amount:>14}   " + _paint(status, _COLORS.get(task.status, _RED), color))
     total = f"{_number(result.score)} / {_number(result.max_score)}"
-    about = f"{harmless(result.submission)}, seed {result.seed}, sandbox {result.sandbox}, {result.seconds:.1f} s"
+    about = f"{one_line(result.submission)}, seed {result.seed}, sandbox {result.sandbox}, {result.seconds:.1f} s"
     if result.sandbox == "in-process":
         about += "; run in-process: this score does not count"
     return "\n".join([*lines, f"{'score':<16}{total:>14}   {about}"])

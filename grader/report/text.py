@@ -3,14 +3,52 @@
 import re
 from collections.abc import Sequence
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+_ESCAPE = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"
+_ANSI = re.compile(_ESCAPE)
 # Control characters but tab and newline; marks of direction and separators; halves of surrogate pairs.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# A line of a log is an order to GitHub's runner if it begins with "::", whatever blanks are before that, or if it holds
+# "##["; other runners know "##vso[" and the like.
+_ORDER = re.compile(r"^[^!-~\n]*::.*|##(?=\w*\[)", re.MULTILINE)
+_PIECE = re.compile(
+    rf"\x1b\[(?P<count>\d{{0,3}})(?P<move>[ABDK])|{_ESCAPE}|(?P<sign>[\n\r\b])|(?P<text>[^\x1b\n\r\b]+|\x1b)"
+)
 
 
 def harmless(text: str) -> str:
-    """Return text without terminal escapes, control characters and changes of direction."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _ANSI.sub("", text.replace("\r\n", "\n")))
+    """Return text without terminal escapes, control characters and changes of direction; no line orders a CI runner."""
+    seen = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _ANSI.sub("", text.replace("\r\n", "\n")))
+    return _ORDER.sub(lambda order: order[0].replace("::", ": :").replace("##", "# #"), seen)
+
+
+def one_line(text: str, width: int = 1000) -> str:
+    """Return text of unknown origin as one harmless line of at most `width` characters, and say what was left out."""
+    lines = (line.strip() for line in text.splitlines())
+    return shortened(harmless(" ".join(line for line in lines if line)), lines=1, width=width)
+
+
+def settled(text: str) -> str:
+    """Return what a terminal shows in the end of text that writes over itself, as progress bars do."""
+    rows, row, column = [""], 0, 0
+    for piece in _PIECE.finditer(text):
+        written, sign, move = piece["text"], piece["sign"], piece["move"]
+        if written:
+            rows[row] = f"{rows[row][:column]:<{column}}{written}{rows[row][column + len(written) :]}"
+            column += len(written)
+        elif sign == "\n":
+            row, column = row + 1, 0
+            rows += [""] * (row == len(rows))
+        elif sign == "\r":
+            column = 0
+        elif sign == "\b" or move == "D":
+            column = max(0, column - int(piece["count"] or 1))
+        elif move == "A":
+            row = max(0, row - int(piece["count"] or 1))
+        elif move == "B":
+            row = min(len(rows) - 1, row + int(piece["count"] or 1))
+        elif move == "K":
+            rows[row] = rows[row][:column] if piece["count"] in ("", "0") else ""
+    return "\n".join(line.rstrip() for line in rows)
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

@@ -6,7 +6,6 @@ files. The floor is cores / CPU seconds of one zygote's import and its tasks, as
 run; throughput is measured in wall time, so let nothing else run beside it.
 """
 
-import argparse
 import json
 import os
 import random
@@ -20,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.commandline import Parser, whole
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent import EQUIVALENT
 from tests.zoo.wrong import WRONG
@@ -73,11 +73,11 @@ def measured(command: Sequence[str]) -> Measured:
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, default=200, help="submissions [200]")
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="at the same time [cores]")
+    parser = Parser(description=__doc__)
+    parser.add_argument("-n", type=whole(1), default=200, help="submissions [200]")
+    parser.add_argument("--jobs", type=whole(1), default=len(os.sched_getaffinity(0)), help="at the same time [cores]")
     parser.add_argument("--sandbox", default="auto")
-    parser.add_argument("--loop", type=int, default=5, help="files for the loop of pytest grader/ [5]")
+    parser.add_argument("--loop", type=whole(1), default=5, help="files for the loop of pytest grader/ [5]")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name) / "submissions", Path(name) / "out"

@@ -6,7 +6,6 @@ none is given), and prints for each the largest memory of the whole family of pr
 gets (`user`, needs root) where it works, as the table says.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from data.commandline import Parser, path, whole
 from grader.official.gradescope import SANDBOX
 from grader.release import archive, artefacts
 from grader.sandbox.user import UnprivilegedUser
@@ -73,9 +73,9 @@ def _proportional(pid: int) -> int:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.gradescope", description=__doc__)
-    parser.add_argument("files", nargs="*", type=Path, default=[REFERENCE], metavar="FILE", help="[the reference]")
-    parser.add_argument("-n", type=int, default=3, help="gradings of each file [3]")
+    parser = Parser(prog="python -m tests.benchmarks.gradescope", description=__doc__)
+    parser.add_argument("files", nargs="*", type=path, default=[REFERENCE], metavar="FILE", help="[the reference]")
+    parser.add_argument("-n", type=whole(1), default=3, help="gradings of each file [3]")
     options = parser.parse_args(argv)
     reason = UnprivilegedUser.why_not()
     sandbox = "process" if reason else "user"

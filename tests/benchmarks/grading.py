@@ -5,7 +5,6 @@ imports torchvision and pyplot, with its floor: importing torch once plus the ch
 the checks when they all run in its own process (`--in-process`), without workers, frames or a sandbox.
 """
 
-import argparse
 import statistics
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from data.commandline import Parser, whole
 from tests.zoo.build import reference
 
 from .measure import machine, seconds
@@ -54,8 +54,8 @@ def rounds(n: int) -> dict[str, list[float]]:
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, default=5, help="rounds [5]")
+    parser = Parser(description=__doc__)
+    parser.add_argument("-n", type=whole(1), default=5, help="rounds [5]")
     options = parser.parse_args()
     wall_s([*GRADE, "-m", "mode", "--submission=solution/VAE_Model.py"])  # from here on, files are in memory
     found = rounds(options.n)

@@ -6,7 +6,6 @@ held together (PSS, looked at every five seconds; workers of submissions come an
 By default only one quick task is judged: what grows is the class, not the checks.
 """
 
-import argparse
 import contextlib
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from data.commandline import Parser, whole
 
 from .classrun import ROOT, hand_in
 
@@ -63,9 +64,9 @@ def _memory_mib(process: psutil.Process) -> float:
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, nargs="+", default=[10, 100, 1000], help="submissions [10 100 1000]")
-    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2], help="at the same time [1 2]")
+    parser = Parser(description=__doc__)
+    parser.add_argument("-n", type=whole(1), nargs="+", default=[10, 100, 1000], help="submissions [10 100 1000]")
+    parser.add_argument("--jobs", type=whole(1), nargs="+", default=[1, 2], help="at the same time [1 2]")
     parser.add_argument("--tasks", default="kl", metavar="TASK", help="what is judged, as in pytest -m [kl]")
     options = parser.parse_args()
     print("| submissions | jobs | wall s | CPU s | CPU s each, beyond the first size | most memory, MiB | exit |")

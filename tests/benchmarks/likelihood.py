@@ -2,10 +2,10 @@
 
 The plain loop encodes the images again for each of the K samples and keeps all weights. Ours is what
 `evaluate_log_likelihood` does with the reference. Also: how much memory more samples take, and how far estimates are
+from data.commandline import Parser, image_source, whole
 from log-likelihoods that are known exactly.
 """
 
-import argparse
 import math
 import resource
 from collections.abc import Sequence
@@ -90,13 +90,15 @@ def memory(model: Any, images: Tensor, few: int, many: int) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks likelihood", description=__doc__)
-    parser.add_argument("--data", default="sample", help="as for python -m solution [sample]")
-    parser.add_argument("--rounds", type=int, default=8, help="how often each is measured [8]")
-    parser.add_argument("--images", type=int, default=128, help="in each round [128]")
-    parser.add_argument("--k", type=int, default=50, help="samples in each round [50]")
-    parser.add_argument("--many", type=int, default=10_000, help="samples for the errors, and for the memory [10,000]")
-    parser.add_argument("--features", type=int, default=32, help="width of the networks [32]")
+    parser = Parser(prog="python -m tests.benchmarks likelihood", description=__doc__)
+    parser.add_argument("--data", type=image_source, default="sample", help="as for python -m solution [sample]")
+    parser.add_argument("--rounds", type=whole(1), default=8, help="how often each is measured [8]")
+    parser.add_argument("--images", type=whole(1), default=128, help="in each round [128]")
+    parser.add_argument("--k", type=whole(1), default=50, help="samples in each round [50]")
+    parser.add_argument(
+        "--many", type=whole(1), default=10_000, help="samples for the errors, and for the memory [10,000]"
+    )
+    parser.add_argument("--features", type=whole(1), default=32, help="width of the networks [32]")
     options = parser.parse_args(argv)
     images = load(options.data, "test").images[: options.images]
     model = new_model(VAE, images, Settings(features=options.features)).eval()

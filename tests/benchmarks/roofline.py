@@ -4,7 +4,6 @@ Operations and bytes are counted by hand, layer by layer; the two ceilings are m
 arithmetic, a large copy for memory.
 """
 
-import argparse
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import torch
 
 from assignment.train import Settings
 from data import load
+from data.commandline import Parser, whole
 from tests.benchmarks.measure import machine, seconds
 from tests.benchmarks.training import Ours
 
@@ -93,11 +93,11 @@ def ceilings(size: int = 2048, megabytes: int = 256, repeats: int = 9) -> tuple[
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Count, measure, and print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks roofline", description=__doc__)
-    parser.add_argument("--features", type=int, default=32, help="width of the networks [32]")
-    parser.add_argument("--rounds", type=int, default=9, help="how often each is measured [9]")
-    parser.add_argument("--steps", type=int, default=24, help="training steps in each round [24]")
-    parser.add_argument("--size", type=int, default=2048, help="of the matrices [2048]")
+    parser = Parser(prog="python -m tests.benchmarks roofline", description=__doc__)
+    parser.add_argument("--features", type=whole(1), default=32, help="width of the networks [32]")
+    parser.add_argument("--rounds", type=whole(1), default=9, help="how often each is measured [9]")
+    parser.add_argument("--steps", type=whole(1), default=24, help="training steps in each round [24]")
+    parser.add_argument("--size", type=whole(1), default=2048, help="of the matrices [2048]")
     options = parser.parse_args(argv)
     settings = replace(Settings(), features=options.features)
     layers, batch = reference(options.features, settings.z_dim), settings.batch_size

@@ -4,7 +4,6 @@ The classic loop: torchvision's SVHN with ToTensor and Normalize on PIL images, 
 Adam, NCHW, `.item()` in each step. Ours: what `python -m solution` does. Same model, same batches, same noise.
 """
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,6 +25,7 @@ from assignment.train import (
     use_channels_last,
 )
 from data import load
+from data.commandline import Parser, image_source, whole
 from solution.VAE_Model import VAE
 from tests.benchmarks.measure import Variant, interleaved, machine, seconds, table
 
@@ -139,13 +139,13 @@ def _noise(n: int) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks training", description=__doc__)
-    parser.add_argument("--data", default="sample", help="as for python -m solution [sample]")
-    parser.add_argument("--rounds", type=int, default=12, help="how often each loop is measured [12]")
-    parser.add_argument("--steps", type=int, default=24, help="in each round [24]")
-    parser.add_argument("--features", type=int, default=32, help="width of the networks [32]")
-    parser.add_argument("--workers", type=int, default=2, help="of the classic loop's DataLoader [2]")
-    parser.add_argument("--compared", type=int, default=100, help="steps whose losses are compared [100]")
+    parser = Parser(prog="python -m tests.benchmarks training", description=__doc__)
+    parser.add_argument("--data", type=image_source, default="sample", help="as for python -m solution [sample]")
+    parser.add_argument("--rounds", type=whole(1), default=12, help="how often each loop is measured [12]")
+    parser.add_argument("--steps", type=whole(1), default=24, help="in each round [24]")
+    parser.add_argument("--features", type=whole(1), default=32, help="width of the networks [32]")
+    parser.add_argument("--workers", type=whole(0), default=2, help="of the classic loop's DataLoader [2]")
+    parser.add_argument("--compared", type=whole(1), default=100, help="steps whose losses are compared [100]")
     options = parser.parse_args(argv)
     settings = replace(Settings(), features=options.features)
     images = load(options.data).images
