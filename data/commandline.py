@@ -5,6 +5,7 @@ Needs the standard library only: options are read before torch is imported.
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -51,11 +52,12 @@ def path(text: str) -> Path:
     """Return a path; `~` is the home folder, which shells leave as it is in `--out=~/results`."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"must be a path, not {quoted(text)}")
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - a Path would take "./~" for the home folder, too
+    if expanded.startswith("~"):
+        raise argparse.ArgumentTypeError(f"there is no home folder {quoted(text)}; write the path in full")
+    found = Path(expanded)
     try:
-        found = Path(text).expanduser()
         found.exists()  # a name may be too long, or a folder above it out of reach
-    except RuntimeError:
-        raise argparse.ArgumentTypeError(f"there is no home folder {quoted(text)}; write the path in full") from None
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot use the path {quoted(text)}: {error.strerror}") from None
     return found

@@ -129,11 +129,11 @@ REFUSED = {
     "feedback for nobody's system": (["{run}", "--format=csv", "--feedback=f.zip"], "--feedback is for Canvas and Moo"),
     "no roster": (
         ["{run}", "--format=csv", "--roster={empty}/none.csv"],
-        "--roster: must be a file that exists, not '",
+        "--roster: must be a file that exists",
     ),
     "a folder as roster": (
         ["{run}", "--format=csv", "--roster={empty}"],
-        "--roster: must be a file that exists, not '",
+        "--roster: must be a file that exists",
     ),
     "a folder to write to": (["{run}", "--format=csv", "--out={empty}"], "is a folder or a device: give the name"),
     "the roster to write to": (

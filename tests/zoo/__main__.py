@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from data.commandline import Parser, whole
+from data.commandline import Parser, one_of, whole
 
 from .entry import Wrong
 from .equivalent import EQUIVALENT
@@ -24,22 +24,22 @@ _EXAMPLES = """examples:
 
 def main() -> int:
     """Run what is asked for."""
+    runs = {"wrong": _wrong, "equivalent": _equivalent, "mutants": _mutants}
     parser = Parser(
         prog="python -m tests.zoo",
         description=__doc__,
         epilog=_EXAMPLES,
     )
-    parser.add_argument("what", nargs="*", metavar="wrong|equivalent|mutants", help="[wrong equivalent]")
+    parser.add_argument(
+        "what", nargs="*", type=one_of(*runs), metavar="wrong|equivalent|mutants", help="[wrong equivalent]"
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="entries whose title holds TEXT")
     parser.add_argument("--own", action="store_true", help="wrong: judge only the tasks that must fall (quick)")
     parser.add_argument("--training", action="store_true", help="wrong: judge training too, for every entry")
     parser.add_argument("--seeds", type=whole(1), default=1, metavar="N", help="equivalent: grade with N seeds [1]")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the report's explanations")
     options = parser.parse_args()
-    runs = {"wrong": _wrong, "equivalent": _equivalent, "mutants": _mutants}
     what = options.what or ["wrong", "equivalent"]
-    if unknown := set(what) - runs.keys():
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(runs)}")
     passed = [runs[name](options) for name in what]
     return 0 if all(passed) else 1
 
