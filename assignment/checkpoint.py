@@ -17,6 +17,7 @@ from assignment.evaluate import Model
 from assignment.random_states import random_states, restore_random_states
 from assignment.settings import RunError, Settings
 from assignment.train import Metrics
+from data.commandline import quoted
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -36,7 +37,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         draft.replace(path)
     except OSError as error:
         raise RunError(
-            f"can not write {path} ({error.strerror or error}): make room, or choose another --out"
+            f"can not write {quoted(path)} ({error.strerror or error}): make room, or choose another --out"
         ) from error
     finally:
         draft.unlink(missing_ok=True)
@@ -80,7 +81,7 @@ def read(out: Path) -> dict[str, Any]:
     """
     path = out / CHECKPOINT
     if not path.exists():
-        raise RunError(f"there is no run to resume in {out} (no {CHECKPOINT}): leave out --resume to start one")
+        raise RunError(f"there is no run to resume in {quoted(out)} (no {CHECKPOINT}): leave out --resume to start one")
     try:
         # weights_only: tensors and plain values; a file from a stranger can not run code here
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -88,7 +89,9 @@ def read(out: Path) -> dict[str, Any]:
         return content
     except Exception as error:
         reason = str(error).split("\n")[0] or type(error).__name__
-        raise RunError(f"{path} can not be read ({reason}): delete {out}, or choose another --out") from error
+        raise RunError(
+            f"{quoted(path)} can not be read ({reason}): delete {quoted(out)}, or choose another --out"
+        ) from error
 
 
 def progress_of(content: Mapping[str, Any]) -> Progress:

@@ -31,7 +31,7 @@ from assignment.results import as_csv, as_json, config, todo, write_results
 from assignment.settings import RunError, Settings
 from assignment.train import choose_device, new_model, new_optimizer, train, use_channels_last, use_exact_arithmetic
 from data import DataError, load, normalise
-from data.commandline import print_everywhere
+from data.commandline import print_everywhere, quoted
 
 # What may change without spoiling what was trained so far.
 FREE_ON_RESUME = {"epochs", "device", "k", "ll_images", "capture", "deterministic"}
@@ -145,7 +145,7 @@ def run(
 
     complete = write_results(module, model, train_images, test_images, progress, out, decoded_copy, team)
     team.same(None)  # nobody leaves while another still talks
-    print(f"the results are in {out}")
+    print(f"the results are in {quoted(out)}")
     return complete
 
 
@@ -198,16 +198,18 @@ def _settings(progress: Progress, options: Mapping[str, Any], out: Path, resume:
     """Return the settings of the run to resume, or the defaults, with what was asked for in their place."""
     if not resume:
         if (out / checkpoint.CHECKPOINT).exists():
-            raise RunError(f"{out} already holds a run: add --resume to continue it, or choose another --out")
+            raise RunError(f"{quoted(out)} already holds a run: add --resume to continue it, or choose another --out")
         return replace(progress.settings, **options)
     for field in fields(Settings):
         name, trained_with = field.name, getattr(progress.settings, field.name)
         if name not in FREE_ON_RESUME and options.get(name, trained_with) != trained_with:
             option = f"--{name.replace('_', '-')}"
-            raise RunError(f"the run in {out} has {option} {trained_with}: leave {option} out, or choose another --out")
+            had = f"the run in {quoted(out)} has {option} {shlex.quote(str(trained_with))}"
+            raise RunError(f"{had}: leave {option} out, or choose another --out")
     settings = replace(progress.settings, **options)
     if settings.epochs < len(progress.metrics):
-        raise RunError(f"the run in {out} has {len(progress.metrics)} epochs already: ask for more, or another --out")
+        done = f"the run in {quoted(out)} has {len(progress.metrics)} epochs already"
+        raise RunError(f"{done}: ask for more, or another --out")
     return settings
 
 
@@ -215,7 +217,7 @@ def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"can not make the folder {out} ({error.strerror}): choose another --out") from error
+        raise RunError(f"can not make the folder {quoted(out)} ({error.strerror}): choose another --out") from error
 
 
 def _line(progress: Progress) -> str:

@@ -134,7 +134,9 @@ TABLE: dict[str, dict[str, Kind]] = {
         "--jobs": COUNT,
     },
     "python -m tests.zoo": {
-        "wrong|equivalent|mutants": Kind({value: f"must be one of wrong, equivalent, mutants, not '{value}'" for value in ("", "zoo")}),
+        "wrong|equivalent|mutants": Kind(
+            {value: f"must be one of wrong, equivalent, mutants, not '{value}'" for value in ("", "zoo")}
+        ),
         "--only": ALL_TEXT,
         "--seeds": COUNT,
     },

@@ -1,8 +1,10 @@
 """The reports: results.json field by field, the terminal's table, and text that can do no harm."""
 
+import io
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 from grader.judge.results import CheckResult, Result, TaskResult
-from grader.report import gradescope, terminal
-from grader.report.text import harmless, shortened
+from grader.report import classroom, gradescope, terminal
+from grader.report.text import harmless, one_line, settled, shortened
 from tests.made_up_class import checks
 
 KL = TaskResult(
@@ -221,6 +224,88 @@ def test_no_text_keeps_an_escape_or_cannot_be_written(text: str) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
     assert shown.encode("utf-8").decode("utf-8") == shown
     assert harmless(shown) == shown
+
+
+# ## Orders to a CI runner
+_LINES = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+def orders(text: str) -> list[str]:
+    """Return the lines that GitHub's runner takes for orders: "::" after blanks, and "##[" anywhere; Azure's too."""
+    return [line for line in _LINES.split(text) if line.strip().startswith("::") or re.search(r"##(vso)?\[", line)]
+
+
+ORDERS = (
+    "::set-output name=x::y",
+    "  ::error::",
+    "\t\u3000\xa0::add-mask::1",
+    "##[add-path]/tmp",
+    "x ##[error]",
+    "##vso[task.x]",
+)
+
+
+@pytest.mark.parametrize(
+    "separator", ["", *"\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\r\n", "\x1b[0m", "\x1b[0m\n\x1b[1m"]
+)
+@pytest.mark.parametrize("order", ORDERS)
+def test_no_text_of_a_submission_is_an_order_wherever_it_is_printed(order: str, separator: str) -> None:
+    text = f"{separator}{order}{separator}{order}"
+    check = CheckResult("kl", "test_value", "title", "value", 0, 100, "crashed", f"got       {text}")
+    result = Result(text, (TaskResult("kl", (check,)),), 1.0, "process", 0)
+    message = classroom.as_json(result, notice=text)["tests"]
+    for printed in (harmless(text), one_line(text), terminal.render(result), *(test["message"] for test in message)):
+        assert orders(printed) == []
+    assert len(one_line(text).splitlines()) <= 1
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(alphabet=st.sampled_from(":#[vso x\n\r\v\x85\u2028\u3000\x1b0m\ufeff\u200b"), max_size=30))
+def test_whatever_the_text_is_it_orders_nothing(text: str) -> None:
+    assert orders(harmless(text)) == orders(one_line(text)) == []
+    assert harmless(harmless(text)) == harmless(text)
+
+
+def test_what_only_looks_like_an_order_is_kept() -> None:
+    for text in ("RuntimeError: c10::Error in at::native", "kl[::2] and x[1::3]", "## Heading", "# [1, 2]", "a: b"):
+        assert harmless(text) == text
+
+
+# ## Text that writes over itself
+OVERWRITTEN = {
+    "a progress bar": ("  0%|    |\r 50%|##  |\r100%|####|\n", "100%|####|\n"),
+    "a shorter text over a longer one": ("epoch 10\rloss", "lossh 10"),
+    "a line that is erased": ("epoch 10\r\x1b[Kloss", "loss"),
+    "a bar that leaves nothing": ("50%|##  |\r         \rdone", "done"),
+    "backspaces": ("1%\b\b2%\b\b3%", "3%"),
+    "lines of Windows": ("a\r\nb\r\n", "a\nb\n"),
+    "a bar in a bar": ("outer 0\n\rinner 0\x1b[A\n\rinner 1\x1b[A\router 1\n", "outer 1\ninner 1"),
+    "colours": ("\x1b[31mred\x1b[0m", "red"),
+    "no more than there is": ("\b\b\x1b[9Aa\x1b[9Bb", "ab"),
+    "plain text": ("one\n\n  two\tσ²\n", "one\n\n  two\tσ²\n"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), OVERWRITTEN.values(), ids=OVERWRITTEN.keys())
+def test_text_is_shown_as_a_terminal_shows_it_in_the_end(text: str, shown: str) -> None:
+    assert settled(text) == shown
+
+
+def test_bars_of_tqdm_leave_their_last_state_alone() -> None:
+    stream = io.StringIO()
+    for _ in tqdm(range(3), file=stream, mininterval=0, desc="epochs"):
+        for _ in tqdm(range(3), file=stream, mininterval=0, desc="steps", position=1, leave=False):
+            pass
+    lines = settled(stream.getvalue()).strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("epochs: 100%|##########| 3/3 ")
+
+
+@pytest.mark.parametrize("flood", ["x\b", "\n\x1b[A", "ab\r", "\x1b[9D", "\x1b[", "y\x1b[999B\n", "\x1b]"])
+def test_a_flood_is_settled_in_time(flood: str) -> None:
+    text = flood * ((1 << 16) // len(flood))
+    begun = time.process_time()
+    assert len(settled(text)) <= len(text) + 1
+    assert time.process_time() - begun < 5.0
 
 
 def test_short_text_is_kept_as_it_is() -> None:
