@@ -43,8 +43,9 @@ def quoted(value: object) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return text on one line, with escapes for the characters that cannot be seen."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    """Return text on one line, with escapes for what cannot be seen, and for "##[", which GitHub's runner obeys."""
+    seen = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return seen.replace("##", "#\\x23")
 
 
 # ## Kinds of options: each takes the text and returns the value, or says what is allowed
