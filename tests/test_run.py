@@ -331,7 +331,7 @@ def test_a_damaged_checkpoint_is_named(run_folder: Path, capsys: pytest.CaptureF
     path = run_folder / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:1000])
     assert resume(reference, run_folder) == 1
-    assert "checkpoint.pt can not be read" in one_line(capsys)
+    assert "checkpoint.pt' can not be read" in one_line(capsys)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -344,7 +344,9 @@ def test_a_checkpoint_of_another_architecture_is_refused(run_folder: Path, capsy
 
 
 def test_images_that_are_not_there_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert go(reference, tmp_path / "out", "--data", str(tmp_path / "nowhere")) == 1
+    with pytest.raises(SystemExit) as ended:
+        go(reference, tmp_path / "out", "--data", str(tmp_path / "nowhere"))
+    assert ended.value.code == 2
     assert "nowhere" in one_line(capsys)
     assert not (tmp_path / "out").exists()
 
