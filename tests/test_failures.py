@@ -1,11 +1,14 @@
 """What a student reads about a failure: it is about his own code, and where it was, whatever stands in for the rest."""
 
 import os
+import platform
 import re
+import sys
 import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from grader.sandbox.limits import Limits
 from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import take
 from grader.worker import trace as workers_trace
+from grader.worker.errors import describe
+from grader.worker.submission import load
 from grader.worker.untouched import does_nothing
 from tests.acts import SMALL, failure, why_not
 from tests.zoo.build import reference
@@ -288,6 +293,59 @@ def test_a_mistake_of_his_own_stays_his_own(plain: Any, variant: str, words: str
     assert (told.status, told.standin) == ("crashed", "")
     assert words in told.message
     assert "stands in" not in told.message
+
+
+# ## Another version, no display
+def imported(text: str, folder: Path) -> Failure:
+    """Return what becomes of a file that cannot be imported."""
+    file = folder / "VAE_Model.py"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(BaseException) as raised:
+        load(file)
+    return from_error(describe(raised.value, file), frozenset(), importing=True)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python knows the syntax of 3.12")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = f'{{}['a']}'",
+        'x = f"{"a".join([])}"',
+        'x = f"{"\\n".join([])}"',
+        "type X = int",
+        "def f[T](x): return x",
+        "class A[T]:\n    pass",
+        "import typing\nx = typing.no_such_name",
+        "from typing import no_such_name",
+    ],
+)
+def test_what_a_newer_python_may_know_says_which_one_runs(text: str, tmp_path: Path) -> None:
+    assert imported(text, tmp_path).hint.startswith(f"Python {platform.python_version()} runs here: ")
+
+
+@pytest.mark.parametrize(
+    "text", ["x = (1,", "def f(:", "return 3", "x = 'a", "print 'a'", "if x = 3: pass", "x = int.y"]
+)
+def test_a_plain_mistake_is_no_question_of_versions(text: str, tmp_path: Path) -> None:
+    assert "Python" not in imported(text, tmp_path).hint
+
+
+def test_a_name_that_another_torch_may_have_says_which_one_is_installed(tmp_path: Path) -> None:
+    for text in ("import torch\ntorch.no_such_name", "from torch.nn import no_such_name"):
+        assert imported(text, tmp_path).hint.startswith(f"torch {metadata.version('torch')} is installed here: ")
+    assert not imported("import torch.no_such_module", tmp_path).hint
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("ImportError(\"Cannot load backend 'TkAgg' which requires the 'tk' interactive framework\")", "no display"),
+        ("RuntimeError('no display name and no $DISPLAY environment variable')", "no display"),
+        ("EOFError('EOF when reading a line')", "nobody can type"),
+    ],
+)
+def test_what_needs_somebody_in_front_of_it_is_hinted_at(error: str, words: str, tmp_path: Path) -> None:
+    assert words in imported(f"raise {error}", tmp_path).hint
 
 
 # ## Not attempted

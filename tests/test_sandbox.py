@@ -265,3 +265,7 @@ def test_what_cannot_be_graded_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_only_well_known_modules_that_the_text_names_are_imported_beforehand(tmp_path: Path) -> None:
     source = "import torch\nfrom tqdm import tqdm\n    import numpy as np\n# import scipy\nimport matplotlibrary\n"
     assert submission(tmp_path, source).preload() == ["numpy", "tqdm"]
+
+
+def test_what_compiling_nothing_takes_is_imported_beforehand(tmp_path: Path) -> None:
+    assert submission(tmp_path, "@torch.compile\ndef f(x): ...\n").preload() == ["torch._dynamo"]

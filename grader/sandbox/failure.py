@@ -1,8 +1,12 @@
 """How a worker can fail a task, as the judge sees it."""
 
+import contextlib
+import platform
 import re
+import sys
 from collections.abc import Set
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any, Literal
 
 _ROOMS = {"assignment", "solution", "grader", "data", "tests"}
@@ -19,6 +23,19 @@ COSTLY_MEMORY = (
 CALLED_WRONGLY = "print the shapes of the arguments before this line: is each as the docstring of that function says?"
 NOT_UTF8 = "this line is not in UTF-8: which encoding does your editor show for the file? Save it in UTF-8"
 RETURNED_NONE = "a function that this line calls returned None: is a `return` missing in it?"
+
+NO_DISPLAY = (
+    "there is no display here: choose no backend of matplotlib, or choose it under `if __name__ == '__main__':`"
+)
+NOBODY_TYPES = "nobody can type anything here: is input() called outside of `if __name__ == '__main__':`?"
+
+# Grammar that Python has had since 3.12 (f-strings with any expression, `type`, type parameters) or 3.14 (the others).
+_NEWER_LINE = re.compile(
+    r"type\s+\w+\s*(\[.*)?=|(async\s+def|def|class)\s+\w+\s*\[|except\s+[\w.]+\s*,|.*\b([rR]?[fFtT]|[fFtT][rR])['\"]"
+)
+_MISSING_IN_MODULE = re.compile(
+    r"module '([\w.]+)' has no attribute|cannot import name '\w+' from '([\w.]+)'", re.ASCII
+)
 
 Status = Literal["failed", "not attempted", "crashed", "timed out", "out of memory"]
 
@@ -82,7 +99,7 @@ def from_error(
     if kind == "exit":
         return Failure("crashed", f"sys.exit() was called {where}", lines, importing)
     what = f"{name} {where}: {message}{_handed_in(error, folder_names)}"
-    return Failure("crashed", what, lines, importing, _hint(error, message))
+    return Failure("crashed", what, lines, importing, _hint(error, name, message, lines))
 
 
 def _known(error: dict[str, Any], standins: Set[str]) -> str:
@@ -100,13 +117,35 @@ def _asked_for(message: str) -> str:
     return ""
 
 
-def _hint(error: dict[str, Any], message: str) -> str:
+def _hint(error: dict[str, Any], name: str, message: str, lines: list[dict[str, Any]]) -> str:
     owner, attribute = (str(error.get(key, "")) for key in ("owner", "attribute"))
     if owner.isidentifier() and attribute.isidentifier():
         return f"`{owner}.__init__` ran and did not set `{attribute}`: is self.{attribute} assigned there?"
     if error.get("type") == "SyntaxError" and "'utf-8' codec can't decode" in message:
         return NOT_UTF8
+    if newer := _newer(name, message, lines):
+        return newer
+    if "Cannot load backend" in message or "$DISPLAY" in message:
+        return NO_DISPLAY
+    if name == "EOFError" and "reading a line" in message:
+        return NOBODY_TYPES
     return RETURNED_NONE if "NoneType" in message else ""
+
+
+def _newer(name: str, message: str, lines: list[dict[str, Any]]) -> str:
+    """Say which version runs here, where the same text may be right in a newer Python or package."""
+    python = f"Python {platform.python_version()}"
+    if name == "SyntaxError":
+        newer = "f-string" in message or any(_NEWER_LINE.match(line["text"].strip()) for line in lines)
+        return f"{python} runs here: does this line use syntax of a newer one?" if newer else ""
+    found = _MISSING_IN_MODULE.search(message)
+    package = (found[1] or found[2]).partition(".")[0] if found else ""
+    if package in sys.stdlib_module_names:
+        return f"{python} runs here: is this name of a newer one, or misspelt?"
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        if package and "circular import" not in message:
+            return f"{package} {metadata.version(package)} is installed here: is this name of another version, or misspelt?"
+    return ""
 
 
 def _handed_in(error: dict[str, Any], folder_names: frozenset[str]) -> str:

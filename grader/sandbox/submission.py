@@ -42,9 +42,10 @@ class SubmittedFile:
     def preload(self) -> list[str]:
         """Return the well-known modules that a line search of the text finds imported; nothing is parsed or run."""
         text = self.copy.read_text(encoding="utf-8", errors="replace")
-        return [
+        found = [
             name for name in WELL_KNOWN if re.search(rf"^\s*(?:from|import)\s+{re.escape(name)}\b", text, re.MULTILINE)
         ]
+        return [*found, *(["torch._dynamo"] if "torch.compile" in text else [])]  # imported even to compile nothing
 
 
 def take(entry: Path, folder: Path) -> SubmittedFile:

@@ -119,6 +119,42 @@ EQUIVALENT = (
         ),
     ),
     Equivalent(
+        "compiled by torch.compile",
+        answers=(
+            (
+                "encoder.forward",
+                "return self.body(x)",
+            ),
+            ("kl", "return _closed_form(self.mean, self.logvar)"),
+        ),
+        swaps=(
+            (
+                "        self.out_features = 8 * features * (input_size // 16) ** 2\n",
+                "        self.out_features = 8 * features * (input_size // 16) ** 2\n"
+                "        self.body = torch.compile(self.layers, fullgraph=True)\n",
+            ),
+        ),
+        top="""
+
+        @torch.compile(mode="reduce-overhead")
+        def _closed_form(mean, logvar):
+            return 0.5 * torch.sum(mean**2 + logvar.exp() - 1.0 - logvar, dim=1)
+        """,
+    ),
+    Equivalent(
+        "pictures in a window",
+        top="""
+            import matplotlib
+
+            matplotlib.use("TkAgg")
+            import matplotlib.pyplot as plt
+
+            plt.switch_backend("QtAgg")
+            plt.figure()
+            plt.show()
+            """,
+    ),
+    Equivalent(
         "a part of one's own that is never used",
         swaps=(
             ("        self.to(device)\n", "        self.spare = nn.Linear(z_dim, z_dim)\n        self.to(device)\n"),
