@@ -24,18 +24,15 @@ CALLED_WRONGLY = "print the shapes of the arguments before this line: is each as
 NOT_UTF8 = "this line is not in UTF-8: which encoding does your editor show for the file? Save it in UTF-8"
 RETURNED_NONE = "a function that this line calls returned None: is a `return` missing in it?"
 
-NO_DISPLAY = (
-    "there is no display here: choose no backend of matplotlib, or choose it under `if __name__ == '__main__':`"
-)
+NO_DISPLAY = "there is no display here: are windows opened outside of `if __name__ == '__main__':`?"
 NOBODY_TYPES = "nobody can type anything here: is input() called outside of `if __name__ == '__main__':`?"
 
 # Grammar that Python has had since 3.12 (f-strings with any expression, `type`, type parameters) or 3.14 (the others).
 _NEWER_LINE = re.compile(
-    r"type\s+\w+\s*(\[.*)?=|(async\s+def|def|class)\s+\w+\s*\[|except\s+[\w.]+\s*,|.*\b([rR]?[fFtT]|[fFtT][rR])['\"]"
+    r"type\s+\w+\s*(\[.*)?=|(async\s+def|def|class)\s+\w+\s*\[|except\s+[\w.]+\s*,"
+    r"|.*\b([rR]?[fFtT]|[fFtT][rR])['\"]"
 )
-_MISSING_IN_MODULE = re.compile(
-    r"module '([\w.]+)' has no attribute|cannot import name '\w+' from '([\w.]+)'", re.ASCII
-)
+_MISSING = re.compile(r"module '([\w.]+)' has no attribute|cannot import name '\w+' from '([\w.]+)'", re.ASCII)
 
 Status = Literal["failed", "not attempted", "crashed", "timed out", "out of memory"]
 
@@ -138,13 +135,14 @@ def _newer(name: str, message: str, lines: list[dict[str, Any]]) -> str:
     if name == "SyntaxError":
         newer = "f-string" in message or any(_NEWER_LINE.match(line["text"].strip()) for line in lines)
         return f"{python} runs here: does this line use syntax of a newer one?" if newer else ""
-    found = _MISSING_IN_MODULE.search(message)
+    found = _MISSING.search(message)
     package = (found[1] or found[2]).partition(".")[0] if found else ""
     if package in sys.stdlib_module_names:
         return f"{python} runs here: is this name of a newer one, or misspelt?"
     with contextlib.suppress(metadata.PackageNotFoundError):
         if package and "circular import" not in message:
-            return f"{package} {metadata.version(package)} is installed here: is this name of another version, or misspelt?"
+            installed = f"{package} {metadata.version(package)}"
+            return f"{installed} is installed here: is this name of another version, or misspelt?"
     return ""
 
 

@@ -67,7 +67,7 @@ def draw_without_windows(path: Path) -> None:
     """Let pyplot draw into memory whichever backend a file asks for: a worker has no display, and none is needed."""
     if "pyplot" in path.read_text(encoding="utf-8", errors="replace"):
         with contextlib.suppress(Exception):  # the student's own import will tell
-            pyplot = importlib.import_module(_PYPLOT)
+            pyplot: Any = importlib.import_module(_PYPLOT)
             switch = pyplot.switch_backend
             pyplot.switch_backend = lambda *_, **__: switch("agg")
 
