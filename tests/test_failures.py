@@ -95,6 +95,11 @@ VARIANTS = {
     "own mistake": decode("raise ValueError('my own mistake')"),
     "own function": decode("return nll(z, reduce=1)") + "\nglobals()['nll'] = lambda z: z",
     "no width": part("Encoder", "super().__init__()\nself.layers = nn.Flatten()", "return self.layers(x)"),
+    "float width": part("Encoder", FULL_ENCODER.replace("4", "16 / 4"), "return x.flatten(1)"),
+    "width of a shape": part("Encoder", FULL_ENCODER.replace("4", "torch.zeros(1, 4).shape"), "return x.flatten(1)"),
+    "width of nothing": part("Encoder", FULL_ENCODER.replace("4", "4 // 16 - 1"), "return x.flatten(1)"),
+    "a pair as mean": method("VAE", "encode", "self, x", "return DiagonalGaussianDistribution((self.encoder(x), x))"),
+    "a layer as logvar": decode("return DiagonalGaussianDistribution(self.decoder(z), self.logvar)"),
     "no return in encode": method("VAE", "encode", "self, x", "mean = self.mean(self.encoder(x))"),
     "no return in forward": forward("q = self.encode(x)"),
     "no return in kl": kl("value = self.mean.sum()"),
@@ -293,6 +298,26 @@ def test_a_mistake_of_his_own_stays_his_own(plain: Any, variant: str, words: str
     assert (told.status, told.standin) == ("crashed", "")
     assert words in told.message
     assert "stands in" not in told.message
+
+
+@pytest.mark.parametrize(
+    ("variant", "task", "words"),
+    [
+        ("float width", "encoder", "`Encoder.__init__` hands to it: out_features is 4.0, of type float."),
+        ("float width", "training", "`Encoder.__init__` hands to it: out_features is 4.0, of type float."),
+        ("width of a shape", "encoder", "out_features is torch.Size([1, 4]), of type Size."),
+        ("width of nothing", "encoder", "out_features is -1, of type int."),
+        ("a pair as mean", "encode", "`encode` hands to it: mean of type tuple."),
+        ("a pair as mean", "training", "`encode` hands to it: mean of type tuple."),
+        ("a layer as logvar", "decode", "`decode` hands to it: mean of shape (3, 3, 16, 16), logvar of type Linear."),
+    ],
+)
+def test_a_line_that_was_given_names_the_function_whose_result_it_works_on(
+    plain: Any, variant: str, task: str, words: str
+) -> None:
+    told = failed(plain, variant, task)
+    assert told.status == "crashed"
+    assert words in told.hint
 
 
 # ## Another version, no display

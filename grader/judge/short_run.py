@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from data import HouseNumbers, constant_mean_nll, normalise, ppca_nll
@@ -28,6 +28,7 @@ STEPS = 200
 LONGER, LONGER_THRESHOLD = 400, 0.7
 """Steps of a slow starter, and the gap that it must reach then; tests/README.md shows whom that helps."""
 _HALF_WAY = 0.3
+_NEAR, _ACTIVE = 0.02, 0.01
 IMAGES, HELD_OUT = 2048, 512
 
 Ask = Callable[[str, Mapping[str, Any], Mapping[str, Tensor]], tuple[dict[str, Tensor], dict[str, Any]]]
@@ -51,6 +52,32 @@ class Images:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the codes and the reconstructions of the held-out images look like: to name the cause where a run fails.
+
+    Attributes:
+        lowest, highest: Of all values of the reconstructions.
+        at_lowest, at_highest: Shares of their values that are no farther than 0.02 from these.
+        pixels: The lowest and the highest value of the images.
+        spread: Of each channel, the standard deviation from one reconstruction to another, on average over the pixels,
+            divided by that of the images.
+        code_spread: The largest standard deviation of a dimension of the posteriors' means from image to image, divided
+            by the largest of these means.
+        directions: In how many orthogonal directions of the space of codes these means vary, with a variance above 0.01
+            (Burda et al. 2016 call a dimension active from there on).
+    """
+
+    lowest: float
+    highest: float
+    at_lowest: float
+    at_highest: float
+    pixels: tuple[float, float]
+    spread: tuple[float, ...]
+    code_spread: float
+    directions: int
+
+
+@dataclass(frozen=True)
 class ShortRun:
     """What came of it.
 
@@ -61,6 +88,7 @@ class ShortRun:
         constant_mean, ppca: The anchors.
         gap: (constant mean - (nll + kl)) / (constant mean - PPCA): 0 for a constant, 1 for PPCA.
         steps: How many it was to take.
+        seen: What codes and reconstructions look like; None if there are none.
     """
 
     losses: list[float]
@@ -71,6 +99,7 @@ class ShortRun:
     constant_mean: float
     ppca: float
     steps: int
+    seen: Seen | None = None
 
     @property
     def threshold(self) -> float:
@@ -120,7 +149,26 @@ def run(ask: Ask, images: Images, seed: int, steps: int = STEPS) -> ShortRun:
     nll = float(oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3]).mean())
     kl = float(oracles.kl(mean, logvar).mean())
     gap = (images.constant_mean - nll - kl) / (images.constant_mean - images.ppca)
-    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean, images.ppca, steps)
+    seen = look(mean, image, x)
+    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean, images.ppca, steps, seen)
+
+
+def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Float64[Tensor, "N C S S"]) -> Seen | None:
+    """Return what posterior means and reconstructions of images x look like; None if they are not finite."""
+    if not (mean.isfinite().all() and image.isfinite().all()):
+        return None
+    lowest, highest = float(image.min()), float(image.max())
+    spread = image.std(dim=0).mean(dim=(1, 2)) / x.std(dim=0).mean(dim=(1, 2)).clamp(min=1e-6)
+    return Seen(
+        lowest,
+        highest,
+        float((image <= lowest + _NEAR).double().mean()),
+        float((image >= highest - _NEAR).double().mean()),
+        (float(x.min()), float(x.max())),
+        tuple(spread.tolist()),
+        float(mean.std(dim=0).max() / mean.abs().max().clamp(min=1e-30)),
+        int((torch.linalg.eigvalsh(torch.cov(mean.T)) > _ACTIVE).sum()),
+    )
 
 
 def _numbers(value: Any) -> dict[str, float]:

@@ -120,6 +120,9 @@ def _hint(error: dict[str, Any], name: str, message: str, lines: list[dict[str, 
         return f"`{owner}.__init__` ran and did not set `{attribute}`: is self.{attribute} assigned there?"
     if error.get("type") == "SyntaxError" and "'utf-8' codec can't decode" in message:
         return NOT_UTF8
+    maker, made = (str(error.get(key, ""))[:120] for key in ("maker", "made"))
+    if made and maker.replace(".", "").isidentifier():
+        return f"this line is given, and works on what `{maker}` hands to it: {made}. Is that what it should be?"
     if newer := _newer(name, message, lines):
         return newer
     if "Cannot load backend" in message or "$DISPLAY" in message:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,25 @@ def unset_attribute(error: BaseException, frames: Frames, submission: Path) -> d
             known = own[-1].f_globals.get(type(owner).__name__)
             if known is type(owner) and own[-1].f_locals.get("self") is not owner:
                 return {"owner": type(owner).__name__[:60], "attribute": str(error.name)[:60]}
+    except Exception:  # an object of the student's may do anything when it is looked at
+        pass
+    return {}
+
+
+def handed_on(frames: Frames, submission: Path) -> dict[str, str]:
+    """Return `maker` and `made` where a constructor that was given fails on what a student's function handed to it."""
+    try:
+        own = [frame for frame, _ in frames if is_own(frame, submission)]
+        last, values = own[-1], own[-1].f_locals
+        if last.f_code.co_qualname == "VAE.__init__" and isinstance(encoder := values["self"].encoder, nn.Module):
+            width = encoder.out_features
+            if isinstance(width, Tensor) or not (isinstance(width, SupportsIndex) and width.__index__() > 0):
+                made = f"out_features is {repr(width)[:40]}, of type {type(width).__name__}"
+                return {"maker": f"{type(encoder).__name__}.__init__", "made": made}
+        if last.f_code.co_qualname == "DiagonalGaussianDistribution.__init__" and len(own) > 1:
+            seen = [_seen(name, values.get(name), precise=False) for name in ("mean", "logvar")]
+            maker = own[-2].f_code.co_qualname.rpartition("<locals>.")[2]
+            return {"maker": maker, "made": ", ".join(each for each in seen if each)}
     except Exception:  # an object of the student's may do anything when it is looked at
         pass
     return {}

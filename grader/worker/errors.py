@@ -29,7 +29,8 @@ def describe(
 
     Kinds: `todo` (an untouched TODO), `missing`, `type`, `memory`, `exit` (sys.exit), `exception`. Where a stand-in
     could not answer a call, `standin` is its id, and the message says what was called and how. Where an object lacks
-    an attribute that its constructor should have set, `owner` and `attribute` name them.
+    an attribute that its constructor should have set, `owner` and `attribute` name them; where a given constructor
+    fails on what it got, `maker` is the function that it came from, and `made` says what it is.
 
     Args:
         error: What was raised.
@@ -51,7 +52,7 @@ def describe(
         "standin": accused.name if accused else "",
         "traceback": _own_lines(error, frames, submission),
         "module": getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None,
-        **blame.unset_attribute(error, frames, submission),
+        **(blame.unset_attribute(error, frames, submission) or blame.handed_on(frames, submission)),
     }
 
 

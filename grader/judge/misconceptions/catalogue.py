@@ -200,9 +200,52 @@ _ENTRIES = {
         ("random_codes", "chance on the path", "the path is determined by its end points alone"),
     ],
     "training": [
-        ("collapse", "posterior equals the prior", "the KL term went to 0: the code says nothing about the image"),
+        (
+            "negative",
+            "loss without a lower bound",
+            "neither nll of unit variance nor kl can be negative here: does each of them enter with its own sign?",
+        ),
+        (
+            "too_low",
+            "less than the constant of nll",
+            "log-densities of pixels add up: is anything in nll left out, averaged or scaled?",
+        ),
+        ("too_large", "loss far too large", "how large are the first weights, and what do they make of an image?"),
+        (
+            "range",
+            "the decoder's last layer bounds its output",
+            "pixels out of this range can never be reconstructed: which values can the decoder's last layer give?",
+        ),
+        ("channel", "a colour channel that never varies", "which layer makes this channel, and is it cut off there?"),
+        (
+            "same_image",
+            "reconstructions all alike",
+            "the code has no effect on the image in eval mode: what does decode make of it?",
+        ),
+        (
+            "other_loss",
+            "a loss that is not the model's",
+            "whose nll does forward return, and at which code? Or does a layer behave otherwise in eval mode "
+            "(batch norm, dropout)?",
+        ),
+        ("same_code", "one code for all images", "does encode look at the image?"),
+        (
+            "collapse",
+            "posterior equals the prior",
+            "the KL term went to 0: the code says nothing about the image. Is kl weighed too heavily against nll, "
+            "or nll that of other images or other codes?",
+        ),
+        (
+            "few_dimensions",
+            "one or two dimensions used",
+            "where do the features become so few: does the encoder see the whole image, has each head z_dim outputs?",
+        ),
         ("no_learning", "loss does not fall", "the loss does not fall: do gradients reach every part?"),
-        ("diverged", "loss not finite", "the loss became nan or infinite"),
+        (
+            "diverged",
+            "loss not finite",
+            "look for the logarithm or root of 0, exp of a large number, or a division by zero",
+        ),
         ("frozen", "parts that never move", "some parameters never changed: are they used in forward?"),
         (
             "no_kl",
