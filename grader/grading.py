@@ -144,7 +144,8 @@ class Grading:
 
     def _verdict(self, item: pytest.Item, error: BaseException | None) -> Verdict:
         if error is None:
-            return _verdict(item, "passed")
+            probe = getattr(item, "funcargs", {}).get("probe")
+            return _verdict(item, "passed", "\n".join(f"{'note':<10}{note}" for note in (probe.notes if probe else ())))
         if isinstance(error, CheckFailed):
             return self._explained(item, "failed", error.explanation.text(), error.explanation.diagnosis)
         if not isinstance(error, WorkerFailed) and self.session.sandbox != "in-process":

@@ -16,6 +16,9 @@ from grader.judge.tolerances import unit_of
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.session import NoWorker, Session, probe_seed
 
+_DEFAULT_DEVICE = (
+    "new tensors are made on the default device; the model's device may be another one (it costs no points)"
+)
 _FLOAT64 = "this works in float32 and fails in float64: give each tensor that you make the dtype of an input"
 
 # Arguments of probes that are arguments of the student's code, or parameters of the distribution it is called on.
@@ -63,6 +66,7 @@ class Probe:
     def __init__(self, session: Session, task: str, check: str, kind: Kind):
         self._session, self._task, self._check, self._kind = session, task, check, kind
         self._calls = 0
+        self.notes: list[str] = []
 
     def __call__(self, name: str, /, **arguments: Any) -> Answer:
         """Run a probe: tensors among the arguments travel as tensors, the rest as JSON.
@@ -92,9 +96,27 @@ class Probe:
             raise WorkerFailed(replace(failure, hint=ONLY_CONTIGUOUS))
         raise WorkerFailed(failure)
 
+    def note_devices(self, name: str, /, **arguments: Any) -> None:
+        """Ask once more, and note where tensors are made that a model on a GPU could not work with.
+
+        It costs no points: on a CPU such code is right, and who picks one device for the whole file may need no more.
+        No answer, for whatever reason, is no note. So it comes last in the last check of a task.
+        """
+        if self._session.sandbox == "in-process":  # the student's code goes through the debugger's hands there
+            return
+        tensors, plain = _apart(arguments)
+        try:
+            seed = probe_seed(self._session.seed, self._check, self._calls + 1)
+            _, facts = self._session.ask(self._task, name, plain | {"watched": True}, tensors, seed)
+        except WorkerFailed:
+            return
+        lines = facts.get("default_device")
+        if isinstance(lines, list) and lines and all(type(line) is int for line in lines):
+            at = ", ".join(str(line) for line in lines[:4])
+            self.notes.append(f"line{'s' if len(lines) > 1 else ''} {at}: {_DEFAULT_DEVICE}")
+
     def _ask(self, name: str, arguments: dict[str, Any]) -> Answer:
-        tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
-        plain = {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
+        tensors, plain = _apart(arguments)
         seed = probe_seed(self._session.seed, self._check, self._calls)
         try:
             found, facts = self._session.ask(self._task, name, plain, tensors, seed)
@@ -139,6 +161,12 @@ class Probe:
             return ""
         parts = "encoder, heads and decoder are small linear maps, and " if "decoder" in methods else ""
         return f"while `{self._task}` is judged, {parts}your other tasks are replaced by right ones"
+
+
+def _apart(arguments: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors among arguments, and the others; what is None does not travel."""
+    tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
+    return tensors, {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
 
 
 def _is_float64(value: Any) -> bool:

@@ -195,6 +195,7 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
             diagnosis="noise_not_fresh",
         )
     expect_standard_normal(noise, "the noise of the posterior's sample")
+    probe.note_devices("forward", sizes=known.sizes, x=x[:3].float(), **known.as_dtype(torch.float32))
 
 
 def drawn_noise(known: KnownModel, x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:

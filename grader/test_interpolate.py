@@ -83,3 +83,5 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
     tensors, arguments = sent(sets, torch.float32) | known.as_dtype(torch.float32), {"n_samples": 4}
     answer = probe("model_remembered", task="interpolate", sizes=known.sizes, arguments=arguments, **tensors)
     expect_no_memory(answer, {"value": [path(known, **each, count=4) for each in sets]}, answer.unit)
+    codes = {name: code.float() for name, code in sets[0].items()}
+    probe.note_devices("interpolate", sizes=known.sizes, n_samples=4, **codes, **known.as_dtype(torch.float32))

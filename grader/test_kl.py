@@ -123,3 +123,4 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         for name, gradient in exact.items():
             size = cotangent[:, None].abs() * (mean.abs() if name == "mean" else (logvar.exp() + 1) / 2)
             expect_gradient(answer, f"grad_{name}", gradient, f"d kl / d {name}", unit=answer.unit, size=size)
+    probe.note_devices("distribution", name="kl", mean=mean, logvar=logvar)

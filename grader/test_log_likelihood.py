@@ -254,3 +254,4 @@ def test_every_call_is_fresh(probe: Probe, draw: Draw) -> None:
     if not float((answer["value_0"] - answer["value_1"]).abs().max()) > 2e-3:
         found = by_id("noise_not_fresh")
         fail("two calls that differ", "the same estimates again", hint=found.hint, diagnosis=found.id)
+    probe.note_devices("log_likelihood", sizes=known.sizes, x=x[:3].float(), K=3, **known.as_dtype(torch.float32))

@@ -149,3 +149,4 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         for name, gradient in {"mean": of_mean, "logvar": of_logvar, "sample": -of_mean}.items():
             size = outer.abs() * sizes_of[name]
             expect_gradient(answer, f"grad_{name}", gradient, f"d nll / d {name}", unit=answer.unit, size=size)
+    probe.note_devices("distribution", name="nll", mean=mean, logvar=logvar, sample=sample, dims=dims)

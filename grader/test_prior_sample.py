@@ -114,3 +114,4 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
     if not float(torch.cdist(singles, singles).fill_diagonal_(torch.inf).min()) > 1e-3:
         found = by_id("prior_sample_same_code")
         fail("six calls of sample(1) that differ", "the same image again", hint=found.hint, diagnosis=found.id)
+    probe.note_devices("prior_sample", sizes=known.sizes, batch_size=3, **known.as_dtype(torch.float32))

@@ -126,3 +126,4 @@ def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
             diagnosis="noise_not_fresh",
         )
     expect_standard_normal(noise, "the noise of sample()")
+    probe.note_devices("distribution", name="sample", mean=mean, logvar=logvar)

@@ -128,6 +128,43 @@ def test_what_ended_a_worker_is_told_once_and_the_same_way_after_that():
     assert len(session.asked) == 1
 
 
+class WatchingSession(FakeSession):
+    """Says that lines make tensors on the default device."""
+
+    sandbox = "process"
+    lines: Any = None
+
+    def ask(self, *given: Any, **named: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return super().ask(*given, **named)[0], {"default_device": self.lines}
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([12], "line 12: "),
+        ([3, 12], "lines 3, 12: "),
+        ([], ""),
+        (None, ""),
+        (["<b>"], ""),
+        ([True], ""),
+        ({"1": 1}, ""),
+    ],
+)
+def test_lines_that_make_tensors_on_the_default_device_are_noted(lines: Any, words: str):
+    session = WatchingSession(lambda arguments, tensors: None)
+    session.lines = lines
+    probe = probe_of(session)
+    probe.note_devices("distribution", name="kl", mean=MEAN)
+    assert [note.partition("new tensors")[0] for note in probe.notes] == ([words] if words else [])
+    assert session.asked[-1][0]["watched"] is True
+
+
+def test_no_answer_is_no_note():
+    probe = probe_of(WatchingSession(lambda arguments, tensors: crash(fatal=True)))
+    probe.note_devices("distribution", mean=MEAN)
+    assert probe.notes == []
+
+
 def test_an_untouched_todo_is_asked_once():
     session = FakeSession(lambda arguments, tensors: Failure("not attempted", "the TODO is still there"))
     with pytest.raises(WorkerFailed):

@@ -18,7 +18,7 @@ class CheckResult:
         kind: What it looks at; decides what it pays when the value is wrong.
         score, max_score: Hundredths of points.
         status: How it ended.
-        output: The explanation that the student reads; empty if it passed.
+        output: The explanation that the student reads; if it passed, a note that costs nothing, mostly none.
         diagnosis: Id of the misconception that matched, if any.
     """
 

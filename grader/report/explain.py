@@ -7,7 +7,7 @@ from ..judge.results import CheckResult, Status, TaskResult
 
 BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # the worst first
 WAITS = "counts once the value is right"
-LABELS = ("expected", "got", "deviation", "hint", "printed")
+LABELS = ("expected", "got", "deviation", "hint", "note", "printed")
 _WIDTH = 10  # of the column that holds the labels
 
 
@@ -21,10 +21,11 @@ class Explained:
 
 @dataclass(frozen=True)
 class Shown:
-    """The checks of one task that missed points.
+    """The checks of one task that missed points, or have something to say.
 
     Attributes:
-        explained: Those that need words; checks with the same words (a worker died) appear once.
+        explained: Those that need words; checks with the same words (a worker died) appear once. Then those that passed
+            and have a note all the same.
         waiting: Those that count once the value is right: what they say follows from the wrong value.
         same: How many more checks failed for the reason of an explained one.
     """
@@ -44,7 +45,8 @@ def shown(task: TaskResult) -> Shown:
     speaking = [check for check in short if check not in waiting]
     first = {check.output: check for check in reversed(speaking)}  # each text once, with the first check that has it
     explained = tuple(check for check in speaking if first[check.output] is check)
-    return Shown(explained, waiting, len(speaking) - len(explained))
+    noted = tuple(c for c in task.checks if c.status == "passed" and c.output and c not in short)
+    return Shown(explained + noted, waiting, len(speaking) - len(explained))
 
 
 def parts(output: str) -> tuple[tuple[str, str], ...]:

@@ -1,5 +1,6 @@
 """One worker: load the submission once, then answer one probe after the other until the judge hangs up."""
 
+import contextlib
 import random
 import sys
 import warnings
@@ -11,6 +12,7 @@ import torch
 
 from . import untouched, wire
 from .confine import confine
+from .devices import DefaultDevice
 from .errors import WrongType, describe
 from .probes import PROBES
 from .submission import Submission, draw_without_windows, load, module_from_source
@@ -50,13 +52,16 @@ def answer(submission: Submission, path: Path, request: Message) -> Message:
         seed_everything(request.header["seed"])
         arguments = dict(request.header["arguments"])
         submission.own = frozenset(arguments.pop("own", ()))
-        found = PROBES[request.header["probe"]](submission, **arguments, **request.tensors)
+        watch = DefaultDevice(path) if arguments.pop("watched", False) else None
+        with watch or contextlib.nullcontext():
+            found = PROBES[request.header["probe"]](submission, **arguments, **request.tensors)
+        facts = found.facts if watch is None else {"default_device": sorted(watch.lines)}
         tensors = {name: _tensor(name, value) for name, value in found.tensors.items()}
         size = sum(t.numel() * t.element_size() for t in tensors.values())
         if size > wire.MAX_TENSORS - wire.MAX_HEADER:
             raise WrongType(f"an answer of {size >> 20} MiB; {wire.MAX_TENSORS >> 20} MiB are the most (weights count)")
         plain = {name: wire.plain(tensor) for name, tensor in tensors.items()}  # one that is expanded may be huge
-        return Message({"id": number, "facts": found.facts}, plain)
+        return Message({"id": number, "facts": facts}, plain)
     except BaseException as error:
         probe, arguments = request.header["probe"], request.header["arguments"]
         error = untouched.instead_of(error, submission.module, probe, arguments)
