@@ -159,7 +159,8 @@ class Probe:
         methods = [name for name in BY_ID[self._task].leans_on if name in BY_ID]
         if len(methods) < 2:  # a network leans on the other one's constructor only where its own fails
             return ""
-        parts = "encoder, heads and decoder are small linear maps, and " if "decoder" in methods else ""
+        heads = "the heads self.mean and self.logvar"
+        parts = f"encoder, decoder and {heads} are small linear maps, and " if "decoder" in methods else ""
         return f"while `{self._task}` is judged, {parts}your other tasks are replaced by right ones"
 
 

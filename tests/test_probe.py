@@ -150,7 +150,7 @@ class WatchingSession(FakeSession):
         ({"1": 1}, ""),
     ],
 )
-def test_lines_that_make_tensors_on_the_default_device_are_noted(lines: Any, words: str):
+def test_lines_that_make_tensors_on_the_default_device_are_noted(lines: Any, words: str) -> None:
     session = WatchingSession(lambda arguments, tensors: None)
     session.lines = lines
     probe = probe_of(session)

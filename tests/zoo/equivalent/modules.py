@@ -1,6 +1,7 @@
 """Right models whose modules are made, held and shared in other ways."""
 
 from ..entry import Equivalent, Swap
+from ..wrong.vae_log_likelihood import PLAIN
 
 _END = "        self.to(device)\n"
 _HEADS = """        self.mean = nn.Linear(self.encoder.out_features, z_dim)
@@ -69,6 +70,60 @@ EQUIVALENT = (
 """,
             ),
         ),
+    ),
+    Equivalent(
+        "heads of other names",
+        answers=(
+            ("encode", "h = self.encoder(x)\nreturn DiagonalGaussianDistribution(self.fc_mu(h), self.fc_var(h))"),
+            (
+                "forward",
+                """
+                h = self.encoder(x)
+                q = DiagonalGaussianDistribution(self.fc_mu(h), self.fc_var(h))
+                p = self.decode(q.sample(noise))
+                return p.mode(), p.nll(x), q.kl()
+                """,
+            ),
+            (
+                "prior_sample",
+                "noise = torch.randn(batch_size, self.fc_mu.out_features) if noise is None else noise\n"
+                "return self.decode(noise).mode()",
+            ),
+        ),
+        swaps=((_HEADS, _HEADS.replace("self.mean", "self.fc_mu").replace("self.logvar", "self.fc_var")),),
+    ),
+    Equivalent(
+        "heads of other names beside those that were given",
+        answers=(
+            (
+                "encode",
+                "h = self.encoder(x)\nreturn DiagonalGaussianDistribution(self.heads['mu'](h), self.heads['s'](h))",
+            ),
+        ),
+        swaps=(
+            _at_the_end(
+                "self.heads = nn.ModuleDict({k: nn.Linear(self.encoder.out_features, z_dim) for k in ('mu', 's')})"
+            ),
+        ),
+        loses=(("training", 10.0),),  # self.mean and self.logvar are never trained
+    ),
+    Equivalent(
+        "both heads in one layer",
+        answers=(
+            (
+                "encode",
+                "logvar, mean = self.moments(self.encoder(x)).chunk(2, dim=1)\n"
+                "return DiagonalGaussianDistribution(mean, logvar)",
+            ),
+            (
+                "log_likelihood",
+                PLAIN.replace(
+                    "self.encode(x)",
+                    "DiagonalGaussianDistribution(*self.moments(self.encoder(x)).chunk(2, dim=1)[::-1])",
+                ),
+            ),
+        ),
+        swaps=((_HEADS, "        self.moments = nn.Linear(self.encoder.out_features, 2 * z_dim)\n"),),
     ),
     Equivalent(
         "heads in a tuple too",

@@ -79,6 +79,27 @@ WRONG = (
         "made = DiagonalGaussianDistribution(self.mean(hidden), self.logvar(hidden))\n"
         "self.made = getattr(self, 'made', None) or made\nreturn self.made",
     ),
+    *(
+        Wrong(
+            "encode",
+            f"heads of another name, {name}",
+            f"hidden = self.encoder(x)\nreturn DiagonalGaussianDistribution({posterior})",
+            swaps=(("        self.to(device)\n", f"        self.moments = {layers}\n        self.to(device)\n"),),
+            falls=("encode", "training"),  # what is called self.mean and self.logvar is never trained
+        )
+        for name, posterior, layers in (
+            (
+                "one for both",
+                "self.moments(hidden), self.moments(hidden)",
+                "nn.Linear(self.encoder.out_features, z_dim)",
+            ),
+            (
+                "bent",
+                "*self.moments(hidden).tanh().chunk(2, dim=1)",
+                "nn.Linear(self.encoder.out_features, 2 * z_dim)",
+            ),
+        )
+    ),
     Wrong("encode", "a method of another name", swaps=(("    def encode(self", "    def encoding(self"),)),
     _heads("log-variance clamped late", _MEAN, f"{_LOGVAR}.clamp(-20.0, 20.0)"),
     _heads("head halved", _MEAN, f"0.5 * {_LOGVAR}", "encode_logvar_halved"),
