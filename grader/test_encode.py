@@ -27,6 +27,8 @@ from grader.probe import Probe
 
 pytestmark = pytest.mark.encode
 
+HEADS = "the posterior is what the heads self.mean and self.logvar say: does encode use {} too, or in their place?"
+
 
 def posterior(known: KnownModel, x: torch.Tensor) -> dict[str, Exact]:
     """Return mean and log-variance of the posterior, clamped as the constructor does."""
@@ -82,7 +84,7 @@ def test_posterior(probe: Probe, draw: Draw) -> None:
         answer = probe("encode", sizes=known.sizes, train=train, **inputs)
         exact = posterior(known, x)
         wrong = wrong_encode(exact["mean"].value, exact["logvar"].value)
-        hint = own_hint(answer.facts) or hint
+        hint = own_hint(answer.facts, HEADS) or hint
         for name, misconceptions in zip(("mean", "logvar"), wrong, strict=True):
             value, size, what = exact[name].value, exact[name].size, exact[name].what
             expect_close(answer[name], value, what, unit=answer.unit, size=size, known=misconceptions, hint=hint)

@@ -105,7 +105,7 @@ def test_what_fails_in_every_way_is_told_with_sizes_and_with_what_was_replaced()
     failure = raised.value.failure
     assert "mean (5, 3) float64, z_1 (1, 5) float32" in failure.message
     assert "`interpolate`" in failure.hint
-    assert "replaced" in failure.hint
+    assert "replaced" in failure.hint and "self.mean and self.logvar" in failure.hint
 
 
 def test_a_hint_of_the_worker_is_kept():

@@ -190,18 +190,20 @@ def expect_unchanged(names: object, what: str) -> None:
         )
 
 
-def own_hint(facts: Mapping[str, Any]) -> str:
+_NO_PARAMETER = "no formula has a parameter: does the result depend on {}, which learns and will not stay?"
+
+
+def own_hint(facts: Mapping[str, Any], of_own: str = _NO_PARAMETER) -> str:
     """Return a hint on layers inside the replaced parts, or on the model's own parameters; none if there are none.
 
     Args:
         facts: A probe's; `inside` and `own` are the lists of them.
+        of_own: The hint on the model's own parameters, with a place for their names.
     """
     inside, own = _names(facts["inside"]), _names(facts["own"])
     if inside:
         return f"your code uses {inside}; encoder and decoder are replaced as a whole here: call each as a whole"
-    return (
-        f"no formula has a parameter: does the result depend on {own}, which learns and will not stay?" if own else ""
-    )
+    return of_own.format(own) if own else ""
 
 
 def _names(listed: object) -> str:
