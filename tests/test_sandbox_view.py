@@ -14,6 +14,7 @@ import pytest
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.limits import Limits
 from grader.sandbox.process import FreshInterpreters
+from grader.worker import remains
 from tests.acts import KINDS, ask, failure, is_gone, opened, start, submission, why_not
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +118,27 @@ def test_when_the_sandbox_is_closed_or_the_judge_killed_all_workers_die(kind: An
         judge.wait()
         judge.stdin.close()
         judge.stdout.close()
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1], ids=lambda kind: kind.__name__)
+def test_a_sandbox_that_never_had_a_worker_removes_nothing_of_the_users(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a selection leaves no check, or the grading is stopped before the first: `-k typo`, Ctrl-C."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+        Path(folder).chmod(0o711)
+        (Path(folder) / "cwd").mkdir()
+        (Path(folder) / "cwd" / "VAE_Model.py").write_text("weeks of work", encoding="utf-8")
+        monkeypatch.chdir(Path(folder) / "cwd")
+        with opened(kind, Path(folder)) as made:
+            made._command({"do": "usage"})  # it has started
+        assert [path.name for path in (Path(folder) / "cwd").iterdir()] == ["VAE_Model.py"]
+
+
+@pytest.mark.parametrize("path", [Path(), Path("relative")])
+def test_what_is_removed_has_an_absolute_path(path: Path) -> None:
+    with pytest.raises(ValueError, match="working directory"):
+        remains.remove(path)
 
 
 # ## Poorer systems: no resource module, no fork, a console that is not UTF-8

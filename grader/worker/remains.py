@@ -71,7 +71,13 @@ def make_empty(folders: Sequence[str]) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a tree, as far as that is possible."""
+    """Remove a file or a tree, as far as that is possible.
+
+    Raises:
+        ValueError: The path is relative: the working directory is nobody's remains.
+    """
+    if not path.is_absolute():
+        raise ValueError(f"{str(path)!r} depends on the working directory")
     if path.is_symlink() or not path.is_dir():
         with contextlib.suppress(OSError):
             path.unlink()

@@ -56,6 +56,7 @@ def run(control_fd: int, described: str) -> None:
         described: The settings, as JSON.
     """
     settings = Settings(**json.loads(described))
+    os.chdir("/")  # whoever grades has files in the working directory that he gave us
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 is deaf to signals from within only without a handler
     if kernel.is_linux():
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # no worker may look into us
@@ -85,7 +86,7 @@ class _Zygote:
     def __init__(self, settings: Settings, control: socket.socket):
         self._settings, self._control = settings, control
         self._worker = 0
-        self._folder = Path()
+        self._folder: Path | None = None
         self._trace: int | None = None
         self._interrupted = False
         self._user = settings.first_user
@@ -172,8 +173,10 @@ class _Zygote:
             self._user += 1
         else:
             gone = remains.reap_all()  # the judge has ended what it could find
-        remains.remove(self._folder)
-        return remains.make_empty(self._settings.writable) and gone and not self._folder.exists()
+        folder, self._folder = self._folder, None
+        if folder is not None:  # there was a worker
+            remains.remove(folder)
+        return remains.make_empty(self._settings.writable) and gone and not (folder and folder.exists())
 
 
 def _warm_up(preload: list[str]) -> None:
