@@ -39,7 +39,8 @@ def begin(config: pytest.Config) -> None:
         offering = load(config.invocation_params.dir / chosen) if chosen else load()
         fork = not config.getoption("no_fork")
         lanes = config.getoption("lanes")
-        session = Session(submission, offering, config.getoption("seed"), config.getoption("sandbox"), fork, lanes)
+        session = Session(submission, offering, config.getoption("seed"), _sandbox(config), fork, lanes)
+        config.add_cleanup(session.close)
         for task in TASKS:
             if _may_be_selected(config, task.id):
                 session.prepare(task.id)
@@ -49,6 +50,20 @@ def begin(config: pytest.Config) -> None:
     grading = Grading(config, session, shown)
     config.stash[_GRADING] = grading
     config.pluginmanager.register(grading, "vae-grading")
+
+
+def _sandbox(config: pytest.Config) -> str:
+    """Return the name of the sandbox that the options ask for.
+
+    Raises:
+        pytest.UsageError: They ask for two.
+    """
+    name: str = config.getoption("sandbox")
+    if not config.getoption("in_process"):
+        return name
+    if name not in ("auto", "in-process"):
+        raise pytest.UsageError(f"--in-process is no sandbox, and --sandbox={name} asks for one: leave one of them out")
+    return "in-process"
 
 
 def _check_options(config: pytest.Config) -> None:

@@ -20,6 +20,7 @@ from grader.probe import Probe
 from grader.report import gradescope, terminal
 from grader.report.text import harmless, one_line, settled, shortened
 from grader.sandbox.failure import Failure, WorkerFailed
+from grader.sandbox.zygote import SandboxError
 from grader.session import Session
 from grader.short_runner import ShortRunner
 
@@ -43,7 +44,7 @@ class Grading:
         self._data: str = config.getoption("data")
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
-        self._unwritten = ""
+        self._unwritten = self._unready = ""
         self._begun = False  # a wrong option ends pytest before: then there is nothing to hand out
         self._shown: dict[str, int] = {}  # characters of each task's prints that a report holds already
         torch.set_num_threads(1)  # beside a worker on the other core, more threads wait for each other
@@ -62,15 +63,24 @@ class Grading:
         items.sort(key=lambda item: order[_task(item)])
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Note what was selected, and start the longest task at once, beside the others; pytest then goes on."""
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        """Note what was selected, start the longest task at once, beside the others, and wait for the sandbox.
+
+        Pytest then goes on; where the sandbox does not start, no check is run and nothing is graded.
+        """
         self._selected = list(session.items)
         if any(_task(item) == "training" for item in self._selected):
             try:
                 self._training = ShortRunner(self.session, self._data)
             except DataError as error:
                 raise pytest.UsageError(one_line(str(error))) from None
+        try:
+            self.session.await_ready()
+        except SandboxError as error:  # no check could be judged, and the student is not to blame
+            self._unready = str(error)
+            return True
         self._begun = bool(self._selected)
+        return None
 
     def short_run(self) -> ShortRun:
         """Return the outcome of the short training run, once it is there.
@@ -104,7 +114,9 @@ class Grading:
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Score, write the results, and end the sandbox, whatever happened."""
-        if self._grader_errors:  # not the student's fault: whoever grades a class must not take it for a verdict
+        if (
+            self._grader_errors or self._unready
+        ):  # not the student's fault: whoever grades a class must not take it for a verdict
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         try:
             self._result = self._score()
@@ -128,8 +140,8 @@ class Grading:
             )
         if self._result and self._begun:
             terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
-        if self._unwritten:
-            terminalreporter.write(f"\nERROR: {one_line(self._unwritten)}\n", red=True)
+        if problem := self._unwritten or self._unready:
+            terminalreporter.write(f"\nERROR: {one_line(problem)}\n", red=True)
 
     def _score(self) -> Result:
         verdicts = [self._verdicts.get(item.nodeid) or _unjudged(item) for item in self._selected]
@@ -149,12 +161,19 @@ class Grading:
         if isinstance(error, CheckFailed):
             return self._explained(item, "failed", error.explanation.text(), error.explanation.diagnosis)
         if not isinstance(error, WorkerFailed) and self.session.sandbox != "in-process":
-            self._grader_errors.append("".join(traceback.format_exception(error)))
+            self._note_grader_error(error)
             return _verdict(item, "failed", f"{'got':<10}an error of the grader's own; please tell your instructor")
         failure = error.failure if isinstance(error, WorkerFailed) else _in_process_failure(error)
         if failure.status == "not attempted":
             return _verdict(item, "not attempted", failure.message)
         return self._explained(item, failure.status, _failure_text(failure))
+
+    def _note_grader_error(self, error: BaseException) -> None:
+        """Keep an error of the grader's own, in full; a sandbox that is lost says all in its one line, once."""
+        lost = isinstance(error, SandboxError)
+        text = f"{error}\n" if lost else "".join(traceback.format_exception(error))
+        if not (lost and text in self._grader_errors):
+            self._grader_errors.append(text)
 
     def _explained(self, item: pytest.Item, status: Status, text: str, diagnosis: str | None = None) -> Verdict:
         """Return a verdict with its text and what the student printed, both harmless and short."""

@@ -63,9 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--in-process",
-        dest="sandbox",
-        action="store_const",
-        const="in-process",
+        action="store_true",
         help="run the submission in pytest's own process, for --pdb; the score does not count",
     )
     group.addoption(

@@ -62,6 +62,9 @@ class Session:
     Raises:
         NoSubmission: There is nothing to grade.
         SandboxError: The sandbox asked for does not work here.
+
+    Attributes:
+        sandbox: Name of the one that is used.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class Session:
         fork: bool = True,
         lanes: int = 2,
     ):
-        self.offering, self.seed, self.sandbox = offering, seed, chosen(sandbox)
+        self.offering, self.seed, self.sandbox = offering, seed, chosen(sandbox, fork)
         self._fork, self._lanes = fork, lanes
         self._folder = Path(tempfile.mkdtemp(prefix="vae-grader-"))
         try:
@@ -94,8 +97,21 @@ class Session:
         return self._lanes > 1 and self.sandbox != "in-process"
 
     def prepare(self, task: str) -> None:
-        """Start the sandbox in which a task will be judged: importing torch takes it a second."""
+        """Start the sandbox in which a task will be judged: importing torch takes it a second.
+
+        Raises:
+            SandboxError: It cannot be started.
+        """
         self._sandbox_of(task)
+
+    def await_ready(self) -> None:
+        """Wait until torch is imported in the sandbox that was prepared first; all are of one kind.
+
+        Raises:
+            SandboxError: It does not start; the message says why, and what to do.
+        """
+        for sandbox in list(self._sandboxes.values())[:1]:
+            sandbox.await_ready()
 
     def _sandbox_of(self, task: str) -> Any:
         lane = "training" if task == "training" and self._lanes > 1 else "checks"
@@ -171,12 +187,12 @@ class Session:
             state.worker = None
 
     def close(self) -> None:
-        """End everything and remove the folder."""
+        """End everything and remove the folder; safe to call twice."""
         for task in list(self._tasks):
             with contextlib.suppress(Exception):
                 self.finish_task(task)
-        for sandbox in self._sandboxes.values():
-            sandbox.close()
+        while self._sandboxes:
+            self._sandboxes.popitem()[1].close()
         folders.remove(self._folder)
 
     def environment(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which sandbox a name stands for on this machine: `python -m grader.classrun.sandbox NAME`, or `chosen(NAME)`.
 
 Asked in a process of its own: to look, the sandboxes import torch, and 300 MB of it would stay in every dask worker.
+Each is started, packages and all, before it is chosen: a class must not find out one by one that it cannot be graded.
 """
 
 import subprocess
@@ -32,7 +33,7 @@ def main() -> None:
     from grader.sandbox.zygote import SandboxError
 
     try:
-        print(choose.chosen(sys.argv[1]))
+        print(choose.proven(sys.argv[1]))
     except SandboxError as error:
         sys.exit(str(error))
 

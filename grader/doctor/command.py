@@ -3,7 +3,7 @@
 import argparse
 
 from grader.commandline import refuse
-from grader.sandbox.choose import BEST_FIRST, chosen
+from grader.sandbox.choose import BEST_FIRST, why_not_started
 from grader.sandbox.names import SANDBOXES
 from grader.sandbox.zygote import SandboxError
 
@@ -31,7 +31,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def main(options: argparse.Namespace) -> int:
     """Run the subcommand; returns the exit status."""
-    return doctor(options.sandbox)
+    try:
+        return doctor(options.sandbox)
+    except SandboxError as error:
+        print(f"python -m grader doctor: {error}", file=sys.stderr)
+        return 2
 
 
 def doctor(sandbox: str = "auto") -> int:
@@ -44,15 +48,16 @@ def doctor(sandbox: str = "auto") -> int:
         0 if the sandbox that `--sandbox=NAME` stands for prevents everything, 1 if something succeeded in it, 2 if it
         does not work here.
     """
-    try:
-        best = chosen(sandbox)
-    except SandboxError as error:
-        return refuse("doctor", error)
-    reasons = {kind.name: kind.why_not() for kind in BEST_FIRST}
+    asked = [kind for kind in BEST_FIRST if sandbox in ("auto", kind.name)]
+    reasons = {kind.name: why_not_started(kind) for kind in asked}
+    best = next((name for name, reason in reasons.items() if not reason), "")
+    if not best:
+        line = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        return refuse("doctor", f"no sandbox works here: {line}")
     for name, reason in reasons.items():
         note = " (the one that is used)" if name == best else ""
         print(f"{name:<12}{'works here' + note if not reason else 'no: ' + reason}")
-    names = [name for name, reason in reasons.items() if not reason and sandbox in ("auto", name)]
+    names = [name for name, reason in reasons.items() if not reason]
     print(f"\n{'a submission tries to ...':<46}" + "".join(f"{name:<14}" for name in names))
     findings = {name: examine(name) for name in names}
     held = True

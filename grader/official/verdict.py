@@ -56,7 +56,7 @@ def judge(
     started = time.monotonic()
 
     def nothing(message: str, status: Status, sound: bool) -> Verdict:
-        return ungraded(message, status, sound, sandbox, time.monotonic() - started)
+        return ungraded(message, status, sound, time.monotonic() - started)
 
     try:
         patience = load().limits["submission_wall_s"] + _GRACE_S if seconds is None else seconds
@@ -87,14 +87,13 @@ def judge(
     return Verdict({**graded.results, "output": said}, not graded.flawed, notice)
 
 
-def ungraded(message: str, status: Status, sound: bool, sandbox: str = "none", seconds: float = 0.0) -> Verdict:
+def ungraded(message: str, status: Status, sound: bool, seconds: float = 0.0) -> Verdict:
     """Return a verdict in which every task has no points, and the reason why.
 
     Args:
         message: What the student reads.
         status: Of every task.
         sound: Whether the submission is to blame.
-        sandbox: The one that was asked for.
         seconds: How long it took.
     """
     try:
@@ -102,7 +101,7 @@ def ungraded(message: str, status: Status, sound: bool, sandbox: str = "none", s
     except Exception:  # an offering that cannot be read must not keep the student from reading why
         traceback.print_exc()
         tasks = ()
-    result = Result(FILE_NAME, tasks, round(seconds, 1), sandbox, PUBLIC_SEED)
+    result = Result(FILE_NAME, tasks, round(seconds, 1), "none", PUBLIC_SEED)
     results = gradescope.as_json(result, message)
     if not tasks:
         results["tests"] = [{"name": FILE_NAME, "score": 0.0, "max_score": 0.0, "status": "failed", "output": message}]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .interpreter import PROGRAM, WORKER, can_fork, readable
+from .interpreter import PROGRAM, WORKER, can_fork, environment, last_words, missing_packages, readable
 from .view import View
 from .zygote import Zygote
 
@@ -36,11 +36,17 @@ class Bubblewrap(Zygote):
         if not shutil.which("bwrap"):
             return "there is no program bwrap: install the package `bubblewrap`"
         command = [*_inside([], 64 * _MIB), "--", sys.executable, "-I", "-S", "-c", ""]
-        tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        tried = subprocess.run(
+            command, env=environment(_FOLDER), stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
         if tried.returncode == 0:
             return ""
-        complaint = (tried.stderr.strip().splitlines() or ["it failed without a word"])[-1]
-        return f"bubblewrap does not work here (0.8 or newer is needed): {complaint}"
+        return f"bubblewrap does not work here (0.8 or newer is needed): {last_words(tried.stderr)}"
+
+    @staticmethod
+    def missing() -> str:
+        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        return missing_packages([*_inside([], 64 * _MIB), "--"])
 
     def _view(self) -> View:
         writable = [_FOLDER, *_shared_folders()]

@@ -1,36 +1,83 @@
 """Which sandbox there is: the best that works here, or the one asked for."""
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .bubblewrap import Bubblewrap
 from .in_process import InProcess
 from .interpreter import can_fork
 from .limits import Ceilings
 from .process import FreshInterpreters, PlainProcess
-from .submission import SubmittedFile
+from .submission import FILE_NAME, SubmittedFile, take
 from .user import UnprivilegedUser
 from .zygote import SandboxError
 
-BEST_FIRST = (Bubblewrap, UnprivilegedUser, PlainProcess)
+Kind: TypeAlias = type[Bubblewrap] | type[UnprivilegedUser] | type[PlainProcess] | type[FreshInterpreters]
+
+BEST_FIRST: tuple[Kind, ...] = (Bubblewrap, UnprivilegedUser, PlainProcess)
 
 
-def chosen(name: str) -> str:
+def chosen(name: str, fork: bool = True) -> str:
     """Return the name of the sandbox that `name` stands for here: `auto` is the best that works.
 
+    One that is named is not looked into for packages, which takes a moment: it says itself when it does not start.
+
+    Args:
+        name: As asked for.
+        fork: Whether workers may be forked; without, there are plain processes only.
+
     Raises:
-        SandboxError: The one asked for does not work here.
+        SandboxError: The one asked for does not work here, or none does.
     """
+    if name == "auto":
+        return _first(name, fork, lambda kind: kind.why_not() or kind.missing())
+    return _first(name, fork, lambda kind: kind.why_not())
+
+
+def proven(name: str) -> str:
+    """Return the same for what is then used many times: each is started, and imports torch, before it is chosen.
+
+    Raises:
+        SandboxError: The one asked for does not work here, or none does.
+    """
+    return _first(name, True, why_not_started)
+
+
+def _first(name: str, fork: bool, why_not: Callable[[Kind], str]) -> str:
     if name == "in-process":
         return name
-    for kind in BEST_FIRST:
+    if not fork and name in (Bubblewrap.name, UnprivilegedUser.name):
+        raise SandboxError(f"--sandbox={name} forks its workers: leave out --no-fork, or name --sandbox=process")
+    reason = ""
+    for kind in BEST_FIRST if fork else (PlainProcess,):
         if name in ("auto", kind.name):
-            reason = kind.why_not()
+            reason = why_not(kind if kind is not PlainProcess or (fork and can_fork()) else FreshInterpreters)
             if not reason:
                 return kind.name
-            if name == kind.name:
-                raise SandboxError(f"--sandbox={name}: {reason}")
-    return PlainProcess.name
+    raise SandboxError(f"no sandbox works here: {reason}" if name == "auto" else f"--sandbox={name}: {reason}")
+
+
+def why_not_started(kind: Kind) -> str:
+    """Return why a sandbox cannot be used here, found out by starting it; empty if it can."""
+    if reason := kind.why_not() or kind.missing():
+        return reason
+    with tempfile.TemporaryDirectory(prefix="vae-sandbox-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # another user must get through to its own
+        for part in ("copy", "home"):
+            (folder / part).mkdir()
+        (folder / FILE_NAME).touch()
+        try:
+            sandbox = kind(take(folder / FILE_NAME, folder / "copy"), folder / "home")
+            try:
+                sandbox.await_ready()
+            finally:
+                sandbox.close()
+        except SandboxError as error:
+            return str(error)
+    return ""
 
 
 def open_sandbox(name: str, file: SubmittedFile, home: Path, ceilings: Ceilings, fork: bool = True) -> Any:
@@ -41,10 +88,10 @@ def open_sandbox(name: str, file: SubmittedFile, home: Path, ceilings: Ceilings,
         file: The submission.
         home: An empty folder for it.
         ceilings: Limits of all its processes together.
-        fork: Whether workers may be forked; else each is a fresh interpreter, as a plain process.
+        fork: Whether plain processes may be forked; else each is a fresh interpreter.
     """
     if name == "in-process":
         return InProcess(file, home)
-    if not fork or not can_fork():
+    if name == PlainProcess.name and not (fork and can_fork()):
         return FreshInterpreters(file, home, ceilings)
     return next(kind for kind in BEST_FIRST if kind.name == name)(file, home, ceilings)

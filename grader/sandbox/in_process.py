@@ -53,6 +53,9 @@ class InProcess:
         """Path of the student's file."""
         return str(self._file.copy)
 
+    def await_ready(self) -> None:
+        """Nothing to wait for."""
+
     def start(self, limits: Limits, standins: dict[str, str], seed: int) -> InProcessWorker:
         """Import the file; raises whatever it raises. Limits are not enforced."""
         serve = importlib.import_module("grader.worker.serve")

@@ -1,16 +1,31 @@
-"""The interpreter that runs workers: what it must be able to read, and the environment that it gets."""
+"""The interpreter that runs workers: what it must be able to read, the environment that it gets, what it lacks."""
 
 import functools
+import importlib.util
+import json
 import os
+import re
+import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 WORKER = Path(__file__).resolve().parents[1] / "worker"
 PROGRAM = WORKER / "__main__.py"
 
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache")
 _PROCESSORS = "/sys/devices/system/cpu"  # torch asks it which instructions there are
+_NEEDED = ("torch", "numpy", "safetensors")  # by the worker's own program
+_USUAL = (*_NEEDED, "torchvision", "matplotlib", "tqdm", "jaxtyping", "scipy")
+_LOOK = """
+import importlib.util, json, sys
+sys.path += json.loads(sys.argv[1])
+print(*(name for name in sys.argv[2:] if importlib.util.find_spec(name) is None))
+"""
+_NOT_PASSED_ON = ("LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH")
+_NOT_FOUND = re.compile(r"shared (?:object|librar)|No module named")
 
 
 def can_fork() -> bool:
@@ -36,6 +51,7 @@ def readable() -> tuple[str, ...]:
     executable = Path(sys.executable)
     paths = [
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *packages(),
         str(Path(sys.base_prefix) / "lib"),
         str(executable),
         str(executable.resolve()),
@@ -44,3 +60,61 @@ def readable() -> tuple[str, ...]:
         _PROCESSORS,
     ]
     return tuple(path for path in dict.fromkeys(paths) if Path(path).exists())
+
+
+@functools.cache
+def packages() -> tuple[str, ...]:
+    """Return the folders that hold the usual packages: not always Python's own, as after `pip install --user`.
+
+    Workers add them to their import path, which has nothing of the user's. A folder that holds the project is left out.
+    """
+    folders = [folder for name in _USUAL if (folder := _folder_of(name)) and not WORKER.is_relative_to(folder)]
+    return tuple(str(folder) for folder in dict.fromkeys(folders))
+
+
+def _folder_of(package: str) -> Path | None:
+    """Return the folder in which this process finds a package; None if it finds none."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None or not spec.submodule_search_locations:
+        return None
+    return Path(os.path.abspath(next(iter(spec.submodule_search_locations)))).parent  # noqa: PTH100 - keeps links
+
+
+def missing_packages(inside: Sequence[str] = (), **options: Any) -> str:
+    """Return which package workers would not find, and what to do; empty if they find all that they need.
+
+    Args:
+        inside: The command that starts a program as the sandbox does.
+        options: Of `subprocess.run`, for the same purpose.
+    """
+    command = [*inside, sys.executable, "-I", "-c", _LOOK, json.dumps(packages()), *_NEEDED]
+    try:
+        looked = subprocess.run(
+            command,
+            env=environment("/"),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            **options,
+        )
+    except OSError as error:
+        return f"{sys.executable} cannot be started: {error.strerror}"
+    if looked.returncode != 0:
+        return f"{sys.executable} does not start in it: {last_words(looked.stderr)}"
+    for package in looked.stdout.decode(errors="replace").split():
+        return (
+            f"the package {package} is not visible in it (the grader has it from {_folder_of(package)}): "
+            "install it into a virtual environment, and start the grader from that one"
+        )
+    return ""
+
+
+def last_words(errors: bytes) -> str:
+    """Return in one line why a program ended, from what it wrote to standard error."""
+    text = errors.decode(errors="replace").strip()
+    line = text.splitlines()[-1].strip()[:300] if text else "it ended without a word"
+    unset = ", ".join(name for name in _NOT_PASSED_ON if os.environ.get(name))
+    if not unset or not _NOT_FOUND.search(line):
+        return line
+    return f"{line}; a sandbox does not get your {unset}: start the grader from a Python that works without"

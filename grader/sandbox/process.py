@@ -1,21 +1,23 @@
 """No namespaces and no other users: plain processes, with limits and with what locks the kernel offers to everyone."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from ..worker.wire import Message, WireError
 from . import folders, trace, tree
 from .channel import Channel, OutputLog
-from .interpreter import PROGRAM, environment, readable
+from .interpreter import PROGRAM, can_fork, environment, last_words, missing_packages, packages, readable
 from .limits import Ceilings, Limits
 from .submission import SubmittedFile
 from .view import View
 from .watchdog import Watchdog
 from .worker import Ending, Worker, opened
-from .zygote import Zygote
+from .zygote import ANSWER_S, SandboxError, Zygote, does_not_start
 
 _TRACE_S = 0.3  # for a worker that is late to write down where it is
 
@@ -32,8 +34,13 @@ class PlainProcess(Zygote):
 
     @staticmethod
     def why_not() -> str:
-        """Return an empty text: this is always possible where there is fork."""
-        return ""
+        """Return why this sandbox cannot be used here; empty where a process may be forked."""
+        return "" if can_fork() else "it needs Linux; elsewhere each worker is a fresh interpreter"
+
+    @staticmethod
+    def missing() -> str:
+        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        return missing_packages()
 
     def _view(self) -> View:
         return _view(self._file, self._home)
@@ -58,26 +65,59 @@ class FreshInterpreters:
         self._worker: Worker | None = None
         self._number = 0
 
+    @staticmethod
+    def why_not() -> str:
+        """Return an empty text: this is possible everywhere."""
+        return ""
+
+    @staticmethod
+    def missing() -> str:
+        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        return missing_packages()
+
     @property
     def submission(self) -> str:
         """Path of the student's file as a worker sees it."""
         return str(self._file.copy)
+
+    def await_ready(self) -> None:
+        """Start one worker, to see that it can import torch, and end it.
+
+        Raises:
+            SandboxError: It does not start; the message says why, and what to do.
+        """
+        self._start_interpreter(Limits(), {}, self._new_folder())
+        self.close()
 
     def start(self, limits: Limits, standins: dict[str, str], seed: int) -> Worker:
         """Start a worker and let it import the file; the one before it is ended.
 
         Raises:
             WorkerFailed: The file cannot be imported.
+            SandboxError: The interpreter does not start.
         """
         self.close()
-        view = _view(self._file, self._home)
+        folder = self._new_folder()
+        worker = self._start_interpreter(limits, standins, folder)
+        told = {"limits": limits.header(), "standins": standins, "seed": seed}
+        return opened(worker, _view(self._file, self._home).header(str(folder)) | told)
+
+    def _new_folder(self) -> Path:
         self._number += 1
         folder = self._home / str(self._number)
         folder.mkdir(mode=0o700)
+        return folder
+
+    def _start_interpreter(self, limits: Limits, standins: dict[str, str], folder: Path) -> Worker:
+        """Start a worker and wait until it has imported torch; it knows nothing of the file yet.
+
+        Raises:
+            SandboxError: It does not come so far.
+        """
         written = trace.new()
         descriptors = [] if written is None else [written.fileno()]
         process = subprocess.Popen(
-            [sys.executable, "-I", view.program, "once", *map(str, descriptors)],
+            [sys.executable, "-I", str(PROGRAM), "once", json.dumps(packages()), *map(str, descriptors)],
             pass_fds=descriptors,
             env=environment(str(folder)),
             stdin=subprocess.PIPE,
@@ -131,8 +171,13 @@ class FreshInterpreters:
             standins=standins.keys(),
             end=end,
         )
-        told = {"limits": limits.header(), "standins": standins, "seed": seed}
-        return opened(self._worker, view.header(str(folder)) | told)
+        try:
+            channel.exchange(Message({}), ANSWER_S)
+        except (EOFError, OSError, WireError):
+            complaint = self._worker.printed()
+            self._worker.close()
+            raise SandboxError(does_not_start(self.name, self.missing(), last_words(complaint.encode()))) from None
+        return self._worker
 
     def close(self) -> None:
         """End the worker that is still there."""

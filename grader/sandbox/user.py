@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from .interpreter import PROGRAM, can_fork, readable
+from .interpreter import PROGRAM, can_fork, environment, last_words, missing_packages, readable
 from .view import View
 from .zygote import SandboxError, Zygote
 
@@ -40,15 +40,21 @@ class UnprivilegedUser(Zygote):
         """Return why this sandbox cannot be used here, found out by using it; empty if it can."""
         if not can_fork() or os.geteuid() != 0:
             return "another user for each worker needs Linux, and root"
-        user = _unused_user()
         command = [sys.executable, "-I", "-S", "-c", _TRY, str(_PROJECT), *readable()]
         try:
             tried = subprocess.run(
-                command, user=user, group=user, extra_groups=[], capture_output=True, text=True, check=False, cwd="/"
+                command, env=environment("/"), cwd="/", capture_output=True, check=False, **_as_user()
             )
+        except SandboxError as error:
+            return str(error)
         except OSError as error:  # the interpreter itself is out of reach, or users cannot be changed
             return f"no program can be started as another user: {error.strerror} ({sys.executable})"
-        return tried.stderr.strip().splitlines()[-1] if tried.returncode else ""
+        return last_words(tried.stderr) if tried.returncode else ""
+
+    @staticmethod
+    def missing() -> str:
+        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        return missing_packages(**_as_user())
 
     def _view(self) -> View:
         for folder in (self._home.parent, self._home, self._file.copy.parent):
@@ -65,11 +71,11 @@ class UnprivilegedUser(Zygote):
         self._reserved.close()
 
 
-def _unused_user() -> int:
-    """Return a user who has no process."""
-    first, lock = reserve_users()
+def _as_user() -> dict[str, Any]:
+    """Return the options of `subprocess.run` that make a program that of a user who has no process."""
+    user, lock = reserve_users()
     lock.close()
-    return first
+    return {"user": user, "group": user, "extra_groups": []}
 
 
 def reserve_users() -> tuple[int, socket.socket]:

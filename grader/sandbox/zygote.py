@@ -15,18 +15,30 @@ from typing import Any
 from . import folders, tree
 from .channel import Channel, OutputLog
 from .failure import Failure
-from .interpreter import environment
+from .interpreter import environment, last_words, packages
 from .limits import Ceilings, Limits
 from .submission import SubmittedFile
 from .view import View
 from .watchdog import Watchdog
 from .worker import Ending, Worker, opened
 
-_ANSWER_S = 60.0  # importing torch on a busy machine included
+ANSWER_S = 60.0  # importing torch on a busy machine included
 
 
 class SandboxError(Exception):
     """The sandbox cannot be started here; the message says why."""
+
+
+def does_not_start(name: str, missing: str, complaint: str) -> str:
+    """Return one line about a sandbox that does not start, and what to do.
+
+    Args:
+        name: Its name.
+        missing: Which package is missing, and what to do; empty if that is not the reason.
+        complaint: What it said itself.
+    """
+    instead = "" if name == "process" else "; try --sandbox=process, which protects nothing but the scores"
+    return f"the sandbox `{name}` does not start: {missing or complaint + instead}"
 
 
 class _ZygoteGone(Exception):  # noqa: N818
@@ -56,6 +68,11 @@ class Zygote:
         self._spawn()
 
     # What a sandbox is made of.
+    @staticmethod
+    def missing() -> str:
+        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        raise NotImplementedError
+
     def _view(self) -> View:
         """Return where things lie for a worker."""
         raise NotImplementedError
@@ -65,12 +82,20 @@ class Zygote:
         return list(program)
 
     def _settings(self) -> dict[str, Any]:
-        """Return settings of the zygote beside `guard`, `preload` and `writable`."""
+        """Return settings of the zygote beside those that all have."""
         return {}
 
     def _watched_folders(self) -> list[Path]:
         """Return the folders whose size the watchdog must mind."""
         return [self._home]
+
+    def await_ready(self) -> None:
+        """Wait until workers can be forked: torch is imported.
+
+        Raises:
+            SandboxError: It does not start; the message says why, and what to do.
+        """
+        self._insist({"do": "usage"})
 
     def start(self, limits: Limits, standins: dict[str, str], seed: int) -> Worker:
         """Fork a worker and let it import the file; the one before it is ended.
@@ -87,7 +112,11 @@ class Zygote:
         ours, theirs = socket.socketpair()
         output_read, output_write = os.pipe()
         try:
-            self._fork(folder, [theirs.fileno(), output_write])
+            self._insist({"do": "fork", "folder": folder}, [theirs.fileno(), output_write])
+        except SandboxError:
+            ours.close()
+            os.close(output_read)
+            raise
         finally:
             theirs.close()
             os.close(output_write)
@@ -145,7 +174,12 @@ class Zygote:
     def _spawn(self) -> None:
         view = self._view()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        described: dict[str, Any] = {"guard": self.guard, "preload": self._file.preload(), "writable": view.writable}
+        described: dict[str, Any] = {
+            "guard": self.guard,
+            "packages": packages(),
+            "preload": self._file.preload(),
+            "writable": view.writable,
+        }
         program = [sys.executable, "-I", view.program, "zygote", str(theirs.fileno())]
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         self._process = subprocess.Popen(
@@ -159,21 +193,26 @@ class Zygote:
         )
         theirs.close()
         self._control = ours
-        self._control.settimeout(_ANSWER_S)
+        self._control.settimeout(ANSWER_S)
         self._lost, self._greeted = False, False
         self._watchdog = Watchdog(self._process.pid, self._ceilings, self._watched_folders(), self._kill)
 
-    def _fork(self, folder: str, descriptors: list[int]) -> None:
+    def _insist(self, command: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        """Have a command obeyed, by a new zygote if this one is lost.
+
+        Raises:
+            SandboxError: The new one is lost too.
+        """
         for attempt in (1, 2):
             if self._lost:
                 self._discard()
                 self._spawn()
             try:
-                self._command({"do": "fork", "folder": folder}, descriptors)
+                self._command(command, descriptors)
                 return
             except _ZygoteGone:
                 if attempt == 2:
-                    raise SandboxError(f"the sandbox `{self.name}` does not start: {self._complaint()}") from None
+                    raise SandboxError(does_not_start(self.name, self.missing(), self._complaint())) from None
 
     def _end(self, grace_s: float) -> Ending:
         """End the worker and whatever it left; a zygote that cannot make sure of that is given up."""
@@ -237,8 +276,7 @@ class Zygote:
 
     def _complaint(self) -> str:
         self._complaints.seek(0)
-        text = self._complaints.read().decode(errors="replace").strip()
-        return text.splitlines()[-1][:300] if text else "it ended without a word"
+        return last_words(self._complaints.read())
 
 
 _LOST = Failure("crashed", "your code ended the process that had started it", fatal=True)

@@ -1,10 +1,11 @@
-"""Start as a zygote that forks workers (`zygote FD SETTINGS`), or as one worker on the standard streams (`once [FD]`).
+"""Start as a zygote that forks workers (`zygote FD SETTINGS`), or as one worker on the standard streams (`once ...`).
 
 Run by path under `python -I`: no part of the project is on the import path, so the package is made known by hand.
 """
 
 import contextlib
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -28,17 +29,25 @@ def _offer_to_the_oom_killer() -> None:
         Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
 
 
-def _once(trace_fd: int | None) -> None:
-    """Serve one task on standard input and output, which are then out of the student's reach."""
+def _once(packages: list[str], trace_fd: int | None) -> None:
+    """Serve one task on standard input and output, which are then out of the student's reach.
+
+    Args:
+        packages: Folders that hold packages, besides those that Python looks into by itself.
+        trace_fd: Where to write the trace of a worker that is late; None: nowhere.
+    """
+    sys.path += [folder for folder in packages if folder not in sys.path]
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)  # what the student prints goes where standard error goes: to the judge's log
-    from worker import streams, trace  # type: ignore[import-not-found]
+    from worker import streams, trace, wire  # type: ignore[import-not-found]
     from worker.serve import serve  # type: ignore[import-not-found]
 
     streams.reopen()
     trace.write_on_signal(trace_fd)
+    asked = wire.read(reader)  # whether torch could be imported
+    wire.write(writer, wire.Message({"id": asked.header["id"]}))
     serve(reader, writer)
 
 
@@ -51,7 +60,7 @@ def main() -> None:
 
         run(int(sys.argv[2]), sys.argv[3])
     else:
-        _once(int(sys.argv[2]) if len(sys.argv) > 2 else None)
+        _once(json.loads(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)
 
 
 if __name__ == "__main__":

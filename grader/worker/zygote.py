@@ -18,6 +18,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class Settings:
 
     Attributes:
         guard: `namespace`: we are process 1 of one; `user`: each worker gets a user of its own; `group`: neither.
+        packages: Folders that hold packages, besides those that Python looks into by itself.
         preload: Well-known packages that the file's text imports; a worker would pay seconds for them.
         writable: Folders besides a worker's own that it can write, and that are emptied after each.
         first_user: The user of the first worker, for `user`.
@@ -42,6 +44,7 @@ class Settings:
     """
 
     guard: str
+    packages: list[str]
     preload: list[str]
     writable: list[str]
     first_user: int = 0
@@ -62,6 +65,7 @@ def run(control_fd: int, described: str) -> None:
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # no worker may look into us
         if settings.guard != "namespace":
             kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)  # what a worker leaves is left to us
+    sys.path += [folder for folder in settings.packages if folder not in sys.path]
     _warm_up(settings.preload)
     control = socket.socket(fileno=control_fd)
     control.send(json.dumps({"ready": True}).encode())
