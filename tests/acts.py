@@ -55,6 +55,13 @@ ACTS = {
     "stdin": "said = repr(sys.stdin.read())",
     "folder": "said = os.getcwd() + '|' + repr(os.listdir('.'))\nopen('mine', 'w').write('x')",
     "path": "said = repr(sys.path)",
+    "command line": "said = repr((sys.argv, sys.orig_argv[1:], __name__, os.path.basename(__file__)))",
+    "options": textwrap.dedent("""
+        import argparse
+        parser = argparse.ArgumentParser(description="VAE example")
+        parser.add_argument("--epochs", type=int, default=10)
+        said = str(parser.parse_args().epochs)
+    """),
     "gpu": "said = repr((torch.cuda.is_available(), torch.get_num_threads()))",
     "modules": "said = ' '.join({m.split('.')[0] for m in sys.modules})",
     "import project": textwrap.dedent("""

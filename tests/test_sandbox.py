@@ -1,6 +1,7 @@
 """Workers: what a submission does to itself stays with it, and each end has its status and its words."""
 
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -13,12 +14,13 @@ import pytest
 
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import WorkerFailed
+from grader.sandbox.in_process import InProcess
 from grader.sandbox.interpreter import can_fork
 from grader.sandbox.limits import Limits
 from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import MAX_BYTES, NoSubmission, take
 from grader.sandbox.worker import Worker
-from tests.acts import KINDS, ask, failure, in_use, is_gone, opened, start, submission
+from tests.acts import KINDS, NUMBER, SMALL, ask, failure, in_use, is_gone, opened, start, submission
 
 needs_fork = pytest.mark.skipif(not can_fork(), reason="a zygote needs a safe fork")
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and process groups")
@@ -68,6 +70,26 @@ def test_an_answer_comes_and_then_another(sandbox: Any) -> None:
         assert ask(worker, "nothing") == "", "and it still answers"
     finally:
         worker.close()
+
+
+@pytest.mark.parametrize("program", ["options", "command line"])
+def test_a_file_meets_the_command_line_of_a_file_without_options(sandbox: Any, program: str) -> None:
+    """At its top level and later: `parse_args()` there is popular, and `if __name__ == "__main__":` stays off."""
+    own = (["VAE_Model.py"], ["VAE_Model.py"], "VAE_Model", "VAE_Model.py")
+    worker = start(sandbox, program)
+    try:
+        assert ask(worker, program) == {"options": "10", "command line": repr(own)}[program]
+    finally:
+        worker.close()
+
+
+def test_in_process_too_and_the_judge_keeps_its_own(tmp_path: Path) -> None:
+    before = sys.argv, sys.orig_argv
+    made = InProcess(submission(tmp_path), tmp_path)
+    worker = made.start(SMALL, {}, NUMBER["options"])
+    assert ask(worker, "options") == "10"  # type: ignore[arg-type]
+    made.close()
+    assert (sys.argv, sys.orig_argv) == before
 
 
 @posix

@@ -18,16 +18,17 @@ from .submission import SubmittedFile
 class InProcessWorker:
     """Calls probes directly: what the student's code raises goes straight through, to where a debugger stops."""
 
-    def __init__(self, submission: Any):
-        self._submission = submission
+    def __init__(self, submission: Any, path: Path):
+        self._submission, self._path = submission, path
 
     def ask(
         self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], seed: int
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Run a probe; raises whatever the student's code raises."""
-        importlib.import_module("grader.worker.serve").seed_everything(seed)
+        serve = importlib.import_module("grader.worker.serve")
+        serve.seed_everything(seed)
         probes = importlib.import_module("grader.worker.probes").PROBES
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), serve.own_command_line(self._path):
             warnings.simplefilter("ignore")  # the student's warnings are no errors, whatever pytest thinks
             found = probes[probe](self._submission, **arguments, **{k: v.clone() for k, v in tensors.items()})
         return {name: tensor.detach() for name, tensor in found.tensors.items()}, found.facts
@@ -63,7 +64,8 @@ class InProcess:
         before = Path.cwd()
         os.chdir(tempfile.mkdtemp(dir=self._home))
         try:
-            return InProcessWorker(serve.open_submission(self._file.copy, standins))
+            with serve.own_command_line(self._file.copy):
+                return InProcessWorker(serve.open_submission(self._file.copy, standins), self._file.copy)
         finally:
             os.chdir(before)
 

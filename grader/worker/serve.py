@@ -15,7 +15,7 @@ from .confine import confine
 from .devices import DefaultDevice
 from .errors import WrongType, describe
 from .probes import PROBES
-from .submission import Submission, draw_without_windows, load, module_from_source
+from .submission import Submission, draw_without_windows, load, module_from_source, own_command_line
 from .wire import Message
 
 
@@ -30,6 +30,11 @@ def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
     path = Path(start.header["path"])
     confine(Path(start.header["folder"]), *(start.header[key] for key in ("limits", "readable", "writable")))
     draw_without_windows(path)
+    with own_command_line(path):
+        _serve(reader, writer, start, path)
+
+
+def _serve(reader: IO[bytes], writer: IO[bytes], start: Message, path: Path) -> None:
     try:
         seed_everything(start.header["seed"])
         submission = open_submission(path, start.header["standins"])

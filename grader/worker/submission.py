@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,6 +55,17 @@ class Submission:
         if (owner, name) in self._replaced:
             own = self._replaced.pop((owner, name))
             delattr(owner, name) if own is None else setattr(owner, name, own)
+
+
+@contextlib.contextmanager
+def own_command_line(path: Path) -> Iterator[None]:
+    """Show the student's code the command line of a file that is run without options, rather than ours."""
+    before = sys.argv, sys.orig_argv
+    sys.argv, sys.orig_argv = [path.name], [sys.executable, path.name]
+    try:
+        yield
+    finally:
+        sys.argv, sys.orig_argv = before
 
 
 def load(path: Path) -> ModuleType:

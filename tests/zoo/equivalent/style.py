@@ -47,6 +47,19 @@ EQUIVALENT = (
             """,
     ),
     Equivalent(
+        "options of a command line at the top level",
+        top="""
+            import argparse
+
+            parser = argparse.ArgumentParser(description="VAE example")
+            parser.add_argument("--batch-size", type=int, default=128, metavar="N")
+            parser.add_argument("--no-accel", action="store_true", default=False)
+            args = parser.parse_args()
+            args.cuda = not args.no_accel and torch.cuda.is_available()
+            device = torch.device("cuda" if args.cuda else "cpu")
+            """,
+    ),
+    Equivalent(
         "a main block and a smoke test",
         bottom="""
 
