@@ -1,13 +1,26 @@
 """The command `python -m data`: what images are here, and how to get more."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data import mat, official
-from data.commandline import Parser, image_source, path, print_everywhere, whole
-from data.house_numbers import SPLITS, DataError, HouseNumbers
-from data.loader import SAMPLE, load
+from data.commandline import (
+    Parser,
+    image_source,
+    like_ctrl_c,
+    path,
+    print_everywhere,
+    refuse_without_package,
+    whole,
+)
+
+try:
+    from data import mat, official
+    from data.house_numbers import SPLITS, DataError, HouseNumbers
+    from data.loader import SAMPLE, load
+except ModuleNotFoundError as error:
+    refuse_without_package(error, "python -m data")
 
 SEED, TRAIN, TEST = 0, 2048, 512  # of the sample that comes with the project
 
@@ -27,23 +40,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        if options.command == "fetch":
-            return _fetch()
-        if options.command == "sample":
-            same = (options.seed, options.train, options.test) == (SEED, TRAIN, TEST)
-            if options.out == SAMPLE and not same:
-                parser.error("another sample than the one that comes with the project needs a place: give --out DIR")
-            return _sample(options.out, options.seed, options.train, options.test)
-        if options.command == "compare":
-            return _compare(options.source)
-        if options.command == "sheet":
-            return _sheet(options.source, options.out)
-        return _status()
+        with like_ctrl_c():
+            return _run(options, parser)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("error: stopped; nothing unfinished was left behind", file=sys.stderr)
     return 1
+
+
+def _run(options: argparse.Namespace, parser: Parser) -> int:
+    if options.command == "fetch":
+        return _fetch()
+    if options.command == "sample":
+        same = (options.seed, options.train, options.test) == (SEED, TRAIN, TEST)
+        if options.out == SAMPLE and not same:
+            parser.error("another sample than the one that comes with the project needs a place: give --out DIR")
+        return _sample(options.out, options.seed, options.train, options.test)
+    if options.command == "compare":
+        return _compare(options.source)
+    if options.command == "sheet":
+        return _sheet(options.source, options.out)
+    return _status()
 
 
 def _parser() -> Parser:

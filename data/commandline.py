@@ -1,19 +1,24 @@
-"""What all commands of this project share: errors of one line, kinds of options, and output for every terminal.
+"""What all commands of this project share: errors of one line, kinds of options, output, and an orderly end.
 
 Needs the standard library only: options are read before torch is imported.
 """
 
 import argparse
+import contextlib
 import math
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
 SOURCES = ("sample", "svhn")  # images that have a name; all others have a path
 _LONGEST = 100  # characters of a value in a message
+_LIKE_CTRL_C = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+_ROOMS = {"assignment", "solution", "grader", "data", "tests"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -133,3 +138,49 @@ def words(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError(f"must not be empty, as {quoted(text)} is")
     return text
+
+
+# ## How commands end
+@contextlib.contextmanager
+def like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP, a closed terminal, do what Ctrl-C does: temporary files are removed on the way out.
+
+    A signal that is ignored (nohup) or has a handler already is left alone.
+    """
+    numbers = []
+    if threading.current_thread() is threading.main_thread():  # Python sets handlers in no other
+        known = [getattr(signal, name) for name in _LIKE_CTRL_C if hasattr(signal, name)]
+        numbers = [number for number in known if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def refuse_without_package(error: ModuleNotFoundError, command: str) -> NoReturn:
+    """End a command whose Python lacks a package: exit status 2, after one line.
+
+    Args:
+        error: What an import raised.
+        command: As the user gave it.
+
+    Raises:
+        ModuleNotFoundError: It is a module of the project's own that is missing.
+    """
+    package = (error.name or "").split(".")[0]
+    if not package or package in _ROOMS:
+        raise error
+    install = f"{sys.executable} -m pip install -e ."
+    print(
+        f"{command}: this Python ({sys.executable}) has no package `{package}`: activate the project's environment, or"
+        f" install what it needs: {install}",
+        file=sys.stderr,
+    )
+    raise SystemExit(2)

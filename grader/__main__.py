@@ -1,11 +1,13 @@
 """`python -m grader`: the grader's commands. `--help` lists them, and `COMMAND --help` tells about each."""
 
 import argparse
+import contextlib
 import importlib
 import os
 import shlex
 import sys
 
+from data.commandline import like_ctrl_c, refuse_without_package
 from grader import arguments
 from grader.commandline import Parser, image_source, path, print_everywhere, refuse, whole, words
 from grader.sandbox.names import SANDBOXES
@@ -49,7 +51,12 @@ def main(argv: list[str] | None = None) -> int:
         run[name] = command.main
     options = parser.parse_args(argv)
     options.again = shlex.join(["python", "-m", "grader", *(sys.argv[1:] if argv is None else argv)])
-    return run[options.command](options)
+    try:
+        with like_ctrl_c():
+            return run[options.command](options)
+    except KeyboardInterrupt:
+        print(f"python -m grader {options.command}: interrupted", file=sys.stderr)
+        return 130
 
 
 def _is_here(package: str) -> bool:
@@ -98,15 +105,19 @@ def _grade(options: argparse.Namespace) -> int:
     except ValueError as error:
         return refuse("grade", error)
     given = arguments.grading(
-        options.file,
+        options.file.absolute(),
         seed=options.seed,
-        data=options.data,
+        data=options.data if options.data in ("sample", "svhn") else Path(options.data).absolute(),
         sandbox=options.sandbox,
         results=options.results,
         tasks=options.tasks,
     )
-    return int(pytest.main([*given, *(["--no-fork"] if options.no_fork else [])]))
+    with contextlib.chdir(arguments.ROOT):
+        return int(pytest.main([*given, *(["--no-fork"] if options.no_fork else [])]))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ModuleNotFoundError as error:
+        refuse_without_package(error, "python -m grader")

@@ -1,4 +1,4 @@
-"""The arguments of pytest with which the checks run, whatever folder they are called from and whoever calls."""
+"""The arguments of pytest with which the checks run, whoever calls."""
 
 import os
 from pathlib import Path
@@ -17,24 +17,28 @@ def environment() -> dict[str, str]:
 
 
 def checks() -> list[str]:
-    """Return the checks and their configuration, from this project alone and never from beside a submission."""
-    configuration = [f"--rootdir={ROOT}", f"--config-file={ROOT / 'setup.cfg'}"]
+    """Return the checks and their configuration, from this project alone and never from beside a submission.
+
+    They are for pytest in the folder ROOT. Its own path is not among them, since it may hold what pytest reads as
+    syntax: brackets, `::`, `$NAME`.
+    """
+    configuration = ["--rootdir=.", "--config-file=setup.cfg"]
     # Nothing is kept beside a submission; and no log is captured: nobody writes one, and it costs a tenth of a second.
-    return [str(FOLDER), *configuration, "-p", "no:cacheprovider", "-p", "no:logging"]
+    return [FOLDER.name, *configuration, "-p", "no:cacheprovider", "-p", "no:logging"]
 
 
 def grading(
     file: Path | str,
     *,
     seed: int,
-    data: str,
+    data: Path | str,
     sandbox: str,
     results: Path | str | None = None,
     tasks: str | None = None,
     offering: Path | str | None = None,
     lanes: int | None = None,
 ) -> list[str]:
-    """Return the arguments that grade one file.
+    """Return the arguments that grade one file, for pytest in the folder ROOT; paths are absolute.
 
     Args:
         file: The submission.

@@ -1,9 +1,11 @@
 """Fixtures of the checks, and the hooks that turn pytest's outcomes into verdicts, points and reports."""
 
+import contextlib
+
 import pytest
 from _pytest.mark.expression import Expression
 
-from data.commandline import quoted
+from data.commandline import like_ctrl_c, quoted
 from grader.grading import Grading
 from grader.judge.draw import Draw
 from grader.judge.offering import OfferingError, load
@@ -34,6 +36,9 @@ def begin(config: pytest.Config) -> None:
     _check_options(config)
     given = config.getoption("submission")
     submission = config.invocation_params.dir / given if given else config.rootpath / DEFAULT_SUBMISSION
+    stopping = contextlib.ExitStack()
+    stopping.enter_context(like_ctrl_c())
+    config.add_cleanup(stopping.close)
     try:
         chosen = config.getoption("offering")
         offering = load(config.invocation_params.dir / chosen) if chosen else load()

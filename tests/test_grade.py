@@ -3,16 +3,27 @@
 A grading takes seconds. So all start together, two at a time, and each test waits for those that it looks at.
 """
 
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from grader.judge.offering import load
 from grader.judge.tasks import TASKS
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.interpreter import can_fork
-from tests.gradings import RUNS, Run, grade
+from tests import ctrl_c
+from tests.gradings import REFERENCE, ROOT, RUNS, Run, grade
 
 POINTS = load().points
 STATUSES = {"passed", "failed", "not attempted", "crashed", "timed out", "out of memory"}
@@ -204,3 +215,72 @@ def test_in_process_says_that_its_score_does_not_count(runs: Callable[[str], Run
     assert run.results["extra_data"]["sandbox"] == "in-process"
     assert run.tasks["kl"]["diagnoses"] == ["kl_missing_half"]
     assert run.exit == 1
+
+
+# ## Any folder will do
+ODD = """-course [2026] 50% it's "mine" a::b $HOME é"""
+
+
+@pytest.fixture(scope="module")
+def odd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, and a submission, below a folder whose name holds what programs read as syntax."""
+    folder = tmp_path_factory.mktemp("odd") / ODD
+    for room in ("grader", "data"):
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "svhn"))
+    shutil.copy(ROOT / "setup.cfg", folder)
+    (folder / "handed in").mkdir()
+    shutil.copy(REFERENCE, folder / "handed in" / f"{ODD}.py")
+    return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["grader", "grade", f"handed in/{ODD}.py", f"--results={ODD}/results.json"],
+        ["pytest", "grader/", f"--submission=handed in/{ODD}.py", f"--results={ODD}/results.json"],
+        ["grader", "class", "handed in", f"--out={ODD}", "--jobs=1"],
+    ],
+    ids=["grade", "pytest", "class"],
+)
+def test_the_names_of_folders_do_not_matter(odd_folder: Path, command: list[str]) -> None:
+    if "class" in command and (find_spec("distributed") is None or Bubblewrap.why_not()):
+        pytest.skip("a class run needs its extra packages and a sandbox")
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "-m", "mode"], cwd=odd_folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (written,) = (odd_folder / ODD).rglob("results.json")
+    assert json.loads(written.read_text(encoding="utf-8"))["extra_data"]["score"] == 2
+    shutil.rmtree(odd_folder / ODD)
+
+
+# ## A grading that is stopped leaves nothing
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("command", [["grader", "grade"], ["pytest", "grader/"]], ids=" ".join)
+def test_a_signal_leaves_no_folder_and_no_process(tmp_path: Path, command: list[str], number: signal.Signals) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    slow = tmp_path / "VAE_Model.py"
+    slow.write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
+    file = str(slow) if command[1] == "grade" else f"--submission={slow}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, file, "-m", "kl"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=ctrl_c.listen,
+    )
+    try:
+        until = time.monotonic() + 60
+        while not list(scratch.glob("vae-grader-*/checks")) and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(1.0)
+        process.send_signal(number)
+        assert process.wait(60) == 2, "what pytest says of an interrupted run"
+        assert list(scratch.iterdir()) == []
+    finally:
+        process.kill()
+        process.wait()

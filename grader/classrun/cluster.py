@@ -50,7 +50,7 @@ def local(jobs: int) -> Iterator[Client]:
         tempfile.TemporaryDirectory(prefix="vae-dask-", ignore_cleanup_errors=True) as scratch,
         dask.config.set(_QUIET),
     ):
-        with _ignored(signal.SIGINT):  # inherited: Ctrl-C is this process's business alone
+        with _ignored("SIGINT"), _ignored("SIGHUP"):  # inherited: both are this process's business alone
             cluster = LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
@@ -90,7 +90,11 @@ def at(address: str) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def _ignored(number: signal.Signals) -> Iterator[None]:
+def _ignored(name: str) -> Iterator[None]:
+    number = getattr(signal, name, None)
+    if number is None:  # Windows has no SIGHUP
+        yield
+        return
     before = signal.signal(number, signal.SIG_IGN)
     try:
         yield

@@ -2,11 +2,10 @@
 
 import argparse
 import contextlib
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grader import seeds
 from grader.commandline import file, folder, image_source, path, quoted, refuse, whole, words
@@ -120,7 +119,7 @@ def main(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         return refuse("class", f"the class run needs {error.name}: pip install -e '.[class]'")
     try:
-        with _locked(options.out), _terminated_like_interrupted(options.again):
+        with _locked(options.out), _interruptible(options.again):
             return _tell(run.grade_class(settings(options)), options.out, options.again)
     except (Unusable, ExportError, TableError, ClusterLost, seeds.SecretError, OfferingError) as error:
         return refuse("class", error)
@@ -172,17 +171,10 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _terminated_like_interrupted(again: str) -> Iterator[None]:
-    """Let SIGTERM stop a run as cleanly as Ctrl-C, and say which command goes on."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+def _interruptible(again: str) -> Iterator[None]:
+    """Say after Ctrl-C which command goes on."""
     try:
         yield
     except KeyboardInterrupt:
         print(f"interrupted; nothing was lost: the same command goes on from here: {again}", file=sys.stderr)
         raise SystemExit(130) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
