@@ -2,11 +2,14 @@
 
 import sys
 
-from data.commandline import print_everywhere
+from data.commandline import print_everywhere, refuse_without_package
 
 if __name__ == "__main__":
     print_everywhere()  # before your file is imported: it may print, too
+    try:
+        from assignment.run import main
+    except ModuleNotFoundError as error:
+        refuse_without_package(error, "python -m assignment")
     from assignment import VAE_Model
-    from assignment.run import main
 
     sys.exit(main(VAE_Model))

@@ -137,7 +137,7 @@ def log_likelihood_report(
         "unit": "nats per image, images scaled to [-1, 1]",
         "elbo": -(nll + kl).mean().item(),
         "log_likelihood": log_likelihood,
-        "standard_error": standard_error,
+        "standard_error": None if math.isnan(standard_error) else standard_error,  # JSON has no nan
         "K": K,
         "images": len(test_images),
         **anchors,

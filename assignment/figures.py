@@ -112,11 +112,13 @@ def interpolation(
     Args:
         model: The model; left in eval mode.
         interpolate: The function of its VAE_Model.py.
-        images: An even number of images, on the model's device.
+        images: An even number of images, or one, on the model's device.
         steps: Images in a row.
     """
     model.eval()
     codes = model.encode(normalise(images)).mode()
+    if len(codes) == 1:  # the shortest walk there is
+        codes = codes.repeat(2, 1)
     rows = [interpolate(model, codes[i : i + 1], codes[i + 1 : i + 2], steps) for i in range(0, len(codes) - 1, 2)]
     return picture(
         tile(torch.cat(rows), columns=steps), "Interpolation: straight lines between the codes of two test images"

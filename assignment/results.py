@@ -117,9 +117,11 @@ def write_results(
     elif known:
         lines = {name: known[name] for name in ("constant_mean_log_likelihood", "ppca_log_likelihood")}
     else:
+        print("computing the anchors: constant mean and PPCA", flush=True)
         lines = anchors(train_images, scored, settings.z_dim)
 
     def report() -> dict[str, Any]:
+        print(f"estimating the log-likelihood of {len(scored):,} test images, K = {settings.k}", flush=True)
         estimate = log_likelihood_report(
             model, scored, noise[: len(scored)], lines, settings.k, settings.batch_size, settings.seed, team
         )
@@ -141,6 +143,7 @@ def write_results(
     if known is None:
         contents["log_likelihood.json"] = lambda: as_json(report())
 
+    print("writing weights and pictures", flush=True)
     complete = True
     for name, make in contents.items():
         try:

@@ -8,6 +8,9 @@ results/
     curves.png samples.png reconstructions.png interpolation.png
 """
 
+import contextlib
+import importlib
+import os
 import shlex
 import sys
 import time
@@ -31,7 +34,7 @@ from assignment.results import as_csv, as_json, config, todo, write_results
 from assignment.settings import RunError, Settings
 from assignment.train import choose_device, new_model, new_optimizer, train, use_channels_last, use_exact_arithmetic
 from data import DataError, load, normalise
-from data.commandline import print_everywhere, quoted
+from data.commandline import like_ctrl_c, print_everywhere, quoted
 
 # What may change without spoiling what was trained so far.
 FREE_ON_RESUME = {"epochs", "device", "k", "ll_images", "capture", "deterministic"}
@@ -53,14 +56,30 @@ def main(module: ModuleType, argv: Sequence[str] | None = None, decoded_copy: bo
     def work(team: Team) -> int:
         out = Path()
         try:
-            with team.silence():
+            # Several processes that wait for each other hear a signal too late: torchrun ends them.
+            with team.silence(), like_ctrl_c() if team.size == 1 else contextlib.nullcontext():
                 options = vars(parser(command).parse_args(argv))
                 out, resume = options.pop("out"), options.pop("resume")
+                _check_pictures()
                 return 0 if run(module, options, out, resume, decoded_copy, tuned, team) else 1
         except (Exception, KeyboardInterrupt) as error:
             return _explain(error, command, module, out) if team.speaks() else 1
 
     return call_in_team(work)
+
+
+def _check_pictures() -> None:
+    """See before the training that pictures can be drawn after it.
+
+    Raises:
+        RunError: They cannot.
+    """
+    os.environ["MPLBACKEND"] = "agg"  # files are all that is drawn, whatever a notebook or a shell has set
+    try:
+        importlib.import_module("matplotlib.figure")
+    except Exception as error:  # not installed, not whole, or with unusable settings
+        reason = " ".join(str(error).split())
+        raise RunError(f"matplotlib cannot be used, and results hold pictures ({reason}): install it again") from error
 
 
 def _explain(error: BaseException, command: str, module: ModuleType, out: Path) -> int:

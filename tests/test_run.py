@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from torch import nn
 from assignment import checkpoint
 from assignment.run import main
 from assignment.train import RunError, Settings
+from data import load
 from solution import VAE_Model as reference
 from solution.skeleton import REFERENCE, skeleton
 from tests import ctrl_c
@@ -161,6 +162,69 @@ def test_the_reference_adds_a_picture_without_svhn_images(tmp_path: Path) -> Non
     assert {path.name for path in tmp_path.iterdir()} == RESULTS | {"reconstructions_decoded.png"}
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--limit", "1", "--k", "1"],
+        ["--limit", "2", "--batch-size", "100000", "--z-dim", "1", "--ll-images", "1"],
+        ["--limit", "3", "--batch-size", "1", "--features", "1"],
+        ["--limit", "4000000000", "--ll-images", "4000000000"],
+    ],
+    ids=" ".join,
+)
+def test_the_least_and_the_most_that_options_allow_work_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    if options[1] == "4000000000":  # all images, and few of them
+        few = load("sample", "test").images[:20]
+        monkeypatch.setattr("assignment.run.load", lambda *_: SimpleNamespace(images=few))
+    assert go(reference, tmp_path, "--epochs", "1", *options) == 0
+    assert {path.name for path in tmp_path.iterdir()} == RESULTS
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    for path in tmp_path.glob("*.json"):
+        json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_settings_of_matplotlib_elsewhere_do_not_matter(tmp_path: Path) -> None:
+    options = [*TINY, "--limit", "2", "--k", "1", "--epochs", "1", "--out", str(tmp_path / "out")]
+    done = command("solution", *options, MPLBACKEND="junk")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == RESULTS | {"reconstructions_decoded.png"}
+
+
+def test_a_matplotlib_that_cannot_be_used_is_found_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert go(variant(VAE=interrupted_after(batches=0)), tmp_path / "out") == 1
+    assert "matplotlib" in one_line(capsys)
+
+
+def command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m` with these words."""
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_each_stage_is_announced_where_no_bar_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What comes after the last epoch takes most of a short run."""
+    assert go(reference, tmp_path, "--epochs", "1") == 0
+    stages = capsys.readouterr().out.partition("epoch 1/1")[2].splitlines()[1:]
+    wanted = ["anchors", "pictures", "log-likelihood of 20 test images, K = 2", "the results are in"]
+    assert len(stages) == len(wanted)
+    assert all(words in line for words, line in zip(wanted, stages, strict=True)), stages
+
+
 # ## Stopping and going on
 def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -206,8 +270,9 @@ def test_ctrl_c_in_the_first_epoch_says_that_nothing_is_saved(
     assert go(reference, tmp_path, "--epochs", "1") == 0, "the folder can be used again"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
-def test_ctrl_c_ends_the_command_cleanly(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to a child")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_command_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "solution", *TINY, "--epochs", "100000", "--out", str(tmp_path)]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=ctrl_c.listen
@@ -217,7 +282,7 @@ def test_ctrl_c_ends_the_command_cleanly(tmp_path: Path) -> None:
             for line in process.stdout:  # the first line about an epoch comes after its checkpoint
                 if line.startswith("epoch"):
                     break
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
@@ -294,6 +359,18 @@ def test_a_run_is_not_overwritten(run_folder: Path, capsys: pytest.CaptureFixtur
 
 
 # ## One clear line
+@pytest.mark.skipif(os.name == "nt", reason="environments look otherwise on Windows")
+def test_a_python_without_packages_is_told_what_to_do(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
+    for words in (["assignment"], ["solution", "--help"], ["data"], ["grader", "--help"], ["grader", "grade", "x.py"]):
+        done = subprocess.run(
+            [tmp_path / "bin" / "python", "-m", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (2, ""), words
+        assert done.stderr.count("\n") == 1 and "has no package `" in done.stderr and "pip install" in done.stderr
+        assert done.stderr.startswith(f"python -m {words[0]}: ")
+
+
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     """What was said on stderr: one line."""
     errors = capsys.readouterr().err
