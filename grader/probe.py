@@ -1,15 +1,13 @@
 """How a check asks: it calls a probe in the worker of its task, and where that raises, asks in another way."""
 
-from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from grader.judge.check import fail
+from grader.judge.answer import Answer
 from grader.judge.expect import ONLY_CONTIGUOUS
-from grader.judge.misconceptions import by_id
 from grader.judge.results import Kind
 from grader.judge.tasks import BY_ID
 from grader.judge.tolerances import unit_of
@@ -23,34 +21,6 @@ _FLOAT64 = "this works in float32 and fails in float64: give each tensor that yo
 
 # Arguments of probes that are arguments of the student's code, or parameters of the distribution it is called on.
 _OF_THE_STUDENT = ("mean", "logvar", "sample", "noise", "x", "z", "z_1", "z_2")
-
-
-class Answer:
-    """What a probe returned; nothing in it is trusted.
-
-    Attributes:
-        tensors: By name.
-        facts: What JSON can hold.
-        unit: How far its numbers may be off, of their size: see judge/tolerances.py. It follows from the dtype of what
-            was sent.
-    """
-
-    def __init__(self, tensors: dict[str, Tensor], facts: dict[str, Any], unit: float):
-        self.tensors, self.facts, self.unit = tensors, defaultdict(lambda: None, facts), unit
-
-    def __getitem__(self, name: str) -> Tensor:
-        """Return a tensor; fail the check if it did not come, as when no gradient reaches an input."""
-        if name not in self.tensors:
-            what = name.split("grad_")[-1]
-            if "grad_" in name:
-                fail(
-                    f"a gradient with respect to {what}",
-                    f"none: the result does not depend on {what} by differentiable operations",
-                    hint=by_id("gradient_cut").hint,
-                    diagnosis="gradient_cut",
-                )
-            fail(f"a result `{name}`", "no such result")
-        return self.tensors[name]
 
 
 class Probe:

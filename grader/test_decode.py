@@ -11,15 +11,13 @@ from grader.judge.expect import (
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
     expect_close,
-    expect_dtype,
     expect_gradient,
-    expect_shape,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
     own_hint,
 )
-from grader.judge.known import KnownModel, random_model, short_axes
+from grader.judge.known import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_decode
 from grader.judge.strategies import MANY_ROWS
@@ -44,12 +42,11 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
         for dtype in (torch.float32, torch.float64):
             z = draw.normal(batch, known.sizes["z_dim"], dtype=dtype)
             answer = probe("decode", sizes=known.sizes, z=z, train=batch > 1, **known.as_dtype(dtype))
-            expect_switched_back(answer.facts["left"], "decode()")
-            expect_shape(answer["mean"], (batch, *known.image_shape), "the likelihood's mean")
-            expect_shape(answer["logvar"], (batch, *known.image_shape), "the likelihood's logvar", LIKE_THE_MEAN)
-            for name in ("mean", "logvar"):
-                expect_dtype(answer[name], dtype, f"the likelihood's {name}")
-            expect_varies(answer["mean"], "a likelihood")
+            expect_switched_back(answer, "decode()")
+            shape = (batch, *known.image_shape)
+            mean = answer.tensor("mean", shape, "the likelihood's mean", dtype=dtype)
+            answer.tensor("logvar", shape, "the likelihood's logvar", dtype=dtype, finite=True, hint=LIKE_THE_MEAN)
+            expect_varies(mean, "a likelihood")
 
 
 @check("value", 60)
@@ -71,20 +68,20 @@ def test_likelihood(probe: Probe, draw: Draw) -> None:
         inputs = {"z": z.to(dtype), "first": first.to(dtype), **model.as_dtype(dtype)}
         answer = probe("decode", sizes=model.sizes, train=train, **inputs)
         wrong_means, wrong_logvars = wrong_decode(image)
-        own, what, unit = own_hint(answer.facts) or short, "the likelihood's mean", answer.unit
-        expect_close(answer["mean"], image, what, unit=unit, size=size, known=wrong_means, hint=own)
+        own = own_hint(answer) or short
+        expect_close(answer, "mean", image, "the likelihood's mean", size=size, known=wrong_means, hint=own)
         one, what = torch.ones_like(image), "the likelihood's logvar"
         hint = own or "p(x|z) has unit variance: what is the logarithm of one, and what does logvar=None mean?"
-        expect_shape(answer["logvar"], tuple(image.shape), what, LIKE_THE_MEAN)
-        expect_close(answer["logvar"], 0 * one, what, unit=unit, size=one, known=wrong_logvars, hint=hint)
+        answer.tensor("logvar", image.shape, what, hint=LIKE_THE_MEAN)
+        expect_close(answer, "logvar", 0 * one, what, size=one, known=wrong_logvars, hint=hint)
         for name in ("std", "var"):
-            expect_close(answer[name], one, f"the likelihood's {name}", unit=unit, hint=hint)
-        expect_unchanged(answer.facts["changed"], "decode()")
+            expect_close(answer, name, one, f"the likelihood's {name}", hint=hint)
+        expect_unchanged(answer, "decode()")
     sets = three_sets(lambda: {"z": draw.normal(3, known.sizes["z_dim"])})
     tensors = known.as_dtype(torch.float64)
     answer = probe("model_remembered", task="decode", sizes=known.sizes, **sent(sets), **tensors)
     images = [Exact(known.decode(s["z"]), known.decode_size(s["z"].abs()), "the likelihood's mean") for s in sets]
-    expect_no_memory(answer, {"mean": images}, answer.unit)
+    expect_no_memory(answer, {"mean": images})
 
 
 @check("gradient", 20)
@@ -97,5 +94,4 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         answer = probe("decode", sizes=known.sizes, train=train, **inputs)
         size = image_gradients(known.absolute(), z.abs(), cotangent.abs())
         for name, gradient in image_gradients(known, z, cotangent).items():
-            what = f"d image / d {name.replace('_', ' ')}"
-            expect_gradient(answer, f"grad_{name}", gradient, what, unit=answer.unit, size=size[name])
+            expect_gradient(answer, f"grad_{name}", gradient, "image", AS_STUDENTS_SAY[name], size=size[name])

@@ -5,7 +5,7 @@ import torch
 
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_dtype, expect_finite, expect_shape, expect_switched_back, expect_varies
+from grader.judge.expect import expect_switched_back, expect_varies
 from grader.judge.layers import (
     LAYER_SIZES,
     code_changes,
@@ -33,13 +33,12 @@ def test_images_of_any_size(probe: Probe, draw: Draw) -> None:
         for batch in (1, 3):
             z = draw.normal(batch, z_dim, dtype=torch.float32)
             answer = probe("layers", part="decoder", sizes=sizes, x=z)
-            expect_switched_back(answer.facts["left"], "decoder()")
+            expect_switched_back(answer, "decoder()")
             for mode in ("train", "batch") if batch > 1 else ("batch",):
                 what = f"images for in_channels={channels}, input_size={size}"
-                expect_shape(answer[mode], (batch, channels, size, size), what, hint)
-                expect_dtype(answer[mode], torch.float32, "images")
-                expect_finite(answer[mode], "images")
-                expect_varies(answer[mode], "images")
+                shape = (batch, channels, size, size)
+                images = answer.tensor(mode, shape, what, dtype=torch.float32, finite=True, hint=hint)
+                expect_varies(images, "images")
 
 
 @check("value", 30)
@@ -50,15 +49,16 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     changes = code_changes(draw, z)
     inputs = {f"x_{i}": each["z"] for i, each in enumerate(sets) if i > 0}
     answer = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=z, **inputs)
-    expect_varies(answer["batch"], "images")
-    expect_rows_independent(answer, answer.facts, "decoder")
-    expect_outputs_not_remembered(answer, "decoder")
+    batch = answer.tensor("batch", (len(z), "C", "S", "S"), "images")  # of which size: that is the first check's
+    expect_varies(batch, "images")
+    expect_rows_independent(answer, "decoder", batch.shape)
+    expect_outputs_not_remembered(answer, "decoder", (3 * len(z), *batch.shape[1:]))
     codes = torch.stack([z[0], *changes.values()])
-    images = probe("outputs", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=codes)["batch"]
-    expect_shape(images, (len(codes), *answer["batch"].shape[1:]), "images")
+    outputs = probe("outputs", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=codes)
+    images = outputs.tensor("batch", (len(codes), *batch.shape[1:]), "images", finite=True)
     expect_all_matters(images[1:], images[0], list(changes), "decoder")
     expect_all_pixels_move(images)
-    if answer.facts.get("transposed") is not True:
+    if not answer.fact("transposed", bool):
         fail(
             "a decoder that upsamples by transposed convolutions",
             "none ran that makes its input larger",
@@ -72,4 +72,4 @@ def test_every_parameter_learns(probe: Probe, draw: Draw) -> None:
     """A gradient reaches every parameter of the decoder"""
     z = draw.normal(8, LAYER_SIZES["z_dim"], dtype=torch.float32)
     answer = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=z)
-    expect_all_parameters_learn(answer.facts, "decoder")
+    expect_all_parameters_learn(answer, "decoder")

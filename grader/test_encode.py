@@ -11,15 +11,13 @@ from grader.judge.expect import (
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
     expect_close,
-    expect_dtype,
     expect_gradient,
-    expect_shape,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
     own_hint,
 )
-from grader.judge.known import KnownModel, random_model, short_axes
+from grader.judge.known import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_encode
 from grader.judge.strategies import MANY_ROWS
@@ -58,11 +56,11 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
         for dtype in (torch.float32, torch.float64):
             x = draw.uniform(-1, 1, batch, *known.image_shape, dtype=dtype)
             answer = probe("encode", sizes=known.sizes, x=x, train=batch > 1, **known.as_dtype(dtype))
-            expect_switched_back(answer.facts["left"], "encode()")
-            for name in ("mean", "logvar"):
-                expect_shape(answer[name], (batch, known.sizes["z_dim"]), f"the posterior's {name}")
-                expect_dtype(answer[name], dtype, f"the posterior's {name}")
-            expect_varies(answer["mean"], "a posterior")
+            expect_switched_back(answer, "encode()")
+            shape = (batch, known.sizes["z_dim"])
+            mean = answer.tensor("mean", shape, "the posterior's mean", dtype=dtype)
+            answer.tensor("logvar", shape, "the posterior's logvar", dtype=dtype, finite=True)
+            expect_varies(mean, "a posterior")
 
 
 @check("value", 60)
@@ -84,16 +82,16 @@ def test_posterior(probe: Probe, draw: Draw) -> None:
         answer = probe("encode", sizes=known.sizes, train=train, **inputs)
         exact = posterior(known, x)
         wrong = wrong_encode(exact["mean"].value, exact["logvar"].value)
-        hint = own_hint(answer.facts, HEADS) or hint
+        hint = own_hint(answer, HEADS) or hint
         for name, misconceptions in zip(("mean", "logvar"), wrong, strict=True):
             value, size, what = exact[name].value, exact[name].size, exact[name].what
-            expect_close(answer[name], value, what, unit=answer.unit, size=size, known=misconceptions, hint=hint)
-        expect_unchanged(answer.facts["changed"], "encode()")
+            expect_close(answer, name, value, what, size=size, known=misconceptions, hint=hint)
+        expect_unchanged(answer, "encode()")
     sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 3, *tame.image_shape)})
     tensors = tame.as_dtype(torch.float64)
     answer = probe("model_remembered", task="encode", sizes=tame.sizes, **sent(sets), **tensors)
     exacts = [posterior(tame, each["x"]) for each in sets]
-    expect_no_memory(answer, {name: [each[name] for each in exacts] for name in ("mean", "logvar")}, answer.unit)
+    expect_no_memory(answer, {name: [each[name] for each in exacts] for name in ("mean", "logvar")})
 
 
 @check("gradient", 20)
@@ -115,5 +113,5 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         for head in ("mean", "logvar"):
             size = head_gradients(known.absolute(), head, x.abs(), cotangent.abs())
             for name, gradient in head_gradients(known, head, x, cotangent).items():
-                what = f"d {head} / d {name.replace('_', ' ')}"
-                expect_gradient(answer, f"{head}_grad_{name}", gradient, what, unit=answer.unit, size=size[name])
+                of, by = f"the posterior's {head}", AS_STUDENTS_SAY[name]
+                expect_gradient(answer, f"{head}_grad_{name}", gradient, of, by, size=size[name])

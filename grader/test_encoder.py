@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from grader.judge.answer import Answer, expect_finite
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
-from grader.judge.expect import expect_dtype, expect_finite, expect_switched_back, expect_varies
+from grader.judge.expect import expect_switched_back, expect_varies
 from grader.judge.layers import (
     LAYER_SIZES,
     expect_all_matters,
@@ -23,6 +24,12 @@ pytestmark = pytest.mark.encoder
 FORMATS = [(3, 32), (1, 16), (2, 64)]  # channels, size
 
 
+def features_of(answer: Answer, name: str, x: torch.Tensor) -> torch.Tensor:
+    """Return the features of images, of whatever width."""
+    what, hint = f"features of images {tuple(x.shape)}", "flatten everything but the batch"
+    return answer.tensor(name, (len(x), "hidden"), what, hint=hint)
+
+
 @check("shape", 40)
 def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
     """Encoder turns (B, C, S, S) into (B, hidden), for any size, channels and batch"""
@@ -31,24 +38,17 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
         for batch in (1, 3):
             x = draw.uniform(-1, 1, batch, channels, size, size, dtype=torch.float32)
             answer = probe("layers", part="encoder", sizes=sizes, x=x)
-            expect_switched_back(answer.facts["left"], "encoder()")
+            expect_switched_back(answer, "encoder()")
             for mode in ("train", "batch") if batch > 1 else ("batch",):
-                features = answer[mode]
-                if features.dim() != 2 or len(features) != batch or features.shape[1] < 1:
+                features = features_of(answer, mode, x)
+                if (width := answer.fact("head_width", int, type(None))) not in (None, features.shape[1]):
                     fail(
-                        f"features of shape ({batch}, hidden) for images {tuple(x.shape)}",
-                        f"shape {tuple(features.shape)}",
-                        hint="flatten everything but the batch",
-                    )
-                if answer.facts["head_width"] not in (None, features.shape[1]):
-                    fail(
-                        f"{answer.facts['head_width']} features, as out_features says, for images {tuple(x.shape)}",
+                        f"{width} features, as out_features says, for images {tuple(x.shape)}",
                         f"{features.shape[1]}",
                         hint=by_id("encoder_out_features").hint,
                         diagnosis="encoder_out_features",
                     )
-                expect_dtype(features, torch.float32, "features")
-                expect_finite(features, "features")
+                answer.tensor(mode, features.shape, "features", dtype=torch.float32, finite=True)
                 expect_varies(features, "features")
 
 
@@ -59,16 +59,18 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
     x = sets[0]["x"]
     inputs = {f"x_{i}": each["x"] for i, each in enumerate(sets) if i > 0}
     answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x, **inputs)
-    expect_varies(answer["batch"], "features")
-    expect_rows_independent(answer, answer.facts, "encoder")
-    expect_outputs_not_remembered(answer, "encoder")
+    batch = features_of(answer, "batch", x)
+    expect_varies(batch, "features")
+    expect_rows_independent(answer, "encoder", batch.shape)
+    expect_outputs_not_remembered(answer, "encoder", (3 * len(x), batch.shape[1]))
     for size, tiles in ((32, 4), (64, 2)):
         image = draw.uniform(-1, 1, 1, 3, size, size, dtype=torch.float32)
         changes = image_changes(draw, image, tiles)
         rows = torch.stack([image[0], *changes.values()])
-        features = probe("outputs", part="encoder", sizes=LAYER_SIZES | {"input_size": size}, x=rows)["batch"]
-        if features.dim() == 0 or len(features) != len(rows):
-            fail(f"features for each of {len(rows)} images", f"shape {tuple(features.shape)}")
+        features = features_of(
+            probe("outputs", part="encoder", sizes=LAYER_SIZES | {"input_size": size}, x=rows), "batch", rows
+        )
+        expect_finite(features, "features")
         expect_all_matters(features[1:], features[0], list(changes), "encoder")
 
 
@@ -77,4 +79,4 @@ def test_every_parameter_learns(probe: Probe, draw: Draw) -> None:
     """A gradient reaches every parameter of the encoder"""
     x = draw.uniform(-1, 1, 8, 3, 32, 32, dtype=torch.float32)
     answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x)
-    expect_all_parameters_learn(answer.facts, "encoder")
+    expect_all_parameters_learn(answer, "encoder")

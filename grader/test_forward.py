@@ -1,11 +1,10 @@
 """Task `forward`: what training needs."""
 
-import math
-
 import pytest
 import torch
 
 from grader.judge import oracles, sizes
+from grader.judge.answer import Answer
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.expect import (
@@ -14,17 +13,14 @@ from grader.judge.expect import (
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
     expect_close,
-    expect_dtype,
-    expect_finite,
     expect_gradient,
     expect_same,
-    expect_shape,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
     own_hint,
 )
-from grader.judge.known import KnownModel, random_model, short_axes
+from grader.judge.known import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_forward
 from grader.judge.normality import expect_standard_normal
@@ -51,9 +47,7 @@ def results(known: KnownModel, x: torch.Tensor, noise: torch.Tensor) -> dict[str
 
 def expect_noise_used(one: torch.Tensor, other: torch.Tensor, known: KnownModel) -> None:
     """Demand that given noise leaves nothing to chance: two calls with the same noise agree."""
-    expect_shape(other, tuple(one.shape), "reconstruction")
-    pixels = one.flatten(1).shape[1] == math.prod(known.image_shape)
-    off = one.double() - known.decode(known.codes(one.double())).view_as(one) if pixels else torch.zeros(1)
+    off = one.double() - known.decode(known.codes(one.double()))
     found = by_id("forward_sampled_pixels" if float(off.std()) > 0.5 else "forward_noise_ignored")
     expect_same(one, other, "the reconstruction for the same noise", found)
 
@@ -65,12 +59,10 @@ def test_three_results(probe: Probe, draw: Draw) -> None:
     for batch in (1, 4):
         x = draw.uniform(-1, 1, batch, *known.image_shape, dtype=torch.float32)
         answer = probe("forward", sizes=known.sizes, x=x, **known.as_dtype(torch.float32))
-        expect_switched_back(answer.facts["left"], "forward()")
+        expect_switched_back(answer, "forward()")
         shapes = {"reconstruction": (batch, *known.image_shape), "nll": (batch,), "kl": (batch,)}
         for name, shape in shapes.items():
-            expect_shape(answer[f"{name}_0"], shape, name)
-            expect_dtype(answer[f"{name}_0"], torch.float32, name)
-            expect_varies(answer[f"{name}_0"], f"a {name}")
+            expect_varies(answer.tensor(f"{name}_0", shape, name, dtype=torch.float32), f"a {name}")
 
 
 @check("value", 40)
@@ -100,29 +92,23 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
             calls=2,
             **known.as_dtype(torch.float32),
         )
-        expect_unchanged(answer.facts["changed"], "forward()")
-        expect_noise_used(answer["reconstruction_0"], answer["reconstruction_1"], known)
+        expect_unchanged(answer, "forward()")
+        shown = own_hint(answer) or hint
+        one, other = (answer.tensor(f"reconstruction_{i}", x.shape, "reconstruction", hint=shown) for i in (0, 1))
+        expect_noise_used(one, other, known)
         exact = results(known, x, noise)
         mean, std = known.head("mean", x), (0.5 * known.head("logvar", x)).exp()
         wrong = wrong_forward(mean, std, noise, exact["kl"].value, x, known.decode) if not hint else {}
         for name, result in exact.items():
-            shown = own_hint(answer.facts) or hint
-            expect_shape(answer[f"{name}_0"], tuple(result.value.shape), name, shown)
-            expect_close(
-                answer[f"{name}_0"],
-                result.value,
-                name,
-                unit=answer.unit,
-                size=result.size,
-                known=wrong.get(name, []),
-                hint=shown,
-            )
+            value, size, which = result.value, result.size, f"{name}_0"
+            answer.tensor(which, value.shape, name, hint=shown)
+            expect_close(answer, which, value, name, size=size, known=wrong.get(name, []), hint=shown)
     image_shape, z_dim = tame.image_shape, tame.sizes["z_dim"]
     sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 3, *image_shape), "noise": draw.normal(3, z_dim)})
     tensors = sent(sets, torch.float32) | tame.as_dtype(torch.float32)
     answer = probe("model_remembered", task="forward", sizes=tame.sizes, **tensors)
     exacts = [results(tame, **each) for each in sets]
-    expect_no_memory(answer, {name: [each[name] for each in exacts] for name in exacts[0]}, answer.unit)
+    expect_no_memory(answer, {name: [each[name] for each in exacts] for name in exacts[0]})
 
 
 @check("value", 10)
@@ -132,14 +118,13 @@ def test_results_belong_together(probe: Probe, draw: Draw) -> None:
     for batch, train in [(1, True), (4, True), (4, False)]:
         x = draw.uniform(-1, 1, batch, *known.image_shape)
         answer = probe("forward", sizes=known.sizes, x=x.float(), train=train, **known.as_dtype(torch.float32))
-        image = answer["reconstruction_0"].double()
-        expect_shape(image, tuple(x.shape), "reconstruction")
+        image = answer.tensor("reconstruction_0", x.shape, "reconstruction", finite=True).double()
         unit = torch.zeros_like(image)
         nll, size = oracles.nll(image, unit, x, [1, 2, 3]), sizes.nll(image, unit, x, [1, 2, 3])
         hint = "nll is that of x under the very distribution whose mode is returned"
-        expect_close(answer["nll_0"], nll, "nll of the reconstruction", unit=answer.unit, size=size, hint=hint)
+        expect_close(answer, "nll_0", nll, "nll of the reconstruction", size=size, hint=hint)
         kl = results(known, x, torch.zeros(batch, known.sizes["z_dim"], dtype=x.dtype))["kl"]
-        expect_close(answer["kl_0"], kl.value, "kl", unit=answer.unit, size=kl.size)
+        expect_close(answer, "kl_0", kl.value, "kl", size=kl.size)
 
 
 @check("gradient", 15)
@@ -160,7 +145,7 @@ def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
             **known.as_dtype(torch.float32),
         )
         # Noise that was drawn is read off the image, which costs digits.
-        noise = drawn_noise(known, x, answer["reconstruction_0"]) if given is None else given
+        noise = drawn_noise(known, x, answer, call=0) if given is None else given
         unit = answer.unit if given is not None else 10 * answer.unit
         for result, parameters in {
             "reconstruction": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
@@ -169,8 +154,8 @@ def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
         }.items():
             exact, size = known.loss_gradients(x, noise, result), known.gradient_sizes(x, noise, result)
             for name in parameters:
-                what = f"d {result} / d {name.replace('_', ' ')}"
-                expect_gradient(answer, f"{result}_grad_{name}", exact[name], what, unit=unit, size=size[name])
+                by, key = AS_STUDENTS_SAY[name], f"{result}_grad_{name}"
+                expect_gradient(answer, key, exact[name], result, by, unit=unit, size=size[name])
 
 
 @check("statistics", 15)
@@ -181,7 +166,7 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
     calls = []
     for train in (True, False):
         answer = probe("forward", sizes=known.sizes, x=x.float(), calls=2, train=train, **known.as_dtype(torch.float32))
-        calls += [drawn_noise(known, x, answer[f"reconstruction_{call}"]) for call in (0, 1)]
+        calls += [drawn_noise(known, x, answer, call) for call in (0, 1)]
     noise = torch.stack(calls)
     rows = noise.flatten(0, 1)
     nearest = torch.cdist(rows, rows).fill_diagonal_(torch.inf).min(dim=1).values
@@ -198,8 +183,7 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
     probe.note_devices("forward", sizes=known.sizes, x=x[:3].float(), **known.as_dtype(torch.float32))
 
 
-def drawn_noise(known: KnownModel, x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """Return the noise (B, z) behind reconstructions, as their codes and the posterior tell."""
-    expect_shape(image, tuple(x.shape), "reconstruction")
-    expect_finite(image, "reconstruction")
+def drawn_noise(known: KnownModel, x: torch.Tensor, answer: Answer, call: int) -> torch.Tensor:
+    """Return the noise (B, z) behind the reconstructions of a call, as their codes and the posterior tell."""
+    image = answer.tensor(f"reconstruction_{call}", x.shape, "reconstruction", finite=True)
     return (known.codes(image.double()) - known.head("mean", x)) / (0.5 * known.head("logvar", x)).exp()

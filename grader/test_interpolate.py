@@ -9,9 +9,7 @@ from grader.judge.expect import (
     ONLY_CONTIGUOUS,
     ONLY_LONGER_AXES,
     expect_close,
-    expect_dtype,
     expect_same,
-    expect_shape,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
@@ -41,10 +39,9 @@ def test_as_many_images_as_asked_for(probe: Probe, draw: Draw) -> None:
         z_1, z_2 = draw.normal(1, known.sizes["z_dim"]).float(), draw.normal(1, known.sizes["z_dim"]).float()
         train, tensors = count > 2, known.as_dtype(torch.float32)
         answer = probe("interpolate", sizes=known.sizes, z_1=z_1, z_2=z_2, n_samples=count, train=train, **tensors)
-        expect_switched_back(answer.facts["left"], "interpolate()")
-        expect_shape(answer["value"], (count, *known.image_shape), "images")
-        expect_dtype(answer["value"], torch.float32, "images")
-        expect_varies(answer["value"], "an image")
+        expect_switched_back(answer, "interpolate()")
+        images = answer.tensor("value", (count, *known.image_shape), "images", dtype=torch.float32)
+        expect_varies(images, "an image")
 
 
 @check("value", 80)
@@ -70,18 +67,18 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
             strided=count == 5,
             **model.as_dtype(torch.float32),
         )
-        expect_unchanged(answer.facts["changed"], "interpolate()")
+        expect_unchanged(answer, "interpolate()")
         expected, wrong = path(model, z_1, z_2, count), []
-        hint = own_hint(answer.facts) or short or (ONLY_CONTIGUOUS if count == 5 else "")
-        expect_shape(answer["value"], (count, *model.image_shape), "images", hint)
-        expect_same(answer["value"], answer["again"], "images of a path", by_id("interpolate_random_codes"))
+        hint = own_hint(answer) or short or (ONLY_CONTIGUOUS if count == 5 else "")
+        shape = (count, *model.image_shape)
+        images, again = (answer.tensor(name, shape, "images", hint=hint) for name in ("value", "again"))
+        expect_same(images, again, "images of a path", by_id("interpolate_random_codes"))
         if model is known:
             wrong = wrong_interpolate(z_1, z_2, count, model.decode) if count != 16 else []
-        value, size, unit = expected.value, expected.size, answer.unit
-        expect_close(answer["value"], value, "the image", unit=unit, size=size, known=wrong, hint=hint)
+        expect_close(answer, "value", expected.value, "the image", size=expected.size, known=wrong, hint=hint)
     sets = three_sets(lambda: {name: draw.normal(1, known.sizes["z_dim"]) for name in ("z_1", "z_2")})
     tensors, arguments = sent(sets, torch.float32) | known.as_dtype(torch.float32), {"n_samples": 4}
     answer = probe("model_remembered", task="interpolate", sizes=known.sizes, arguments=arguments, **tensors)
-    expect_no_memory(answer, {"value": [path(known, **each, count=4) for each in sets]}, answer.unit)
+    expect_no_memory(answer, {"value": [path(known, **each, count=4) for each in sets]})
     codes = {name: code.float() for name, code in sets[0].items()}
     probe.note_devices("interpolate", sizes=known.sizes, n_samples=4, **codes, **known.as_dtype(torch.float32))

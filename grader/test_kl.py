@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from grader.judge import oracles, sizes
+from grader.judge.answer import Answer
 from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.examples import examples
@@ -16,10 +17,8 @@ from grader.judge.expect import (
     ONLY_THESE,
     Known,
     expect_close,
-    expect_dtype,
     expect_gradient,
     expect_repeated,
-    expect_shape,
     expect_unchanged,
     expect_varies,
 )
@@ -28,7 +27,7 @@ from grader.judge.misconceptions import wrong_kl
 from grader.judge.monte_carlo import expect_agrees_with_monte_carlo
 from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
 from grader.judge.tolerances import UNIT64, UNIT_NEAR_ZERO
-from grader.probe import Answer, Probe
+from grader.probe import Probe
 
 pytestmark = pytest.mark.kl
 
@@ -38,7 +37,7 @@ def expect_kl(
 ) -> None:
     """Demand the closed form from both calls."""
     exact, size = oracles.kl(mean, logvar), sizes.kl(mean, logvar)
-    expect_repeated(answer, exact, what, unit=answer.unit, size=size, known=known, hint=hint)
+    expect_repeated(answer, exact, what, size=size, known=known, hint=hint)
 
 
 @check("shape", 20)
@@ -47,10 +46,8 @@ def test_one_number_per_row(probe: Probe, draw: Draw) -> None:
     for shape in [(1, 7), (5, 3), (4, 1), (1, 1)]:
         for dtype in (torch.float32, torch.float64):
             mean, logvar = draw.normal(*shape, dtype=dtype), draw.normal(*shape, dtype=dtype)
-            value = probe("distribution", name="kl", mean=mean, logvar=logvar)["value_0"]
-            expect_shape(value, shape[:1], "kl")
-            expect_dtype(value, dtype, "kl")
-            expect_varies(value, "a divergence")
+            answer = probe("distribution", name="kl", mean=mean, logvar=logvar)
+            expect_varies(answer.tensor("value_0", shape[:1], "kl", dtype=dtype), "a divergence")
 
 
 @check("value", 40)
@@ -58,7 +55,7 @@ def test_closed_form(probe: Probe, draw: Draw) -> None:
     """kl() equals the closed form, for narrow, wide, near and far posteriors"""
     mean, logvar = draw.normal(6, 3), draw.normal(6, 3)
     answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2)
-    expect_unchanged(answer.facts["changed"], "kl()")
+    expect_unchanged(answer, "kl()")
     known = wrong_kl(mean, logvar)
     expect_kl(answer, mean, logvar, "kl", known=known)
     answer = probe("distribution", name="kl", mean=mean.float(), logvar=logvar.float(), calls=2)
@@ -79,13 +76,12 @@ def test_closed_form(probe: Probe, draw: Draw) -> None:
     ]:
         mean, logvar = case.fill(draw)
         answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2)
-        expect_unchanged(answer.facts["changed"], "kl()")
+        expect_unchanged(answer, "kl()")
         expect_kl(answer, mean, logvar, f"kl {case}", hint=hint)
     sets = three_sets(lambda: {"mean": draw.normal(4, 3), "logvar": draw.normal(4, 3)})
     answer = probe("distribution_remembered", name="kl", **sent(sets))
-    expect_no_memory(
-        answer, {"value": [Exact(oracles.kl(**each), sizes.kl(**each), "kl") for each in [*sets, sets[2]]]}, answer.unit
-    )
+    exact = [Exact(oracles.kl(**each), sizes.kl(**each), "kl") for each in [*sets, sets[2]]]
+    expect_no_memory(answer, {"value": exact})
 
 
 @check("value", 10)
@@ -97,19 +93,18 @@ def test_zero_at_the_prior_only(probe: Probe, draw: Draw) -> None:
     answer = probe("distribution", name="kl", mean=mean, logvar=logvar)
     unit = min(answer.unit, UNIT_NEAR_ZERO) if answer.unit == UNIT64 else answer.unit
     exact, size, known = oracles.kl(mean, logvar), sizes.kl(mean, logvar), wrong_kl(mean, logvar)
-    expect_close(answer["value_0"], exact, "kl", unit=unit, size=size, known=known)
-    without = probe("distribution", name="kl", mean=mean[:1])["value_0"]
+    expect_close(answer, "value_0", exact, "kl", unit=unit, size=size, known=known)
+    without = probe("distribution", name="kl", mean=mean[:1])
     what = "kl for mean 0 and no logvar given (unit variance)"
-    expect_close(without, exact[:1], what, unit=unit, size=size[:1])
+    expect_close(without, "value_0", exact[:1], what, unit=unit, size=size[:1])
 
 
 @check("statistics", 10)
 def test_monte_carlo(probe: Probe, draw: Draw) -> None:
     """kl() agrees with a Monte-Carlo estimate of E_q[log q(z) - log p(z)]"""
     mean, logvar = draw.normal(4, 3), draw.normal(4, 3)
-    value = probe("distribution", name="kl", mean=mean, logvar=logvar)["value_0"]
-    expect_shape(value, (4,), "kl")
-    expect_agrees_with_monte_carlo(value, mean, logvar, draw)
+    value = probe("distribution", name="kl", mean=mean, logvar=logvar).tensor("value_0", (4,), "kl", finite=True)
+    expect_agrees_with_monte_carlo(value.double(), mean, logvar, draw)
 
 
 @check("gradient", 20)
@@ -122,5 +117,5 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         exact = {"mean": cotangent[:, None] * mean, "logvar": cotangent[:, None] * (logvar.exp() - 1) / 2}
         for name, gradient in exact.items():
             size = cotangent[:, None].abs() * (mean.abs() if name == "mean" else (logvar.exp() + 1) / 2)
-            expect_gradient(answer, f"grad_{name}", gradient, f"d kl / d {name}", unit=answer.unit, size=size)
+            expect_gradient(answer, f"grad_{name}", gradient, "kl", name, size=size)
     probe.note_devices("distribution", name="kl", mean=mean, logvar=logvar)

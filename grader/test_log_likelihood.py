@@ -7,15 +7,13 @@ import pytest
 import torch
 
 from grader.judge import oracles, sizes
+from grader.judge.answer import Answer
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw, single
 from grader.judge.expect import (
     ONLY_LONGER_AXES,
     Known,
     expect_close,
-    expect_dtype,
-    expect_finite,
-    expect_shape,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
@@ -39,7 +37,7 @@ from grader.judge.misconceptions import (
     wrong_log_likelihood,
 )
 from grader.judge.tolerances import NATS_OF_A_NAME, UNIT_LOG_WEIGHT
-from grader.probe import Answer, Probe
+from grader.probe import Probe
 
 pytestmark = pytest.mark.log_likelihood
 
@@ -65,9 +63,12 @@ def images_of(known: KnownModel, draw: Draw, batch: int) -> torch.Tensor:
     return single(known.decode(z) + draw.normal(batch, *known.image_shape))
 
 
-def codes_of(answer: Answer) -> torch.Tensor:
-    """Return the codes that went through the decoder, (n, z), each once."""
-    return torch.unique(answer["codes"].double(), dim=0)
+def codes_of(answer: Answer, known: KnownModel) -> torch.Tensor:
+    """Return the codes that went through the decoder, (n, z), each once; n is 0 where none could be seen."""
+    z_dim = known.sizes["z_dim"]
+    if "codes" not in answer:
+        return torch.empty(0, z_dim, dtype=torch.float64)
+    return torch.unique(answer.tensor("codes", ("n", z_dim), "the codes that were decoded").double(), dim=0)
 
 
 def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
@@ -78,7 +79,7 @@ def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
 
 def expect_estimate(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, hint: str) -> None:
     """Demand log p(x); one image alone tells which formula came instead."""
-    exact, codes = estimate(known, x, samples), codes_of(answer)
+    exact, codes = estimate(known, x, samples), codes_of(answer, known)
     wrong, count = [(by_id("log_likelihood_averaged"), exact.value.mean().expand_as(exact.value))], None
     if len(x) == 1:
         wrong, count = wrong_log_likelihood(known, x, codes, samples), miscounted(known, x, codes, samples)
@@ -87,7 +88,7 @@ def expect_estimate(answer: Answer, known: KnownModel, x: torch.Tensor, samples:
 
 def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int) -> None:
     """Demand the log of the mean weight of the very codes that were decoded for one image, if they could be seen."""
-    codes = codes_of(answer)
+    codes = codes_of(answer, known)
     if (found := miscounted(known, x, codes, samples)) and len(codes) < samples:
         expected, actual = f"{samples} codes of one image, with K = {samples}", f"{len(codes)} were decoded"
         fail(expected, actual, hint=found.hint, diagnosis=found.id)
@@ -106,11 +107,12 @@ def expect_log_likelihood(
     answer: Answer, exact: Exact, wrong: Known, hint: str, otherwise: Misconception | None = None
 ) -> None:
     """Demand an exact value; look for the formula that gives what came, as close as a name must come."""
-    value = answer["value_0"]
+    value = answer.tensor("value_0", exact.value.shape, exact.what)
     near = torch.full_like(exact.value, NATS_OF_A_NAME)
     explain = partial(match, value.double(), wrong, unit=1.0, size=near) if len(wrong) else lambda: None
     expect_close(
-        value,
+        answer,
+        "value_0",
         exact.value,
         exact.what,
         unit=UNIT_LOG_WEIGHT,
@@ -135,10 +137,9 @@ def test_one_number_per_image(probe: Probe, draw: Draw) -> None:
         x = images_of(known, draw, batch).float()
         train, tensors = batch > 1, known.as_dtype(torch.float32)
         answer = probe("log_likelihood", sizes=known.sizes, x=x, K=samples, train=train, **tensors)
-        expect_switched_back(answer.facts["left"], "log_likelihood()")
-        expect_shape(answer["value_0"], (batch,), "log_likelihood")
-        expect_dtype(answer["value_0"], torch.float32, "log_likelihood")
-        expect_varies(answer["value_0"], "a log-likelihood")
+        expect_switched_back(answer, "log_likelihood()")
+        value = answer.tensor("value_0", (batch,), "log_likelihood", dtype=torch.float32)
+        expect_varies(value, "a log-likelihood")
 
 
 @check("value", 25)
@@ -171,8 +172,8 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
             train=train,
             **known.as_dtype(torch.float32),
         )
-        expect_unchanged(answer.facts["changed"], "log_likelihood()")
-        expect_estimate(answer, known, x, samples, own_hint(answer.facts) or hint)
+        expect_unchanged(answer, "log_likelihood()")
+        expect_estimate(answer, known, x, samples, own_hint(answer) or hint)
     sets = three_sets(lambda: {"x": images_of(usual, draw, 2)})
     tensors, arguments = sent(sets, torch.float32) | usual.as_dtype(torch.float32), {"K": 3}
     answer = probe("model_remembered", task="log_likelihood", sizes=usual.sizes, arguments=arguments, **tensors)
@@ -187,8 +188,7 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
     for known, batch in ((large, 1), (large, 2), (many, 1)):
         x = images_of(known, draw, batch)
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=5, **known.as_dtype(torch.float32))
-        value = answer["value_0"]
-        expect_shape(value, (batch,), "log_likelihood")
+        value = answer.tensor("value_0", (batch,), "log_likelihood")
         if not bool(torch.isfinite(value).all()):
             found, exact = by_id("log_likelihood_underflow"), float(exact_log_likelihood(known, x)[0])
             fail(f"log p(x) = {exact:.1f}", f"{value.tolist()}", hint=found.hint, diagnosis=found.id)
@@ -204,7 +204,7 @@ def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
     for known, samples in ((wide, 19), (wide, 257), (wide, 2053), (wider, 19)):
         x = images_of(known, draw, 1)
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=samples, **known.as_dtype(torch.float32))
-        expect_shape(answer["value_0"], (1,), "log_likelihood")
+        answer.tensor("value_0", (1,), "log_likelihood")
         expect_mean_of_weights(answer, known, x, samples)
     # Bounded weights: the mean of many must lie close to p(x), whatever the codes were.
     factor, z_dim = 2.0, 2
@@ -214,8 +214,7 @@ def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
         answer = probe(
             "log_likelihood", sizes=known.sizes, x=x.float(), K=samples, train=train, **known.as_dtype(torch.float32)
         )
-        value = answer["value_0"].double()
-        expect_shape(value, (len(x),), "log_likelihood")
+        value = answer.tensor("value_0", (len(x),), "log_likelihood", finite=True).double()
         excess = value - exact_log_likelihood(known, x)
         low, high = inflated_bounds(factor, z_dim, samples)
         if not bool(((excess >= low - 0.01) & (excess <= high + 0.01)).all()):
@@ -231,8 +230,8 @@ def test_one_weight(probe: Probe, draw: Draw) -> None:
     """With K = 1 the estimate is the logarithm of a single weight, of a code of its own for each image"""
     known, x = one_image_often(draw)
     answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=1, **known.as_dtype(torch.float32))
-    expect_shape(answer["value_0"], (len(x),), "log_likelihood")
-    excess = answer["value_0"].double() - exact_log_likelihood(known, x)
+    value = answer.tensor("value_0", (len(x),), "log_likelihood", finite=True).double()
+    excess = value - exact_log_likelihood(known, x)
     distance, bound = single_weight_distance(excess), single_weight_bound(len(x))
     if not distance <= bound:
         fail(
@@ -247,11 +246,9 @@ def test_every_call_is_fresh(probe: Probe, draw: Draw) -> None:
     """Each call draws codes of its own"""
     known, x = one_image_often(draw)
     answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=3, calls=2, **known.as_dtype(torch.float32))
-    for call in ("value_0", "value_1"):
-        expect_shape(answer[call], (len(x),), "log_likelihood")
-        expect_finite(answer[call], "log_likelihood")
+    one, other = (answer.tensor(f"value_{i}", (len(x),), "log_likelihood", finite=True) for i in (0, 1))
     # Two estimates with 3 weights each differ by some 0.5 nats; that all 128 pairs agree to 2e-3 has no chance.
-    if not float((answer["value_0"] - answer["value_1"]).abs().max()) > 2e-3:
+    if not float((one - other).abs().max()) > 2e-3:
         found = by_id("noise_not_fresh")
         fail("two calls that differ", "the same estimates again", hint=found.hint, diagnosis=found.id)
     probe.note_devices("log_likelihood", sizes=known.sizes, x=x[:3].float(), K=3, **known.as_dtype(torch.float32))

@@ -7,11 +7,9 @@ from grader.judge.check import check
 from grader.judge.draw import Draw
 from grader.judge.expect import (
     ONLY_CONTIGUOUS,
-    expect_dtype,
     expect_gradient,
     expect_repeated,
     expect_same,
-    expect_shape,
     expect_unchanged,
     expect_varies,
 )
@@ -30,10 +28,8 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
     for shape in SHAPES:
         for dtype in (torch.float32, torch.float64):
             mean, logvar = draw.normal(*shape, dtype=dtype), draw.normal(*shape, dtype=dtype)
-            value = probe("distribution", name="mode", mean=mean, logvar=logvar)["value_0"]
-            expect_shape(value, shape, "mode")
-            expect_dtype(value, dtype, "mode")
-            expect_varies(value, "a mode")
+            answer = probe("distribution", name="mode", mean=mean, logvar=logvar)
+            expect_varies(answer.tensor("value_0", shape, "mode", dtype=dtype), "a mode")
 
 
 @check("value", 60)
@@ -43,15 +39,16 @@ def test_value(probe: Probe, draw: Draw) -> None:
         for strided in (False, True):
             mean, logvar = draw.normal(*shape, scale=2000 if shape == (5, 3) else 2), draw.normal(*shape)
             answer = probe("distribution", name="mode", mean=mean, logvar=logvar, calls=2, strided=strided)
-            expect_same(answer["value_0"], answer["value_1"], "mode", by_id("mode_sample"))
+            one, other = (answer.tensor(f"value_{i}", shape, "mode") for i in (0, 1))
+            expect_same(one, other, "mode", by_id("mode_sample"))
             known, hint = wrong_mode(mean, logvar), ONLY_CONTIGUOUS if strided else ""
-            expect_repeated(answer, mean, "mode", unit=answer.unit, known=known, hint=hint)
-            expect_unchanged(answer.facts["changed"], "mode()")
+            expect_repeated(answer, mean, "mode", known=known, hint=hint)
+            expect_unchanged(answer, "mode()")
     sets = three_sets(lambda: {"mean": draw.normal(4, 3), "logvar": draw.normal(4, 3)})
     answer = probe("distribution_remembered", name="mode", **sent(sets))
     # A mode may be the very tensor of the means, which the probe overwrites: what it holds then is theirs.
     exact = [Exact(each["mean"], None, "mode") for each in (sets[1], sets[2], sets[2])]
-    expect_no_memory(answer, {"value": exact}, answer.unit, of=("changed", "fresh", "kept"))
+    expect_no_memory(answer, {"value": exact}, of=("changed", "fresh", "kept"))
 
 
 @check("gradient", 20)
@@ -60,4 +57,4 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
     for shape in [(4, 3), (2, 3, 4, 4)]:
         mean, logvar, cotangent = (draw.normal(*shape) for _ in range(3))
         answer = probe("distribution", name="mode", mean=mean, logvar=logvar, cotangent=cotangent)
-        expect_gradient(answer, "grad_mean", cotangent, "d mode / d mean", unit=answer.unit)
+        expect_gradient(answer, "grad_mean", cotangent, "mode", "mean")

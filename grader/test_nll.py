@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from grader.judge import oracles, sizes
+from grader.judge.answer import Answer
 from grader.judge.check import check
 from grader.judge.draw import Draw, single
 from grader.judge.examples import examples
@@ -16,10 +17,8 @@ from grader.judge.expect import (
     ONLY_THESE,
     Known,
     expect_close,
-    expect_dtype,
     expect_gradient,
     expect_repeated,
-    expect_shape,
     expect_unchanged,
     expect_varies,
 )
@@ -27,7 +26,7 @@ from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import wrong_nll
 from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
 from grader.judge.tolerances import UNIT_INTEGRAL
-from grader.probe import Answer, Probe
+from grader.probe import Probe
 
 pytestmark = pytest.mark.nll
 
@@ -59,7 +58,7 @@ def expect_nll(
 ) -> None:
     """Demand the negative log-density from both calls."""
     exact, size = oracles.nll(**inputs, dims=dims), nll_size(inputs, dims)
-    expect_repeated(answer, exact, what, unit=answer.unit, size=size, known=known, hint=hint)
+    expect_repeated(answer, exact, what, size=size, known=known, hint=hint)
 
 
 @check("shape", 20)
@@ -68,10 +67,9 @@ def test_sums_over_dims(probe: Probe, draw: Draw) -> None:
     for shape, dims in CASES:
         for dtype in (torch.float32, torch.float64):
             mean, logvar, sample = (draw.normal(*shape, dtype=dtype) for _ in range(3))
-            value = probe("distribution", name="nll", mean=mean, logvar=logvar, sample=sample, dims=dims)["value_0"]
-            expect_shape(value, [n for d, n in enumerate(shape) if d not in dims], "nll")
-            expect_dtype(value, dtype, "nll")
-            expect_varies(value, "an nll")
+            answer = probe("distribution", name="nll", mean=mean, logvar=logvar, sample=sample, dims=dims)
+            left = [n for d, n in enumerate(shape) if d not in dims]
+            expect_varies(answer.tensor("value_0", left, "nll", dtype=dtype), "an nll")
 
 
 @check("value", 40)
@@ -80,7 +78,7 @@ def test_log_density(probe: Probe, draw: Draw) -> None:
     for shape, dims in CASES:
         inputs = {"mean": draw.normal(*shape), "logvar": draw.normal(*shape), "sample": draw.normal(*shape, scale=2.0)}
         answer = probe("distribution", name="nll", **inputs, dims=dims, calls=2)
-        expect_unchanged(answer.facts["changed"], "nll()")
+        expect_unchanged(answer, "nll()")
         known, what = wrong_nll(**inputs, dims=dims), f"nll over dims {dims}"
         expect_nll(answer, inputs, dims, what, known=known)
         answer = probe("distribution", name="nll", **{k: t.float() for k, t in inputs.items()}, dims=dims, calls=2)
@@ -99,13 +97,13 @@ def test_log_density(probe: Probe, draw: Draw) -> None:
             sample = single(mean + distance * (0.5 * logvar).exp() * draw.normal(*mean.shape))
             inputs = {"mean": mean, "logvar": logvar, "sample": sample}
             answer = probe("distribution", name="nll", **inputs, dims=[1], calls=2)
-            expect_unchanged(answer.facts["changed"], "nll()")
+            expect_unchanged(answer, "nll()")
             expect_nll(answer, inputs, [1], f"nll {case}", hint=hint)
     sets = three_sets(lambda: {name: draw.normal(4, 3) for name in ("mean", "logvar", "sample")})
     answer = probe("distribution_remembered", name="nll", dims=[1], **sent(sets))
     asked = [*sets, sets[2], sets[2] | {"sample": sets[1]["sample"]}]
     exact = [Exact(oracles.nll(**each, dims=[1]), nll_size(each, [1]), "nll") for each in asked]
-    expect_no_memory(answer, {"value": exact}, answer.unit)
+    expect_no_memory(answer, {"value": exact})
 
 
 @check("value", 10)
@@ -117,7 +115,7 @@ def test_images_by_default(probe: Probe, draw: Draw) -> None:
         inputs = {"mean": mean, "logvar": torch.zeros_like(mean), "sample": sample}
         exact = oracles.nll(**inputs, dims=[1, 2, 3])
         # At unit variance several wrong formulas agree: none is named here.
-        expect_close(answer["value_0"], exact, "nll", unit=answer.unit, size=nll_size(inputs, [1, 2, 3]))
+        expect_close(answer, "value_0", exact, "nll", size=nll_size(inputs, [1, 2, 3]))
 
 
 @check("statistics", 10)
@@ -125,12 +123,12 @@ def test_density_integrates_to_one(probe: Probe, draw: Draw) -> None:
     """exp(-nll) is a density: it integrates to one"""
     grid = torch.linspace(-12, 12, 2001, dtype=torch.float64)[:, None]
     center, logvar = draw.uniform(-1, 1, 1).expand(2001, 1), draw.uniform(-1, 1, 1).expand(2001, 1)
-    value = probe("distribution", name="nll", mean=center.clone(), logvar=logvar.clone(), sample=grid, dims=[1])
-    expect_shape(value["value_0"], (2001,), "nll")
+    answer = probe("distribution", name="nll", mean=center.clone(), logvar=logvar.clone(), sample=grid, dims=[1])
+    value = answer.tensor("value_0", (2001,), "nll", finite=True).double()
     # The trapezoidal rule is exact to 1e-12 for a normal density of standard deviation 0.6 or more and steps of 0.012.
-    integral = torch.trapezoid((-value["value_0"].double()).exp(), grid[:, 0])
-    hint = "which factor normalises a normal density?"
-    expect_close(integral, torch.ones_like(integral), "the integral of exp(-nll)", unit=UNIT_INTEGRAL, hint=hint)
+    found = Answer({"integral": torch.trapezoid((-value).exp(), grid[:, 0])}, {}, UNIT_INTEGRAL)
+    one, hint = torch.tensor(1.0, dtype=torch.float64), "which factor normalises a normal density?"
+    expect_close(found, "integral", one, "the integral of exp(-nll)", hint=hint)
 
 
 @check("gradient", 20)
@@ -148,5 +146,5 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
         sizes_of = {"mean": far, "logvar": (1 + error.abs() * far) / 2, "sample": far}
         for name, gradient in {"mean": of_mean, "logvar": of_logvar, "sample": -of_mean}.items():
             size = outer.abs() * sizes_of[name]
-            expect_gradient(answer, f"grad_{name}", gradient, f"d nll / d {name}", unit=answer.unit, size=size)
+            expect_gradient(answer, f"grad_{name}", gradient, "nll", name, size=size)
     probe.note_devices("distribution", name="nll", mean=mean, logvar=logvar, sample=sample, dims=dims)

@@ -9,9 +9,6 @@ from grader.judge.expect import (
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
     expect_close,
-    expect_dtype,
-    expect_finite,
-    expect_shape,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
@@ -42,10 +39,9 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
     for batch in (1, 6):
         train, tensors = batch > 1, known.as_dtype(torch.float32)
         answer = probe("prior_sample", sizes=known.sizes, batch_size=batch, train=train, **tensors)
-        expect_switched_back(answer.facts["left"], "sample()")
-        expect_shape(answer["value_0"], (batch, *known.image_shape), "images")
-        expect_dtype(answer["value_0"], torch.float32, "images")
-        expect_varies(answer["value_0"], "a sample")
+        expect_switched_back(answer, "sample()")
+        images = answer.tensor("value_0", (batch, *known.image_shape), "images", dtype=torch.float32)
+        expect_varies(images, "a sample")
 
 
 @check("value", 50)
@@ -69,20 +65,19 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
             train=train,
             **model.as_dtype(torch.float32),
         )
-        image, size, value = model.decode(z), model.decode_size(z.abs()), answer["value_0"]
-        expect_unchanged(answer.facts["changed"], "sample()")
-        hint = own_hint(answer.facts) or short
-        expect_shape(value, tuple(image.shape), "images", hint)
+        image, size = model.decode(z), model.decode_size(z.abs())
+        expect_unchanged(answer, "sample()")
+        hint = own_hint(answer) or short
+        value = answer.tensor("value_0", image.shape, "images", hint=hint)
         drawn = pixel_noise(model, value.double()) if model is known else None
         wrong = wrong_prior_sample(image, model.decode(0 * z), model.decode(2 * z)) if model is known else []
-        unit = answer.unit
-        expect_close(value, image, "the image", unit=unit, size=size, known=wrong, hint=hint, otherwise=drawn)
+        expect_close(answer, "value_0", image, "the image", size=size, known=wrong, hint=hint, otherwise=drawn)
     sets = three_sets(lambda: {"noise": draw.normal(3, known.sizes["z_dim"])})
     tensors, arguments = sent(sets, torch.float32) | known.as_dtype(torch.float32), {"batch_size": 3}
     answer = probe("model_remembered", task="prior_sample", sizes=known.sizes, arguments=arguments, **tensors)
     codes = [each["noise"] for each in sets]
     images = [Exact(known.decode(z), known.decode_size(z.abs()), "the image") for z in codes]
-    expect_no_memory(answer, {"value": images}, answer.unit)
+    expect_no_memory(answer, {"value": images})
 
 
 @check("statistics", 30)
@@ -93,12 +88,11 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
     answer = probe("prior_sample", sizes=known.sizes, batch_size=batch, calls=2, **known.as_dtype(torch.float32))
     codes = []
     for call in (0, 1):
-        images = answer[f"value_{call}"]
-        expect_shape(images, (batch, *known.image_shape), "images")
-        expect_finite(images, "images")
+        images = answer.tensor(f"value_{call}", (batch, *known.image_shape), "images", finite=True)
         codes.append(known.codes(images.double()))
         expect_close(
-            images,
+            answer,
+            f"value_{call}",
             known.decode(codes[-1]),
             "a decoded image",
             unit=10 * answer.unit,  # codes that were read off an image are less exact than codes that were sent
@@ -110,7 +104,9 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
             fail("images of different codes", "one image again and again", hint=found.hint, diagnosis=found.id)
     expect_standard_normal(torch.stack(codes), "the code of sample()", uniform="prior_sample_uniform_prior")
     alone = probe("prior_sample", sizes=known.sizes, batch_size=1, calls=6, **known.as_dtype(torch.float32))
-    singles = torch.cat([alone[f"value_{call}"] for call in range(6)]).double().flatten(1)
+    one_image = (1, *known.image_shape)
+    singles = torch.cat([alone.tensor(f"value_{i}", one_image, "an image", finite=True).double() for i in range(6)])
+    singles = singles.flatten(1)
     if not float(torch.cdist(singles, singles).fill_diagonal_(torch.inf).min()) > 1e-3:
         found = by_id("prior_sample_same_code")
         fail("six calls of sample(1) that differ", "the same image again", hint=found.hint, diagnosis=found.id)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from grader.judge import oracles, sizes
+from grader.judge.answer import Answer
 from grader.judge.check import check, fail
 from grader.judge.draw import Draw
 from grader.judge.examples import examples
@@ -15,11 +16,8 @@ from grader.judge.expect import (
     ONLY_LONGER_AXES,
     ONLY_THESE,
     Known,
-    expect_dtype,
-    expect_finite,
     expect_gradient,
     expect_repeated,
-    expect_shape,
     expect_unchanged,
     expect_varies,
 )
@@ -27,7 +25,7 @@ from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id, wrong_sample
 from grader.judge.normality import expect_standard_normal
 from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
-from grader.probe import Answer, Probe
+from grader.probe import Probe
 
 pytestmark = pytest.mark.sample
 
@@ -39,7 +37,7 @@ def expect_sample(
 ) -> None:
     """Demand the reparameterised sample from both calls."""
     exact, size = oracles.sample(**inputs), sizes.sample(**inputs)
-    expect_repeated(answer, exact, what, unit=answer.unit, size=size, known=known, hint=hint)
+    expect_repeated(answer, exact, what, size=size, known=known, hint=hint)
 
 
 @check("shape", 20)
@@ -49,10 +47,8 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
         for dtype in (torch.float32, torch.float64):
             mean, logvar = draw.normal(*shape, dtype=dtype), draw.normal(*shape, dtype=dtype)
             for noise in (None, draw.normal(*shape, dtype=dtype)):
-                value = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=noise)["value_0"]
-                expect_shape(value, shape, "sample")
-                expect_dtype(value, dtype, "sample")
-                expect_varies(value, "a sample")
+                answer = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=noise)
+                expect_varies(answer.tensor("value_0", shape, "sample", dtype=dtype), "a sample")
 
 
 @check("value", 40)
@@ -61,7 +57,7 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
     for shape in [(5, 3), (2, 3, 4, 4)]:
         inputs = {name: draw.normal(*shape) for name in ("mean", "logvar", "noise")}
         answer = probe("distribution", name="sample", **inputs, calls=2)
-        expect_unchanged(answer.facts["changed"], "sample()")
+        expect_unchanged(answer, "sample()")
         expect_sample(answer, inputs, "sample", known=wrong_sample(**inputs))
         answer = probe("distribution", name="sample", **{k: t.float() for k, t in inputs.items()}, calls=2)
         expect_sample(answer, inputs, "sample in float32", hint=ONLY_IN_FLOAT32)
@@ -77,13 +73,13 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
         mean, logvar = case.fill(draw)
         inputs = {"mean": mean, "logvar": logvar, "noise": draw.normal(*mean.shape)}
         answer = probe("distribution", name="sample", **inputs, calls=2)
-        expect_unchanged(answer.facts["changed"], "sample()")
+        expect_unchanged(answer, "sample()")
         expect_sample(answer, inputs, f"sample {case}", hint=hint)
     sets = three_sets(lambda: {name: draw.normal(4, 3) for name in ("mean", "logvar", "noise")})
     answer = probe("distribution_remembered", name="sample", **sent(sets))
     asked = [*sets, sets[2], sets[2] | {"noise": sets[1]["noise"]}]
     exact = [Exact(oracles.sample(**each), sizes.sample(**each), "sample") for each in asked]
-    expect_no_memory(answer, {"value": exact}, answer.unit)
+    expect_no_memory(answer, {"value": exact})
 
 
 @check("gradient", 20)
@@ -93,16 +89,14 @@ def test_pathwise_gradient(probe: Probe, draw: Draw) -> None:
         for given in (None, draw.normal(*shape)):
             mean, logvar, cotangent = draw.normal(*shape), draw.normal(*shape), draw.normal(*shape)
             answer = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=given, cotangent=cotangent)
-            expect_shape(answer["value_0"], shape, "sample")
-            expect_finite(answer["value_0"], "sample")
+            sample = answer.tensor("value_0", shape, "sample", finite=True).double()
             std = (0.5 * logvar).exp()
-            noise = (answer["value_0"].double() - mean) / std  # the noise that was drawn, read off the sample
+            noise = (sample - mean) / std  # the noise that was drawn, read off the sample
             exact = {"mean": cotangent, "logvar": cotangent * noise * std / 2}
             # Noise that was read off is as exact as the sample is.
             sizes_of = {"mean": cotangent.abs(), "logvar": cotangent.abs() * sizes.sample(mean, logvar, noise) / 2}
             for name, gradient in exact.items():
-                what, size = f"d sample / d {name}", sizes_of[name]
-                expect_gradient(answer, f"grad_{name}", gradient, what, unit=answer.unit, size=size)
+                expect_gradient(answer, f"grad_{name}", gradient, "sample", name, size=sizes_of[name])
 
 
 @check("statistics", 20)
@@ -112,12 +106,10 @@ def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
     for shape in [(64, 32), (8, 4, 8, 8), (1, 256)]:  # codes, images, and one row alone
         mean, logvar = draw.normal(*shape, scale=3), draw.normal(*shape)
         answer = probe("distribution", name="sample", mean=mean, logvar=logvar, calls=2, objects=2)
-        for i in range(4):
-            expect_shape(answer[f"value_{i}"], shape, "sample")
-        values = torch.stack([answer[f"value_{i}"].double() for i in range(4)])
+        samples = [answer.tensor(f"value_{i}", shape, "sample", finite=True).double() for i in range(4)]
+        values = torch.stack(samples)
         drawn.append(((values - mean) / (0.5 * logvar).exp()).reshape(4, -1, 32))
     noise = torch.cat(drawn, dim=1)  # all in one test, which promises no more than one
-    expect_finite(noise, "noise")
     if len(torch.unique(noise.abs().float().round(decimals=5))) < 0.9 * noise.numel():
         fail(
             "noise that is new for every call, row and dimension",

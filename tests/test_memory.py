@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from grader.judge.answer import Answer
 from grader.judge.check import CheckFailed
 from grader.judge.draw import Draw
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
@@ -41,7 +42,8 @@ def judge(function: Function) -> None:
     draw = Draw(0, "test")
     sets = three_sets(lambda: {"x": draw.normal(4, 3)})
     found = in_turn(lambda values: {"value": function(values["x"])}, sets_of(sent(sets)))
-    expect_no_memory(found, {"value": [Exact(honest(each["x"]), None, "it") for each in sets]}, unit=1e-9)
+    exact = [Exact(honest(each["x"]), None, "it") for each in sets]
+    expect_no_memory(Answer(found, {}, unit=1e-9), {"value": exact})
 
 
 def test_an_honest_function_passes():

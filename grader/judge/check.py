@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import pytest
 
@@ -57,7 +57,7 @@ class CheckFailed(Exception):  # noqa: N818
         self.explanation = explanation
 
 
-def fail(expected: str, actual: str, *, deviation: str = "", hint: str = "", diagnosis: str | None = None) -> None:
+def fail(expected: str, actual: str, *, deviation: str = "", hint: str = "", diagnosis: str | None = None) -> NoReturn:
     """Fail the running check.
 
     Raises:

@@ -1,35 +1,15 @@
 """Comparisons of what came with what an oracle says, and the words for what differs."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from .answer import Answer, expect_finite
 from .check import fail
 from .misconceptions import Misconception, by_id, match
 from .tolerances import UNIT_SAME
-
-
-@runtime_checkable
-class Answers(Protocol):
-    """What a probe returned: tensors by name."""
-
-    def __getitem__(self, name: str) -> Tensor:
-        """Return one of them."""
-
-
-def expect_shape(actual: Tensor, shape: Sequence[int], what: str, hint: str = "") -> None:
-    """Demand a shape; the hint, if there is none, is what such a shape mostly comes from.
-
-    Raises:
-        CheckFailed: It has another one.
-    """
-    if tuple(actual.shape) != tuple(shape):
-        hint = hint or _shape_hint(actual, shape)
-        fail(f"{what} of shape {_shape(shape)}", f"shape {_shape(actual.shape)}", hint=hint)
-
 
 Known = Sequence[tuple[Misconception, Tensor]]
 
@@ -45,36 +25,6 @@ ONLY_CONTIGUOUS = (
 )
 
 
-def expect_dtype(actual: Tensor, dtype: torch.dtype, what: str) -> None:
-    """Demand a dtype.
-
-    Raises:
-        CheckFailed: It has another one.
-    """
-    if actual.dtype != dtype:
-        fail(
-            f"{what} of dtype {_dtype(dtype)}, like its inputs",
-            f"dtype {_dtype(actual.dtype)}",
-            hint="make new tensors with the dtype of an input (zeros_like, randn_like), and convert none",
-        )
-
-
-def expect_finite(actual: Tensor, what: str) -> None:
-    """Demand finite numbers.
-
-    Raises:
-        CheckFailed: Some are nan or infinite.
-    """
-    bad = ~torch.isfinite(actual)
-    if bad.any():
-        where = tuple(int(i) for i in bad.nonzero()[0])
-        fail(
-            f"{what} of finite numbers",
-            f"{int(bad.sum())} of {actual.numel()} are nan or infinite, the first at {list(where)}",
-            hint="look for exp of a large number, log of zero, or a division by zero",
-        )
-
-
 def used(actual: Tensor, expected: Tensor, tolerance: Tensor) -> Tensor:
     """Return the share of its tolerance that each number uses: at most 1 passes, above a tenth right work needs luck.
 
@@ -85,24 +35,26 @@ def used(actual: Tensor, expected: Tensor, tolerance: Tensor) -> Tensor:
 
 
 def expect_close(
-    actual: Tensor,
+    answer: Answer,
+    name: str,
     expected: Tensor,
     what: str,
     *,
-    unit: float,
+    unit: float | None = None,
     size: Tensor | None = None,
     known: Known = (),
     hint: str = "",
     otherwise: Misconception | None = None,
     explain: Callable[[], Misconception | None] = lambda: None,
 ) -> None:
-    """Demand values, elementwise |actual - expected| <= unit size.
+    """Demand that a tensor of an answer has certain values, elementwise |actual - expected| <= unit size.
 
     Args:
-        actual: What came; its shape and finiteness are checked first.
+        answer: The answer.
+        name: Of the tensor in it.
         expected: What the oracle says.
         what: Its name in the message.
-        unit: How far an answer may be off, of its size; see tolerances.py.
+        unit: How far it may be off, of its size, see tolerances.py; without it, the answer's own.
         size: The sum of the absolute values of the terms of each number, see sizes.py; without it nothing was added
             up, and it is the number's absolute value.
         known: Misconceptions with the values that they would have led to on these inputs.
@@ -113,9 +65,8 @@ def expect_close(
     Raises:
         CheckFailed: Something differs.
     """
-    expect_shape(actual, expected.shape, what)
-    if not actual.is_floating_point():
-        fail(f"{what} of real numbers", f"dtype {_dtype(actual.dtype)}", hint="convert no result to another dtype")
+    actual = answer.tensor(name, expected.shape, what)
+    unit = answer.unit if unit is None else unit
     got, wanted = actual.double(), expected.double()
     size = wanted.abs() if size is None else size.double().expand_as(wanted)
     shares = used(got, wanted, unit * size)
@@ -127,35 +78,47 @@ def expect_close(
     off = torch.where(shares > 1, (got - wanted).abs().nan_to_num(nan=math.inf), -1.0)
     index = _unravel(int(off.argmax()), tuple(off.shape))
     at = f" at {list(index)}" if index else ""
+    count = f", and {int((shares > 1).sum())} of {shares.numel()} values differ" if shares.numel() > 1 else ""
+    most = abs(float(got[index] - wanted[index]))
     fail(
         f"{what} = {_number(float(wanted[index]))}{at}",
-        f"{_number(float(got[index]))}, and {int((shares > 1).sum())} of {shares.numel()} values differ",
-        deviation=f"{_number(abs(float(got[index] - wanted[index])))} at most{at and ','}{at}",
+        f"{_number(float(got[index]))}{count}",
+        # What is not finite has no distance from a number.
+        deviation=f"{_number(most)} at most{at and ','}{at}" if math.isfinite(most) else "",
         hint=misconception.hint if misconception else hint,
         diagnosis=misconception.id if misconception else None,
     )
 
 
 def expect_gradient(
-    answer: Answers, name: str, expected: Tensor, what: str, *, unit: float, size: Tensor | None = None
+    answer: Answer,
+    name: str,
+    expected: Tensor,
+    of: str,
+    by: str,
+    *,
+    unit: float | None = None,
+    size: Tensor | None = None,
 ) -> None:
-    """Demand a gradient that a probe pulled back; one of zeros counts as cut off, as one that did not come does.
+    """Demand the gradient of a result by an input; one of zeros counts as cut off, as one that did not come does.
 
     Raises:
         CheckFailed: It is missing, zero or wrong.
     """
-    gradient = answer[name]
-    if gradient.shape == expected.shape and not bool(gradient.any()) and bool(expected.any()):
-        fail(what, "zeros: nothing flows back", hint=by_id("gradient_cut").hint, diagnosis="gradient_cut")
-    expect_close(gradient, expected, what, unit=unit, size=size)
+    what, cut = f"d {of} / d {by}", by_id("gradient_cut")
+    if name not in answer:
+        missing = f"none: {of} does not depend on {by} by differentiable operations"
+        fail(f"a gradient of {of} with respect to {by}", missing, hint=cut.hint, diagnosis=cut.id)
+    if not bool(answer.tensor(name, expected.shape, what).any()) and bool(expected.any()):
+        fail(what, "zeros: nothing flows back", hint=cut.hint, diagnosis=cut.id)
+    expect_close(answer, name, expected, what, unit=unit, size=size)
 
 
 def expect_repeated(
-    answer: Answers,
+    answer: Answer,
     expected: Tensor,
     what: str,
     *,
-    unit: float,
     size: Tensor | None = None,
     known: Known = (),
     hint: str = "",
@@ -165,26 +128,25 @@ def expect_repeated(
     Raises:
         CheckFailed: One of them differs.
     """
-    expect_close(answer["value_0"], expected, what, unit=unit, size=size, known=known, hint=hint)
+    expect_close(answer, "value_0", expected, what, size=size, known=known, hint=hint)
     again, what = (
         "the first call was right: what does a call leave behind that the next one finds?",
         f"{what}, once more",
     )
-    expect_shape(answer["value_1"], expected.shape, what, again)
-    expect_close(answer["value_1"], expected, what, unit=unit, size=size, hint=again)
+    answer.tensor("value_1", expected.shape, what, hint=again)
+    expect_close(answer, "value_1", expected, what, size=size, hint=again)
 
 
-def expect_unchanged(names: object, what: str) -> None:
-    """Demand that nothing was changed in place; `names` is the probe's list of what was.
+def expect_unchanged(answer: Answer, what: str) -> None:
+    """Demand that nothing was changed in place, as the probe's list of what was tells.
 
     Raises:
         CheckFailed: Something was.
     """
-    if names:
-        listed = ", ".join(str(n) for n in names) if isinstance(names, list) else str(names)
+    if names := answer.names("changed"):
         fail(
             f"{what} leaves its inputs and the object's attributes as they are",
-            f"changed: {listed}",
+            f"changed: {', '.join(names)}",
             hint=by_id("in_place_change").hint,
             diagnosis="in_place_change",
         )
@@ -193,44 +155,39 @@ def expect_unchanged(names: object, what: str) -> None:
 _NO_PARAMETER = "no formula has a parameter: does the result depend on {}, which learns and will not stay?"
 
 
-def own_hint(facts: Mapping[str, Any], of_own: str = _NO_PARAMETER) -> str:
+def own_hint(answer: Answer, of_own: str = _NO_PARAMETER) -> str:
     """Return a hint on layers inside the replaced parts, or on the model's own parameters; none if there are none.
 
     Args:
-        facts: A probe's; `inside` and `own` are the lists of them.
+        answer: A probe's; its facts `inside` and `own` are the lists of them.
         of_own: The hint on the model's own parameters, with a place for their names.
     """
-    inside, own = _names(facts["inside"]), _names(facts["own"])
+    inside, own = (", ".join(answer.names(fact)[:4]) for fact in ("inside", "own"))
     if inside:
         return f"your code uses {inside}; encoder and decoder are replaced as a whole here: call each as a whole"
     return of_own.format(own) if own else ""
 
 
-def _names(listed: object) -> str:
-    return ", ".join(str(name)[:60] for name in listed[:4]) if isinstance(listed, list) else ""
-
-
-def expect_switched_back(left: object, what: str) -> None:
-    """Demand that modes are what they were before a call; `left` is the probe's list of what is not.
+def expect_switched_back(answer: Answer, what: str) -> None:
+    """Demand that modes are what they were before a call, as the probe's list of what is not tells.
 
     Raises:
         CheckFailed: Something was left switched.
     """
-    if left:
-        found = by_id("model_left_switched")
-        listed = ", ".join(str(each) for each in left) if isinstance(left, list) else str(left)
+    if left := answer.names("left"):
+        found, listed = by_id("model_left_switched"), ", ".join(left)
         fail(f"{what} leaves the model in its mode", f"afterwards, {listed}", hint=found.hint, diagnosis=found.id)
 
 
 def expect_same(one: Tensor, other: Tensor, what: str, found: Misconception) -> None:
-    """Demand that two calls for the same thing agree to rounding; what is not finite is called so first.
+    """Demand that two results of one shape agree to rounding; what is not finite is called so first.
 
     Raises:
         CheckFailed: They differ.
     """
     expect_finite(one, what)
     largest = one.double().abs().max().expand_as(one)
-    if one.shape != other.shape or bool((used(other.double(), one.double(), UNIT_SAME * largest) > 1).any()):
+    if bool((used(other.double(), one.double(), UNIT_SAME * largest) > 1).any()):
         fail(f"{what}: the same at every call", "two different results", hint=found.hint, diagnosis=found.id)
 
 
@@ -238,24 +195,8 @@ def _unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), shape)) if shape else ()
 
 
-def _shape(shape: Sequence[int]) -> str:
-    return "(" + ", ".join(str(int(n)) for n in shape) + ("," if len(shape) == 1 else "") + ")"
-
-
-def _dtype(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
 def _number(value: float) -> str:
     return f"{value:.6g}"
-
-
-def _shape_hint(actual: Tensor, shape: Sequence[int]) -> str:
-    if actual.dim() < len(shape):
-        return "a dimension is missing: was it summed over, or squeezed away?"
-    if actual.dim() > len(shape):
-        return "there is a dimension too many: is a sum missing, or was one kept by keepdim or unsqueeze?"
-    return "the number of dimensions is right, their lengths are not: which dimension was reduced or expanded?"
 
 
 def expect_varies(actual: Tensor, what: str) -> None:

@@ -14,6 +14,15 @@ from .draw import Draw, single
 SIZES = {"in_channels": 3, "decoder_features": 6, "encoder_features": 4, "z_dim": 5, "input_size": 16}
 HIDDEN = 11
 
+AS_STUDENTS_SAY = {  # what a gradient is taken by
+    "encoder_weight": "the weights of self.encoder",
+    "mean_weight": "self.mean.weight",
+    "logvar_weight": "self.logvar.weight",
+    "decoder_weight": "the weights of self.decoder",
+    "x": "x",
+    "z": "z",
+}
+
 
 @dataclass(frozen=True)
 class KnownModel:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .expect import Answers, expect_close
+from .answer import Answer
+from .expect import expect_close
 
 _ALONE = "a single call came out right"
 _OVERWRITTEN = f"{_ALONE}, but this result changed when the method was called again: is a buffer used for two results?"
@@ -50,9 +51,9 @@ def sent(sets: Sequence[Mapping[str, Tensor]], dtype: torch.dtype = torch.float6
 
 
 def expect_no_memory(
-    answer: Answers,
+    answer: Answer,
     exact: Mapping[str, Sequence[Exact]],
-    unit: float,
+    unit: float | None = None,
     of: Sequence[str] = tuple(_HINTS),
 ) -> None:
     """Demand the right answers to three sets of inputs, whatever was asked before.
@@ -60,7 +61,7 @@ def expect_no_memory(
     Args:
         answer: Of a probe of `remembered`.
         exact: The exact answers by the name of a result, in the order of `of`; there may be fewer.
-        unit: See tolerances.py.
+        unit: See tolerances.py; without it, the answer's own.
         of: When the answers were asked for, see worker/probes/memory.py.
 
     Raises:
@@ -68,8 +69,8 @@ def expect_no_memory(
     """
     for name, results in exact.items():
         for when, result in zip(of, results, strict=False):
-            got, hint = answer[f"{name}_{when}"], _HINTS[when]
-            expect_close(got, result.value, result.what, unit=unit, size=result.size, hint=hint)
+            expected, what = result.value, result.what
+            expect_close(answer, f"{name}_{when}", expected, what, unit=unit, size=result.size, hint=_HINTS[when])
 
 
 def _reordered(tensor: Tensor) -> Tensor:

@@ -29,15 +29,20 @@ class Parameters:
 
     def __str__(self) -> str:
         """Say what is drawn, for a report."""
-        rows, z = self.shape
-        variance = f"{self.logvar_shift:g} +- {self.logvar_scale:g}"
-        return f"of {rows} x {z} numbers, means 0 +- {self.mean_scale:g}, log-variances {variance}"
+        means = _around(0.0, self.mean_scale)
+        log_variances = _around(self.logvar_shift, self.logvar_scale)
+        return f"(mean and logvar of shape {self.shape}; means {means}, log-variances {log_variances})"
 
     def fill(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """Return mean and logvar, float64, log-variances within the range that the constructor keeps."""
         mean = draw.normal(*self.shape, scale=self.mean_scale)
         logvar = draw.normal(*self.shape, scale=self.logvar_scale) + self.logvar_shift
         return mean, single(logvar).clamp(-30.0, 20.0)
+
+
+def _around(center: float, scale: float) -> str:
+    """Return where normal numbers lie, in words; those of no scale are all the same."""
+    return f"{center:g} +- {scale:g}" if scale else f"{center:g}"
 
 
 MANY_ROWS = 131  # a prime number above common sizes of chunks

@@ -150,7 +150,10 @@ def log_likelihood(
     calls: int = 1,
     **known: Tensor,
 ) -> Found:
-    """Call VAE.log_likelihood on one model; return `value_<i>`, one per call, and the `codes` that were decoded."""
+    """Call VAE.log_likelihood on one model; return `value_<i>`, one per call, and the `codes` that were decoded.
+
+    There are no `codes` where they cannot be kept.
+    """
     model = build_known(submission, sizes, known, x.dtype).train(train)
     before, modes = snapshot({"x": x}), switches(model)
     estimate = method(model, "VAE", "log_likelihood")
@@ -163,15 +166,16 @@ def log_likelihood(
     )
     values = [need_tensor(estimate(x, **given), "log_likelihood()") for _ in range(calls)]
     facts = {"changed": changed(before, {"x": x}), "left": left_switched(modes, model), **_own(model)}
-    return Found({**{f"value_{i}": v for i, v in enumerate(values)}, "codes": _joined(codes, sizes["z_dim"])}, facts)
+    return Found({**{f"value_{i}": v for i, v in enumerate(values)}, **_joined(codes, sizes["z_dim"])}, facts)
 
 
-def _joined(codes: list[Tensor], z_dim: int) -> Tensor:
-    """Return the codes in one tensor, (n, z): none where they cannot be kept, as from within torch.vmap."""
+def _joined(codes: list[Tensor], z_dim: int) -> dict[str, Tensor]:
+    """Return the `codes` in one tensor, (n, z): nothing where they cannot be kept, as from within torch.vmap."""
     try:
-        return torch.cat([torch.empty(0, z_dim), *(code.float() for code in codes)])
+        joined = torch.cat([torch.empty(0, z_dim), *(code.float() for code in codes)])
     except Exception:
-        return torch.empty(0, z_dim)
+        return {}
+    return {"codes": joined} if len(joined) and bool(joined.isfinite().all()) else {}
 
 
 def interpolate(
