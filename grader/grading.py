@@ -24,6 +24,10 @@ from grader.sandbox.zygote import SandboxError
 from grader.session import Session
 from grader.short_runner import ShortRunner
 
+_OF_COMPUTING = (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
+_OWN_ERROR = "The grader itself failed."
+_CAUGHT = "A check could not compute with what your code returned, and failed it."
+
 
 class Grading:
     """A pytest plugin: collects one verdict per check, and reports at the end.
@@ -44,6 +48,8 @@ class Grading:
         self._data: str = config.getoption("data")
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
+        self._caught: list[str] = []  # errors of computing with an answer, which cost the submission the check
+        self._probes: dict[str, Probe] = {}
         self._unwritten = self._unready = ""
         self._begun = False  # a wrong option ends pytest before: then there is nothing to hand out
         self._shown: dict[str, int] = {}  # characters of each task's prints that a report holds already
@@ -54,7 +60,9 @@ class Grading:
 
     def probe(self, node: pytest.Item) -> Probe:
         """Return the probe caller of a check."""
-        return Probe(self.session, _task(node), node.name, _mark(node).kwargs["kind"])
+        probe = Probe(self.session, _task(node), node.name, _mark(node).kwargs["kind"])
+        self._probes[node.nodeid] = probe
+        return probe
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -134,10 +142,9 @@ class Grading:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what went wrong, then the table of tasks and points; errors of the grader's own in full."""
-        for error in self._grader_errors:
-            terminalreporter.write(
-                f"\nThe grader itself failed. Please show this to your instructor:\n{harmless(error)}", red=True
-            )
+        for what, errors in ((_OWN_ERROR, self._grader_errors), (_CAUGHT, self._caught)):
+            for error in errors:
+                terminalreporter.write(f"\n{what} Please show this to your instructor:\n{harmless(error)}", red=True)
         if self._result and self._begun:
             terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
         if problem := self._unwritten or self._unready:
@@ -160,6 +167,9 @@ class Grading:
             return _verdict(item, "passed", "\n".join(f"{'note':<10}{note}" for note in (probe.notes if probe else ())))
         if isinstance(error, CheckFailed):
             return self._explained(item, "failed", error.explanation.text(), error.explanation.diagnosis)
+        if isinstance(error, _OF_COMPUTING) and self._answered(item) and self.session.sandbox != "in-process":
+            self._caught.append("".join(traceback.format_exception(error)))
+            return self._explained(item, "failed", _uncomputable(error).text())
         if not isinstance(error, WorkerFailed) and self.session.sandbox != "in-process":
             self._note_grader_error(error)
             return _verdict(item, "failed", f"{'got':<10}an error of the grader's own; please tell your instructor")
@@ -174,6 +184,12 @@ class Grading:
         text = f"{error}\n" if lost else "".join(traceback.format_exception(error))
         if not (lost and text in self._grader_errors):
             self._grader_errors.append(text)
+
+    def _answered(self, item: pytest.Item) -> bool:
+        """Whether a check had an answer to compute with: without one, an error is the grader's own."""
+        if _task(item) == "training":
+            return self._training is not None and self._training.answered
+        return item.nodeid in self._probes and self._probes[item.nodeid].answered
 
     def _explained(self, item: pytest.Item, status: Status, text: str, diagnosis: str | None = None) -> Verdict:
         """Return a verdict with its text and what the student printed, both harmless and short."""
@@ -191,6 +207,16 @@ def _failure_text(failure: Failure) -> str:
     lines = [f"line {f['line']}, in {f['function'] or 'the file'}: {f['text']}" for f in failure.traceback]
     got = [f"{'got':<10}{failure.message}", *(f"{'':<10}{line}" for line in lines)]
     return "\n".join([*got, f"{'hint':<10}{failure.hint}"] if failure.hint else got)
+
+
+def _uncomputable(error: BaseException) -> Explanation:
+    """Return what a student reads where a check could not compute with an answer.
+
+    Answers are taken with the shape and dtype that they must have, so nothing should get here; a test asks for that.
+    """
+    first = f"{type(error).__name__}: {error}".splitlines()[0]
+    hint = "print shape, dtype and numbers of your results; if they are as asked for, show this to your instructor"
+    return Explanation("a result that the check can compute with", f"one that led to {first}", hint=hint)
 
 
 def _in_process_failure(error: BaseException) -> Failure:

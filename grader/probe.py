@@ -31,12 +31,16 @@ class Probe:
         task: Whose worker is asked.
         check: Name of the check.
         kind: The check's. In those of shapes, float64 is part of the question; the others go on in float32.
+
+    Attributes:
+        answered: Whether an answer came yet.
     """
 
     def __init__(self, session: Session, task: str, check: str, kind: Kind):
         self._session, self._task, self._check, self._kind = session, task, check, kind
         self._calls = 0
         self.notes: list[str] = []
+        self.answered = False
 
     def __call__(self, name: str, /, **arguments: Any) -> Answer:
         """Run a probe: tensors among the arguments travel as tensors, the rest as JSON.
@@ -97,6 +101,7 @@ class Probe:
             if failure.fatal:
                 self._session.note_end(self._task, failure)
             raise WorkerFailed(failure) from None
+        self.answered = True
         dtypes = {tensor.dtype for tensor in tensors.values()}
         return Answer(found, facts, unit_of(torch.float64 if torch.float64 in dtypes else torch.float32))
 

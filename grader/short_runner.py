@@ -11,6 +11,7 @@ from torch import Tensor
 
 from data import HouseNumbers, load
 from grader.judge import short_run
+from grader.judge.check import CheckFailed
 from grader.judge.short_run import LONGER, Ask, Images, ShortRun
 from grader.sandbox.failure import WorkerFailed
 from grader.session import Session, probe_seed
@@ -35,11 +36,13 @@ def judged(ask: Ask, images: Images, seed: int) -> ShortRun:
     """Return the short run that counts: a longer one, from the same weights on, where the first one starts slowly.
 
     Raises:
-        WorkerFailed: The first one has no outcome.
+        WorkerFailed, CheckFailed: The first one has no outcome.
     """
     first = short_run.run(ask, images, seed)
     if first.starts_slowly:
-        with contextlib.suppress(WorkerFailed):  # as where twice the steps take too long: then the first one counts
+        with contextlib.suppress(
+            WorkerFailed, CheckFailed
+        ):  # as where twice the steps take too long: then the first one counts
             return short_run.run(ask, images, seed, LONGER)
     return first
 
@@ -60,7 +63,7 @@ class ShortRunner:
         _splits(data)
         self._data = data
         self._outcome: queue.SimpleQueue[ShortRun | BaseException] = queue.SimpleQueue()
-        self.printed = ""
+        self.printed, self.answered = "", False
         self._thread = threading.Thread(target=self._run_and_tell, daemon=True)
         if session.trains_beside:
             self._thread.start()
@@ -97,7 +100,9 @@ class ShortRunner:
         """Run one probe in a fresh worker."""
         worker = self._session.start_worker("training")
         try:
-            return worker.ask(probe, arguments, tensors, probe_seed(self._session.seed, probe, 0))
+            answer = worker.ask(probe, arguments, tensors, probe_seed(self._session.seed, probe, 0))
+            self.answered = True
+            return answer
         finally:
             self.printed += worker.printed()
             worker.close()

@@ -6,6 +6,8 @@ one tensor or fact changed into something odd: a thousand times by default, ten 
 
 import itertools
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,15 +18,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.judge import offering
+from grader.grading import Grading
+from grader.judge import offering, short_run
 from grader.judge.answer import REAL, Answer
 from grader.judge.check import CheckFailed
 from grader.judge.draw import Draw
+from grader.judge.short_run import Images, ShortRun
 from grader.probe import Probe
 from grader.sandbox.failure import WorkerFailed
 from grader.session import Session
+from grader.short_runner import judged as judged_short_run
+from grader.test_training import test_short_run as check_of_short_run
 from grader.worker import wire
 from tests.calibrate import Check, checks
+from tests.gradings import REFERENCE, ROOT
 from tests.wording import misleading
 from tests.zoo.build import reference
 
@@ -157,6 +164,8 @@ ODD_FACTS: dict[str, Any] = {
     "a list": ["a", "b" * 3000],
     "a list of anything": [1, None, ["x"], {"y": []}],
     "nested lists": [[[[[]]]]],
+    "an empty list": [],
+    "an empty object": {},
     "an object": {"a": "ok"},
     "an object of anything": {"a": None, "b": [1], "c": {"d": 3}},
     "missing": MISSING,
@@ -197,8 +206,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> set[tuple[int, str]]:
 def may_pass(check: Check, probe: str, name: str, right: Tensor, value: Tensor) -> bool:
     """Whether an odd tensor, taken, may pass.
 
-    Codes only help to explain. Another precision of real numbers may be as good for what a check asks. Checks of shapes,
-    and the one that only asks whether two calls differ, have no opinion about the sizes of numbers.
+    Codes only help to explain. Another precision of real numbers may be as good for what a check asks. Checks of
+    shapes, and the one that only asks whether two calls differ, have no opinion about the sizes of numbers.
     """
     if value.dtype not in REAL:
         return False
@@ -277,3 +286,101 @@ def test_every_odd_answer_gets_a_verdict(
 ) -> None:
     wrong, _ = judged(CHECKS[title], recorded[title], 1, taken)
     assert wrong == []
+
+
+# ## The short run
+BLACK = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
+IMAGES = Images(BLACK, BLACK, constant_mean=3140.0, ppca=2880.0)
+SHORT_RUN: dict[str, tuple[dict[str, Tensor], dict[str, Any]]] = {
+    "train": (
+        {"state.mean.weight": torch.zeros(2, 2)},
+        {"losses": [3400.0, 2900.0], "moved": {"mean.weight": 0.1}},
+    ),
+    "posteriors": ({"mean": torch.zeros(4, 16), "logvar": torch.zeros(4, 16)}, {}),
+    "decoded": ({"mean": torch.full((4, 3, 32, 32), -1.0)}, {}),
+}
+
+
+def trained(answers: Mapping[str, tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Run the check of `training` on what three workers answer."""
+
+    class Graded:
+        def short_run(self) -> ShortRun:
+            return judged_short_run(lambda probe, arguments, tensors: answers[probe], IMAGES, SEED)
+
+    check_of_short_run(cast(Grading, Graded()))
+
+
+def odd_short_runs() -> Iterator[tuple[str, dict[str, tuple[dict[str, Any], dict[str, Any]]]]]:
+    for probe, (tensors, facts) in SHORT_RUN.items():
+        for name, tensor in tensors.items() if probe != "train" else ():
+            for how, change in ODD_TENSORS.items():
+                changed = change(tensor)
+                same = isinstance(changed, Tensor) and changed.shape == tensor.shape
+                if not same or changed.dtype not in REAL or not changed.isfinite().all():
+                    yield f"{probe}, {name}: {how}", {**SHORT_RUN, probe: (odd(tensors, name, changed), facts)}
+        for name in facts:
+            for how, value in {**ODD_FACTS, "a list of odd numbers": [10**400, torch.nan, torch.inf]}.items():
+                yield f"{probe}, {name}: {how}", {**SHORT_RUN, probe: (tensors, odd(facts, name, value))}
+
+
+def test_the_short_run_passes_with_right_answers() -> None:
+    trained(SHORT_RUN)
+
+
+def test_an_odd_answer_in_the_short_run_gets_a_verdict() -> None:
+    wrong = []
+    for what, answers in odd_short_runs():
+        try:
+            trained(answers)
+            wrong.append(f"{what}: passed")
+        except CheckFailed as failed:
+            wrong += [f"{what}: {each} in\n{failed}" for each in misleading(str(failed))]
+        except Exception as error:
+            wrong.append(f"{what}: {type(error).__name__}: {str(error)[:200]}")
+    assert wrong == []
+
+
+def test_of_the_first_worker_only_weights_travel_on() -> None:
+    seen = []
+
+    def ask(probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
+        seen.append(set(tensors))
+        found, facts = SHORT_RUN[probe]
+        return ({**found, "images": BLACK, "sizes": BLACK} if probe == "train" else found), facts
+
+    short_run.run(ask, IMAGES, SEED)
+    assert seen == [{"images"}, {"images", "state.mean.weight"}, {"z", "state.mean.weight"}]
+
+
+# ## The net below all that
+BROKEN = """
+import sys
+import pytest
+from grader.judge import oracles
+
+def broken(*given, **named):
+    raise {error}("cannot be computed")
+
+oracles.kl = broken
+sys.exit(pytest.main(["grader/", "-m", "kl", "--submission={file}", "--results={results}"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        ("RuntimeError", 1, "got       one that led to RuntimeError: cannot be computed"),
+        ("NameError", 3, "got       an error of the grader's own"),
+    ],
+)
+def test_what_a_check_cannot_compute_with_fails_it_and_an_error_of_its_own_is_no_verdict(
+    tmp_path: Path, error: str, status: int, words: str
+) -> None:
+    results = tmp_path / "results.json"
+    code = BROKEN.format(error=error, file=REFERENCE, results=results)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert error in done.stdout and "Please show this to your instructor" in done.stdout
+    outputs = [test["output"] for test in json.loads(results.read_text(encoding="utf-8"))["tests"]]
+    assert sum(words in output for output in outputs) == 2, "two checks ask this oracle"

@@ -3,6 +3,7 @@
 Nothing that a submission returned is computed with before that: a check that could ask for less does not exist.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -103,6 +104,18 @@ class Answer:
             _fail_of_fact()
         return {str(name)[:_LONGEST_NAME]: each[:_LONGEST_NAME] for name, each in found.items()}
 
+    def numbers(self, fact: str, kind: type[list[Any]] | type[dict[str, Any]]) -> dict[str, float]:
+        """Return a fact that is a list or a table of numbers, by position or name; too large ones are infinite.
+
+        Raises:
+            CheckFailed: It did not come, or is something else.
+        """
+        found: Any = self.fact(fact, kind)
+        table = found if isinstance(found, dict) else dict(enumerate(found))
+        if not all(isinstance(each, (int, float)) for each in table.values()):
+            _fail_of_fact()
+        return {str(name)[:_LONGEST_NAME]: _as_float(each) for name, each in table.items()}
+
 
 _NO_FACT = object()
 _LONGEST_NAME = 60
@@ -115,6 +128,13 @@ def _fail_of_fact() -> None:
         "something else",
         hint="does your file change functions of a module that it did not define?",
     )
+
+
+def _as_float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # JSON has integers of any length
+        return math.inf
 
 
 def expect_finite(actual: Tensor, what: str) -> None:

@@ -58,10 +58,13 @@ def _broken_off(run: ShortRun) -> str:
 
 
 def _frozen(run: ShortRun) -> str:
-    still = [name for name, change in run.moved.items() if name.startswith(PARTS) and not change > 0]
+    learning = {name: change for name, change in run.moved.items() if name.startswith(PARTS)}
+    if not learning:
+        return "no parameter that changed"
+    still = [name for name, change in learning.items() if not change > 0]
     if not still:
         return ""
-    decoder = {name for name in run.moved if name.startswith("decoder.")}
+    decoder = {name for name in learning if name.startswith("decoder.")}
     images = "; the decoder is as it was at first" if decoder and decoder <= set(still) else ""
     return f"parameters that never changed: {', '.join(still[:4])}{', ...' if len(still) > 4 else ''}{images}"
 

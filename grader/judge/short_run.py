@@ -17,7 +17,9 @@ from torch import Tensor
 from data import HouseNumbers, constant_mean_nll, normalise, ppca_nll
 
 from . import oracles
+from .answer import Answer
 from .draw import Draw
+from .tolerances import UNIT32
 
 THRESHOLD = 0.6
 """Least gap that passes; tests/README.md shows how far right and wrong models lie from it."""
@@ -131,21 +133,28 @@ def run(ask: Ask, images: Images, seed: int, steps: int = STEPS) -> ShortRun:
         images: What to train and to test on.
         seed: Of weights, permutations and noise.
         steps: Of Adam.
+
+    Raises:
+        CheckFailed: An answer is none that can be judged.
     """
     settings = {**SETTINGS, "steps": steps, "seed": Draw(seed, "short run").seed()}
-    state, facts = ask("train", {"sizes": SIZES, "settings": settings}, {"images": images.train})
-    losses = list(_numbers(facts.get("losses")).values())
-    moved = _numbers(facts.get("moved"))
+    tensors, facts = ask("train", {"sizes": SIZES, "settings": settings}, {"images": images.train})
+    state = {name: tensor for name, tensor in tensors.items() if name.startswith("state.")}
+    trained = Answer(tensors, facts, UNIT32)
+    losses, moved = list(trained.numbers("losses", list).values()), trained.numbers("moved", dict)
     if not losses or not math.isfinite(losses[-1]):
         return ShortRun(losses, moved, math.inf, math.inf, -math.inf, images.constant_mean, images.ppca, steps)
-    posterior, _ = ask("posteriors", {"sizes": SIZES}, {"images": images.held_out, **state})
+    posterior = Answer(*ask("posteriors", {"sizes": SIZES}, {"images": images.held_out, **state}), UNIT32)
     shape = (len(images.held_out), SIZES["z_dim"])
-    mean, logvar = (_as(posterior.get(name), shape).clamp(-1e6, 1e6) for name in ("mean", "logvar"))
-    logvar = logvar.clamp(-30.0, 20.0)
+    mean, logvar = (
+        posterior.tensor(name, shape, f"after training, the posterior's {name}", finite=True).double()
+        for name in ("mean", "logvar")
+    )
+    mean, logvar = mean.clamp(-1e6, 1e6), logvar.clamp(-30.0, 20.0)
     z = oracles.sample(mean, logvar, Draw(seed, "posterior noise").normal(*shape))
-    decoded, _ = ask("decoded", {"sizes": SIZES}, {"z": z.float(), **state})
+    decoded = Answer(*ask("decoded", {"sizes": SIZES}, {"z": z.float(), **state}), UNIT32)
     x = normalise(images.held_out).double()
-    image = _as(decoded.get("mean"), tuple(x.shape))
+    image = decoded.tensor("mean", x.shape, "after training, the likelihood's mean", finite=True).double()
     nll = float(oracles.nll(image, torch.zeros_like(image), x, [1, 2, 3]).mean())
     kl = float(oracles.kl(mean, logvar).mean())
     gap = (images.constant_mean - nll - kl) / (images.constant_mean - images.ppca)
@@ -169,16 +178,3 @@ def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Flo
         float(mean.std(dim=0).max() / mean.abs().max().clamp(min=1e-30)),
         int((torch.linalg.eigvalsh(torch.cov(mean.T)) > _ACTIVE).sum()),
     )
-
-
-def _numbers(value: Any) -> dict[str, float]:
-    """Return the numbers in a worker's list or table; whatever else it holds is left out."""
-    items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
-    return {str(key): float(number) for key, number in items if isinstance(number, (int, float))}
-
-
-def _as(tensor: Tensor | None, shape: tuple[int, ...]) -> Tensor:
-    """Return an answer as float64; what is missing or of another shape counts as infinitely far off."""
-    if tensor is None or tuple(tensor.shape) != shape:
-        return torch.full(shape, math.inf, dtype=torch.float64)
-    return tensor.double()
