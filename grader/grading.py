@@ -175,7 +175,8 @@ class Grading:
             return _verdict(item, "failed", f"{'got':<10}an error of the grader's own; please tell your instructor")
         failure = error.failure if isinstance(error, WorkerFailed) else _in_process_failure(error)
         if failure.status == "not attempted":
-            return _verdict(item, "not attempted", failure.message)
+            text = _failure_text(failure) if failure.traceback else failure.message
+            return _verdict(item, "not attempted", self.session.tidy(harmless(text)))
         return self._explained(item, failure.status, _failure_text(failure))
 
     def _note_grader_error(self, error: BaseException) -> None:

@@ -104,7 +104,7 @@ class Answer:
             _fail_of_fact()
         return {str(name)[:_LONGEST_NAME]: each[:_LONGEST_NAME] for name, each in found.items()}
 
-    def numbers(self, fact: str, kind: type[list[Any]] | type[dict[str, Any]]) -> dict[str, float]:
+    def numbers(self, fact: str, kind: type) -> dict[str, float]:
         """Return a fact that is a list or a table of numbers, by position or name; too large ones are infinite.
 
         Raises:

@@ -80,6 +80,8 @@ def from_error(
     kind, name, message = (str(error.get(key, "")) for key in ("kind", "type", "message"))
     lines = _traceback(error.get("traceback"))
     if kind == "todo":
+        if error.get("begun") is True and lines:  # one of several is left: which?
+            return Failure("not attempted", "begun, but a TODO is left", lines[-1:], importing)
         left = "a function that it needs is empty" if name == "NotAttempted" else "the TODO is still there"
         return Failure("not attempted", f"not attempted yet: {left}", [], importing)
     if kind == "missing":

@@ -15,6 +15,7 @@ from .confine import confine
 from .devices import DefaultDevice
 from .errors import WrongType, describe
 from .probes import PROBES
+from .probes.found import need_tensor
 from .submission import Submission, draw_without_windows, load, module_from_source, own_command_line
 from .wire import Message
 
@@ -70,7 +71,9 @@ def answer(submission: Submission, path: Path, request: Message) -> Message:
     except BaseException as error:
         probe, arguments = request.header["probe"], request.header["arguments"]
         error = untouched.instead_of(error, submission.module, probe, arguments)
-        return Message({"id": number, "error": describe(error, path, submission.standins)})
+        described = describe(error, path, submission.standins)
+        described["begun"] = untouched.is_begun(submission.module, probe, arguments)
+        return Message({"id": number, "error": described})
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -99,8 +102,4 @@ def open_submission(path: Path, sources: dict[str, str]) -> Submission:
 
 
 def _tensor(name: str, value: Any) -> torch.Tensor:
-    if not isinstance(value, torch.Tensor):
-        raise WrongType(f"{name} is a {type(value).__name__}, but a tensor is expected")
-    if value.layout != torch.strided:
-        raise WrongType(f"{name} is a sparse tensor, but a dense one is expected")
-    return value
+    return need_tensor(value, f"`{name.removeprefix('state.')}` of the model's state")

@@ -11,7 +11,7 @@ from torch import nn
 from .errors import NotAttempted, WrongType
 
 _OF_NOTHING = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
-_OF_A_CONSTRUCTOR = {"super", "__init__", "nn", "torch", "Module"}
+_OF_A_CONSTRUCTOR = {"super", "__init__", "nn", "torch", "Module", "NotImplementedError"}
 _METHODS = {
     "encode": "encode",
     "decode": "decode",
@@ -43,6 +43,19 @@ def instead_of(error: BaseException, module: ModuleType, probe: str, arguments: 
     return error
 
 
+def is_begun(module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether the function or the layer that a probe is about does something, though it met a TODO there."""
+    try:
+        if probe in ("layers", "outputs"):
+            part = getattr(module, arguments["part"].capitalize(), None)
+            forward = getattr(part, "forward", None)
+            return not (_builds_nothing(part) and (forward is nn.Module.forward or _is_left(forward)))
+        function = _about(module, probe, arguments)
+        return function is not None and not _is_left(function)
+    except Exception:  # what the student's names stand for may do anything when it is looked at
+        return False
+
+
 def does_nothing(function: Any) -> bool:
     """Whether a function has no statement but `pass`, `...`, a docstring, or a `return` of None."""
     code = _code(function)
@@ -58,16 +71,23 @@ def _is_untouched(error: Exception, module: ModuleType, probe: str, arguments: M
         return _is_untouched_part(getattr(module, arguments["part"].capitalize(), None), error)
     if probe in _TRAINING:
         return _is_untouched_in_training(module, error)
+    return does_nothing(_about(module, probe, arguments))
+
+
+def _about(module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> Any:
+    """Return the function that a probe is about; None for one that is about the whole file."""
+    if probe in _TRAINING:
+        return None
     if probe.startswith("distribution"):
-        return does_nothing(_find(module, f"DiagonalGaussianDistribution.{arguments['name']}"))
+        return _find(module, f"DiagonalGaussianDistribution.{arguments['name']}")
     task = arguments.get("task", probe)
-    return does_nothing(_find(module, f"VAE.{_METHODS[task]}" if task in _METHODS else task))
+    return _find(module, f"VAE.{_METHODS[task]}" if task in _METHODS else task)
 
 
 def _is_untouched_part(part: Any, error: Exception) -> bool:
     """Whether Encoder or Decoder is empty: its forward is, and its constructor is or is not what failed."""
     forward = getattr(part, "forward", None)
-    if forward is not nn.Module.forward and not does_nothing(forward) and not _is_todo(forward):
+    if forward is not nn.Module.forward and not _is_left(forward):
         return False
     return isinstance(error, WrongType) or _builds_nothing(part)
 
@@ -90,6 +110,11 @@ def _find(module: ModuleType, path: str) -> Any:
 def _code(function: Any) -> CodeType | None:
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
     return code if isinstance(code, CodeType) else None
+
+
+def _is_left(function: Any) -> bool:
+    """Whether a function is as the skeleton had it, or empty."""
+    return does_nothing(function) or _is_todo(function)
 
 
 def _is_todo(function: Any) -> bool:

@@ -34,7 +34,8 @@ class Message:
 
 def plain(tensor: Tensor) -> Tensor:
     """Return a detached, contiguous copy without subclass: safetensors refuses shared or strided storage."""
-    return torch.Tensor.detach(tensor).as_subclass(Tensor).clone(memory_format=torch.contiguous_format)
+    with torch._C.DisableTorchFunctionSubclass():
+        return torch.Tensor.detach(tensor).as_subclass(Tensor).clone(memory_format=torch.contiguous_format)
 
 
 def encode(message: Message) -> bytes:

@@ -34,26 +34,80 @@ def method(owner: Any, class_name: str, name: str) -> Any:
 
 
 def need_tensor(value: Any, what: str) -> Tensor:
-    """Return `value` if it is a tensor.
+    """Return `value` if it is a tensor that holds its numbers, without what a subclass of a student's makes of it.
 
     Raises:
         WrongType: It is something else.
     """
-    if not isinstance(value, Tensor):
+    if not issubclass(type(value), Tensor):  # what isinstance asks, an object may answer as it likes
         raise refused(value, what, "a tensor")
-    return value
+    with torch._C.DisableTorchFunctionSubclass():
+        kinds = {
+            "nested": value.is_nested,
+            "quantized": value.is_quantized,
+            "meta": value.device.type == "meta",
+            "sparse": value.layout != torch.strided,
+        }
+        if odd := [kind for kind, it_is in kinds.items() if it_is]:
+            raise WrongType(f"{what} {_verb(what)} a {odd[0]} tensor, but a dense one with numbers in it is expected")
+        return value if type(value) is Tensor else torch.Tensor.as_subclass(value, Tensor)
+
+
+def attribute(distribution: Any, name: str, call: str) -> Tensor:
+    """Return an attribute of a distribution that a call returned.
+
+    Raises:
+        WrongType: It is no distribution, or its attribute no tensor.
+    """
+    try:
+        value = getattr(distribution, name, None)
+    except Exception:  # an object of the student's may do anything when it is looked at
+        value = None
+    if issubclass(type(value), Tensor):
+        return need_tensor(value, f"{call}: {name}")
+    if type(distribution).__name__ == "DiagonalGaussianDistribution":
+        raise WrongType(f"{call} returned a distribution whose {name} is {kind_of(value)}, but a tensor is expected")
+    raise refused(distribution, call, "a DiagonalGaussianDistribution")
+
+
+def three_results(result: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what forward() returned, reconstruction, nll and kl.
+
+    Raises:
+        WrongType: It is something else.
+    """
+    kind = next((each for each in (tuple, list) if issubclass(type(result), each)), None)
+    parts = () if kind is None else tuple(kind.__iter__(result))
+    if len(parts) != 3:
+        raise refused(result, "forward()", "(reconstruction, nll, kl)")
+    names = ("reconstruction", "nll", "kl")
+    one, two, three = (need_tensor(part, f"forward(): {name}") for name, part in zip(names, parts, strict=True))
+    return one, two, three
 
 
 def refused(value: Any, what: str, expected: str) -> WrongType:
     """Return the error for a call that returned something else than `expected`; None mostly has one reason."""
     if value is None and what.endswith("()"):
         return WrongType(f"{what} returned None: is a `return` missing?")
-    return WrongType(f"{what} returned {kind_of(value)}, but {expected} is expected")
+    return WrongType(f"{what} {_verb(what)} {kind_of(value)}, but {expected} is expected")
+
+
+def _verb(what: str) -> str:
+    return "returned" if what.endswith("()") else "is"
 
 
 def kind_of(value: Any) -> str:
-    """Return what a value is, in words."""
-    return "None" if value is None else f"an object of type {type(value).__name__}"
+    """Return what a value is, in words; nothing of it is asked that it could answer itself."""
+    if value is None:
+        return "None"
+    if issubclass(type(value), Tensor):
+        with torch._C.DisableTorchFunctionSubclass():
+            return "a nested tensor" if value.is_nested else f"a tensor of shape {tuple(value.shape)}"
+    for kind in (tuple, list, dict):
+        if issubclass(type(value), kind):
+            count = kind.__len__(value)
+            return f"a {kind.__name__} of {count} {'value' if count == 1 else 'values'}"
+    return f"an object of type {type(value).__name__}"
 
 
 def leaves(tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
@@ -68,7 +122,7 @@ def pull_back(output: Tensor, cotangent: Tensor, inputs: Mapping[str, Tensor]) -
     """
     if output.shape != cotangent.shape:
         raise WrongType(f"a result of shape {tuple(output.shape)}, where {tuple(cotangent.shape)} is expected")
-    if not output.requires_grad:
+    if not (output.requires_grad and output.is_floating_point()):
         return {}
     leaves = {name: tensor for name, tensor in inputs.items() if tensor.requires_grad}
     return {f"grad_{name}": grad for name, grad in gradients(output, cotangent, leaves).items() if grad is not None}

@@ -75,7 +75,7 @@ def _differ(batch: Tensor) -> Tensor:
 def _is_alive(found: Found) -> bool:
     """Whether outputs differ from row to row, and a gradient reaches every parameter."""
     batch = found.tensors["batch"]
-    constant = len(batch) > 1 and bool((batch == batch[:1]).all())
+    constant = batch.dim() > 0 and len(batch) > 1 and bool((batch == batch[:1]).all())
     return not constant and all(how == "ok" for how in found.facts["parameters"].values())
 
 
@@ -93,7 +93,8 @@ def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor, others
             outputs["train"] = need_tensor(module(x), f"{part}()")
             left = left_switched(modes, module)
         module.eval()
-        outputs["alone"] = torch.cat([need_tensor(module(row), f"{part}()") for row in x.split(1)])
+        rows = [need_tensor(module(row), f"{part}()") for row in x.split(1)]
+        outputs["alone"] = torch.cat([torch.atleast_1d(row) for row in rows])
         outputs["batch"], outputs["again"] = (need_tensor(module(x), f"{part}()") for _ in range(2))
         altered = changed(before, {"x": x})
         _stir(module)
@@ -115,12 +116,16 @@ def _stir(module: nn.Module) -> None:
 
 
 def _facts(model: nn.Module, module: nn.Module, x: Tensor, known: set[int]) -> dict[str, Any]:
-    output = module(x)
+    output = need_tensor(module(x), "the output")
     parameters = {name: p for name, p in module.named_parameters() if p.numel() > 0}
     encoder = getattr(model, "encoder", module)
     borrowed = {id(p) for p in encoder.parameters()} if module is not encoder else set()
     nodes = _graph(output)
-    learning = {n: p for n, p in parameters.items() if p.requires_grad} if output.requires_grad else {}
+    learning = (
+        {n: p for n, p in parameters.items() if p.requires_grad}
+        if output.requires_grad and output.is_floating_point()
+        else {}
+    )
     reached = gradients(output, torch.randn_like(output), learning) if learning else {}
     return {
         "head_width": _width(getattr(model, "mean", None)),

@@ -12,20 +12,19 @@ import torch
 from torch import Tensor
 
 from ..construct import Sizes, build_known, head_weight, layers_used, own_parameters
-from ..errors import WrongType
 from ..submission import Submission
 from .found import (
     Found,
+    attribute,
     changed,
-    kind_of,
     leaves,
     left_switched,
     method,
     need_tensor,
     pull_back,
-    refused,
     snapshot,
     switches,
+    three_results,
 )
 from .memory import in_turn, sets_of
 
@@ -50,7 +49,7 @@ def encode(
         call(first)
     posterior = call(inputs["x"])
     left = left_switched(modes, model)
-    found = {name: _attribute(posterior, name, "encode()") for name in ("mean", "logvar")}
+    found = {name: attribute(posterior, name, "encode()") for name in ("mean", "logvar")}
     for name, cotangent in (("mean", cotangent_mean), ("logvar", cotangent_logvar)):
         if cotangent is not None:
             pulled = _pulled(found[name], cotangent, inputs)
@@ -77,7 +76,7 @@ def decode(
         call(first)
     likelihood = call(inputs["z"])
     left = left_switched(modes, model)
-    found = {name: _attribute(likelihood, name, "decode()") for name in ("mean", "logvar", "std", "var")}
+    found = {name: attribute(likelihood, name, "decode()") for name in ("mean", "logvar", "std", "var")}
     gradients = {} if cotangent is None else _pulled(found["mean"], cotangent, inputs)
     return Found({**found, **gradients}, {"changed": changed(before, {"z": inputs["z"]}), "left": left, **_own(model)})
 
@@ -250,7 +249,7 @@ def _asked(submission: Submission, model: Any, task: str, arguments: dict[str, A
     name = "sample" if task == "prior_sample" else task
     answer = method(model, "VAE", name)(*positional, **named)
     if task in ("encode", "decode"):
-        return {each: _attribute(answer, each, f"{task}()") for each in ("mean", "logvar")}
+        return {each: attribute(answer, each, f"{task}()") for each in ("mean", "logvar")}
     if task == "forward":
         return {each.removesuffix("_0"): value for each, value in _triple(answer, 0).items()}
     return {"value": need_tensor(answer, f"{name}()")}
@@ -278,18 +277,6 @@ def _pulled(output: Tensor, cotangent: Tensor, inputs: dict[str, Tensor]) -> dic
     return {name: grad[:, :hidden] if name in heads else grad for name, grad in pulled.items()}
 
 
-def _attribute(distribution: Any, name: str, call: str) -> Tensor:
-    value = getattr(distribution, name, None)
-    if not isinstance(value, Tensor):
-        raise refused(distribution, call, "a DiagonalGaussianDistribution")
-    return value
-
-
 def _triple(result: Any, call: int) -> dict[str, Tensor]:
-    if result is None:
-        raise refused(result, "forward()", "(reconstruction, nll, kl)")
-    if not isinstance(result, (tuple, list)) or len(result) != 3:
-        found = f"{len(result)} values" if isinstance(result, (tuple, list)) else kind_of(result)
-        raise WrongType(f"forward() returned {found}, but three tensors are expected: (reconstruction, nll, kl)")
     names = ("reconstruction", "nll", "kl")
-    return {f"{n}_{call}": need_tensor(v, f"forward(): {n}") for n, v in zip(names, result, strict=True)}
+    return {f"{name}_{call}": part for name, part in zip(names, three_results(result), strict=True)}

@@ -14,7 +14,7 @@ from ..construct import Sizes, build
 from ..errors import WrongType
 from ..submission import Submission
 from .adam import Adam
-from .found import Found, need_tensor, refused
+from .found import Found, attribute, three_results
 
 
 def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dict[str, Any]) -> Found:
@@ -38,7 +38,7 @@ def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dic
     losses: list[float] = []
     for indices, noise in _batches(len(images), sizes["z_dim"], settings):
         x = images[indices].float() / 127.5 - 1.0
-        _, nll, kl = _results(model(x, noise))
+        _, nll, kl = three_results(model(x, noise))
         if not before:  # after a call: before it, lazy layers have no shape
             before = {n: p.detach().clone() for n, p in model.named_parameters()}
             _expect_no_more(before.keys() - names)
@@ -64,14 +64,15 @@ def posteriors(submission: Submission, *, sizes: Sizes, images: Tensor, **weight
     model = _restored(submission, sizes, weights)
     with torch.no_grad():
         found = [model.encode(x.float() / 127.5 - 1.0) for x in images.split(64)]
-    return Found({name: torch.cat([getattr(q, name) for q in found]) for name in ("mean", "logvar")})
+    names = ("mean", "logvar")
+    return Found({name: torch.cat([attribute(q, name, "encode()") for q in found]) for name in names})
 
 
 def decoded(submission: Submission, *, sizes: Sizes, z: Tensor, **weights: Tensor) -> Found:
     """Return the `mean` images (N, C, S, S) of codes (N, z)."""
     model = _restored(submission, sizes, weights)
     with torch.no_grad():
-        return Found({"mean": torch.cat([model.decode(part).mean for part in z.split(64)])})
+        return Found({"mean": torch.cat([attribute(model.decode(part), "mean", "decode()") for part in z.split(64)])})
 
 
 def _restored(submission: Submission, sizes: Sizes, weights: dict[str, Tensor]) -> Any:
@@ -91,12 +92,3 @@ def _batches(n: int, z_dim: int, settings: dict[str, Any]) -> Iterator[tuple[Ten
             noise = torch.randn(n, z_dim, generator=torch.Generator().manual_seed(seed + 1))
         visited = slice(position * batch, (position + 1) * batch)
         yield order[visited], noise[visited]
-
-
-def _results(results: Any) -> tuple[Tensor, Tensor, Tensor]:
-    if results is None:
-        raise refused(results, "forward()", "(reconstruction, nll, kl)")
-    if not isinstance(results, (tuple, list)) or len(results) != 3:
-        raise WrongType("forward() must return (reconstruction, nll, kl)")
-    reconstruction, nll, kl = results
-    return reconstruction, need_tensor(nll, "forward(): nll"), need_tensor(kl, "forward(): kl")
