@@ -1,21 +1,27 @@
 """The pytest side of grading: from outcomes of checks to verdicts, points, the terminal table and results.json."""
 
+import functools
 import time
 import traceback
+from collections import Counter
 from collections.abc import Generator
 
+import psutil
 import pytest
 import torch
+from _pytest.outcomes import OutcomeException
 
 from data import DataError
 from data.commandline import quoted
 from grader import junit
+from grader.arguments import FOLDER
 from grader.judge import scoring
 from grader.judge.check import CheckFailed, Explanation
 from grader.judge.results import Result, Status
 from grader.judge.scoring import Verdict
 from grader.judge.short_run import ShortRun
-from grader.judge.tasks import BY_ID, TASKS
+from grader.judge.tasks import BY_ID
+from grader.options import nothing_selected
 from grader.probe import Probe
 from grader.report import gradescope, terminal
 from grader.report.text import harmless, one_line, settled, shortened
@@ -27,10 +33,13 @@ from grader.short_runner import ShortRunner
 _OF_COMPUTING = (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
 _OWN_ERROR = "The grader itself failed."
 _CAUGHT = "A check could not compute with what your code returned, and failed it."
+_STOPPED = "not judged: the run was stopped before this check had a verdict"
 
 
 class Grading:
     """A pytest plugin: collects one verdict per check, and reports at the end.
+
+    Somebody's own tests may run beside the checks. They are pytest's, and leave no trace in points and results.
 
     Args:
         config: pytest's.
@@ -54,21 +63,23 @@ class Grading:
         self._begun = False  # a wrong option ends pytest before: then there is nothing to hand out
         self._shown: dict[str, int] = {}  # characters of each task's prints that a report holds already
         torch.set_num_threads(1)  # beside a worker on the other core, more threads wait for each other
-        config.option.tbstyle = "no"  # students read explanations, not tracebacks of the grader
-        config.option.reportchars = ""
-        config.option.no_summary = True
 
     def probe(self, node: pytest.Item) -> Probe:
-        """Return the probe caller of a check."""
-        probe = Probe(self.session, _task(node), node.name, _mark(node).kwargs["kind"])
+        """Return the probe caller of a check.
+
+        Raises:
+            pytest.UsageError: It is a test of somebody's own.
+        """
+        if not (task := task_of(node)):
+            raise pytest.UsageError("`probe` is for the grader's checks: import VAE_Model in tests of your own")
+        probe = Probe(self.session, task, node.name, _mark(node).kwargs["kind"])
         self._probes[node.nodeid] = probe
         return probe
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the checks into the order of the handout."""
-        order = {task.id: i for i, task in enumerate(TASKS)}
-        items.sort(key=lambda item: order[_task(item)])
+        """Put the checks into the order of the handout, before somebody's own tests."""
+        items.sort(key=_place)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
@@ -76,8 +87,14 @@ class Grading:
 
         Pytest then goes on; where the sandbox does not start, no check is run and nothing is graded.
         """
-        self._selected = list(session.items)
-        if any(_task(item) == "training" for item in self._selected):
+        if not (session.items or session.testsfailed):
+            raise pytest.UsageError(nothing_selected(session.config))
+        session.items.sort(key=_place)  # once more: other plugins have an order of their own
+        self._selected = [item for item in session.items if task_of(item)]
+        times = Counter((item.path, item.function) for item in self._selected)  # type: ignore[attr-defined]
+        if len(times) < len(self._selected):
+            raise pytest.UsageError("the same check was selected more than once; leave out what repeats tests")
+        if any(task_of(item) == "training" for item in self._selected):
             try:
                 self._training = ShortRunner(self.session, self._data)
             except DataError as error:
@@ -104,58 +121,91 @@ class Grading:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Turn the outcome of a check into its verdict, and the report into what a student reads."""
-        report = yield
-        if call.when == "call" or report.failed:
-            verdict = self._verdict(item, call.excinfo.value if call.excinfo else None)
+        if not (task := task_of(item)):
+            return (yield)
+        option = item.config.option
+        style, option.tbstyle = option.tbstyle, "no"  # students read explanations, not tracebacks of the grader
+        try:
+            report = yield
+        finally:
+            option.tbstyle = style
+        error = call.excinfo.value if call.excinfo else None
+        # A check never skips or fails by pytest's own means: then it was another plugin, and there is no verdict.
+        if (call.when == "call" or report.failed) and not isinstance(error, OutcomeException):
+            verdict = self._verdict(item, error)
             self._verdicts[item.nodeid] = verdict
             if report.failed:
                 report.longrepr = verdict.output
         if call.when == "teardown":  # JUnit takes properties from this report
-            report.user_properties.append(("task", _task(item)))
+            report.user_properties.append(("task", task))
         return report
 
     def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """End the worker of a task after its last check."""
-        if nextitem is None or _task(nextitem) != _task(item):
-            self.session.finish_task(_task(item))
+        task = task_of(item)
+        if task and (nextitem is None or task_of(nextitem) != task):
+            self.session.finish_task(task)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Score, write the results, and end the sandbox, whatever happened."""
-        if (
-            self._grader_errors or self._unready
-        ):  # not the student's fault: whoever grades a class must not take it for a verdict
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        """Score and write the results, whatever happened."""
         try:
             self._result = self._score()
+            session.exitstatus = self._exit_status(self._result, session.exitstatus)
             junit.add_points(session.config, self._result)
             if self._results_file and self._begun:
                 gradescope.write(self._base / self._results_file, self._result)
         except OSError as error:  # as on a full disk
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
             self._unwritten = f"--results {quoted(self._results_file)} cannot be written: {error.strerror}"
-        finally:
-            self.session.close()
-            if self._training:
-                self._training.join()
         yield
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print what went wrong, then the table of tasks and points; errors of the grader's own in full."""
+    def _exit_status(self, result: Result, of_pytest: int) -> int:
+        """Return 0 or 1 only if all that was selected has a verdict: whoever grades a class goes by it."""
+        if self._grader_errors or self._unready:  # not the student's fault
+            return pytest.ExitCode.INTERNAL_ERROR
+        if result.unfinished:
+            return max(of_pytest, pytest.ExitCode.INTERRUPTED)
+        return of_pytest or int(result.score < result.max_score)
+
+    def close(self) -> None:
+        """End the sandbox, and the training run in it."""
+        self.session.close()
+        if self._training:
+            self._training.join()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+        """Print what went wrong, then the table of tasks and points; errors of the grader's own in full.
+
+        What pytest prints before is about other tests only.
+        """
+        everything = dict(terminalreporter.stats)
+        for category, reports in everything.items():
+            others = [report for report in reports if getattr(report, "nodeid", "") not in self._verdicts]
+            terminalreporter.stats[category] = others
+        try:
+            yield
+        finally:
+            terminalreporter.stats.update(everything)
         for what, errors in ((_OWN_ERROR, self._grader_errors), (_CAUGHT, self._caught)):
             for error in errors:
                 terminalreporter.write(f"\n{what} Please show this to your instructor:\n{harmless(error)}", red=True)
         if self._result and self._begun:
             terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
+            # pytest's last line tells another time, which leaves out all imports: only ours is to be seen.
+            terminalreporter.summary_stats = functools.partial(_write_counts, terminalreporter)  # type: ignore
         if problem := self._unwritten or self._unready:
             terminalreporter.write(f"\nERROR: {one_line(problem)}\n", red=True)
 
     def _score(self) -> Result:
-        verdicts = [self._verdicts.get(item.nodeid) or _unjudged(item) for item in self._selected]
+        verdicts = [
+            self._verdicts.get(item.nodeid) or _verdict(item, "not judged", _STOPPED) for item in self._selected
+        ]
         return Result(
             submission=self._shown_path,
             tasks=scoring.score(verdicts, self.session.offering.points),
-            seconds=round(time.monotonic() - self.session.started, 1),
+            seconds=round(_seconds_since_start(), 1),
             sandbox=self.session.sandbox,
             seed=self.session.seed,
             environment=self.session.environment(),
@@ -167,13 +217,13 @@ class Grading:
             return _verdict(item, "passed", "\n".join(f"{'note':<10}{note}" for note in (probe.notes if probe else ())))
         if isinstance(error, CheckFailed):
             return self._explained(item, "failed", error.explanation.text(), error.explanation.diagnosis)
-        if isinstance(error, _OF_COMPUTING) and self._answered(item) and self.session.sandbox != "in-process":
-            self._caught.append("".join(traceback.format_exception(error)))
-            return self._explained(item, "failed", _uncomputable(error).text())
-        if not isinstance(error, WorkerFailed) and self.session.sandbox != "in-process":
+        failure = error.failure if isinstance(error, WorkerFailed) else self.session.failure_of(error)
+        if failure is None:
+            if isinstance(error, _OF_COMPUTING) and self._answered(item):
+                self._caught.append("".join(traceback.format_exception(error)))
+                return self._explained(item, "failed", _uncomputable(error).text())
             self._note_grader_error(error)
             return _verdict(item, "failed", f"{'got':<10}an error of the grader's own; please tell your instructor")
-        failure = error.failure if isinstance(error, WorkerFailed) else _in_process_failure(error)
         if failure.status == "not attempted":
             text = _failure_text(failure) if failure.traceback else failure.message
             return _verdict(item, "not attempted", self.session.tidy(harmless(text)))
@@ -188,13 +238,13 @@ class Grading:
 
     def _answered(self, item: pytest.Item) -> bool:
         """Whether a check had an answer to compute with: without one, an error is the grader's own."""
-        if _task(item) == "training":
+        if task_of(item) == "training":
             return self._training is not None and self._training.answered
         return item.nodeid in self._probes and self._probes[item.nodeid].answered
 
     def _explained(self, item: pytest.Item, status: Status, text: str, diagnosis: str | None = None) -> Verdict:
         """Return a verdict with its text and what the student printed, both harmless and short."""
-        task = _task(item)
+        task = task_of(item)
         text = shortened(harmless(self.session.tidy(text)), lines=16, width=400)
         printed = self._training.printed if task == "training" and self._training else self.session.printed(task)
         seen, self._shown[task] = self._shown.get(task, 0), len(printed)
@@ -220,17 +270,12 @@ def _uncomputable(error: BaseException) -> Explanation:
     return Explanation("a result that the check can compute with", f"one that led to {first}", hint=hint)
 
 
-def _in_process_failure(error: BaseException) -> Failure:
-    """Describe what the student's code raised in the judge's own process, under --in-process."""
-    if isinstance(error, NotImplementedError) and str(error).startswith("TODO"):
-        return Failure("not attempted", "not attempted yet: the TODO is still there")
-    return Failure("crashed", f"{type(error).__name__}: {error}")
-
-
 def _verdict(item: pytest.Item, status: Status, output: str = "", diagnosis: str | None = None) -> Verdict:
     mark = _mark(item)
     title = (item.function.__doc__ or item.name).strip().splitlines()[0]  # type: ignore[attr-defined]
-    return Verdict(_task(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, output, diagnosis)
+    return Verdict(
+        task_of(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, output, diagnosis
+    )
 
 
 def _mark(item: pytest.Item) -> pytest.Mark:
@@ -239,10 +284,33 @@ def _mark(item: pytest.Item) -> pytest.Mark:
     return mark
 
 
-def _unjudged(item: pytest.Item) -> Verdict:
-    explanation = Explanation("a verdict", "the grader was stopped before this check")
-    return _verdict(item, "failed", explanation.text())
+def task_of(item: pytest.Item) -> str:
+    """Return the task of a check of the grader's; nothing for a test of somebody's own."""
+    return _task_of_file(item.path) if item.get_closest_marker("check") else ""
 
 
-def _task(item: pytest.Item) -> str:
-    return next(mark.name for mark in item.iter_markers() if mark.name in BY_ID)
+@functools.cache
+def _task_of_file(path: Path) -> str:
+    name = path.stem.removeprefix("test_")
+    return name if name in BY_ID and path.resolve() == FOLDER / f"test_{name}.py" else ""
+
+
+def _place(item: pytest.Item) -> tuple[int, int]:
+    """Return where an item comes: checks as in the handout and their file, then other tests as they are."""
+    task = task_of(item)
+    return (list(BY_ID).index(task), item.location[1] or 0) if task else (len(BY_ID), 0)
+
+
+def _write_counts(reporter: pytest.TerminalReporter) -> None:
+    """Write pytest's last line, which counts the tests, without its time."""
+    parts, color = reporter.build_summary_stats_line()
+    if reporter.verbosity >= 0:
+        reporter.write_sep("=", ", ".join(text for text, _ in parts), **{color: True})
+
+
+def _seconds_since_start() -> float:
+    """Return how long this process has been running: what a user waits, with Python's start and all imports."""
+    began = psutil.Process().create_time()
+    if hasattr(time, "CLOCK_BOOTTIME"):  # Linux tells the time since boot, and when that was in whole seconds only
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - (began - psutil.boot_time())
+    return time.time() - began

@@ -95,8 +95,14 @@ def _checked(option: str, convert: Callable[[str], Any]) -> Callable[[str], Any]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register a marker per task, and let no character that the terminal cannot show spoil a report."""
+    """Register a marker per task, and let no character that the terminal cannot show spoil a report.
+
+    Raises:
+        pytest.UsageError: The files that the tests lean on, conftest.py, would not be read.
+    """
     print_everywhere()
+    if config.option.noconftest:
+        raise pytest.UsageError("--noconftest: the grader is in grader/conftest.py; leave --noconftest out")
     for task in TASKS:
         config.addinivalue_line("markers", f"{task.id}: checks of the task `{task.id}` ({task.what})")
     config.addinivalue_line("markers", "check(kind, share): a check, what it looks at, and its percent of the task")

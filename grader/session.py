@@ -179,6 +179,14 @@ class Session:
             text = text.replace(str(path), self.file.copy.name)
         return text
 
+    def failure_of(self, error: BaseException) -> Failure | None:
+        """Return what an error amounts to that the submission raised in this very process; None if it did not."""
+        for sandbox in self._sandboxes.values():
+            raised, failure = getattr(sandbox, "raised", None) or (None, None)
+            if raised is error:
+                return failure
+        return None
+
     def finish_task(self, task: str) -> None:
         """End the worker of a task; its checks are through."""
         state = self._tasks.get(task)

@@ -451,7 +451,7 @@ def test_a_class_run_says_what_it_left_out_and_what_it_took(tmp_path: Path, caps
     zipped(tmp_path / "alice.zip", {"hw/vae_model.py": TEXT})
     (tmp_path / "bob.py").write_bytes(TEXT)
     settings: Any = SimpleNamespace(folder=tmp_path, out=tmp_path / "out", roster={})
-    assert [(s.name, s.problem) for s in run.read(settings)] == [("alice", ""), ("bob", "")]
+    assert [(s.name, s.problem) for s in run.read(settings)[0]] == [("alice", ""), ("bob", "")]
     said = capsys.readouterr().err.splitlines()
     assert said == [
         f"{tmp_path / 'old-results'}: left out, as a class run wrote it",

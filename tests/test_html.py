@@ -105,6 +105,14 @@ def test_what_was_not_graded_says_why() -> None:
     assert "ada Not graded: no Python" in report(Entry("ada", "no Python")).text
 
 
+def test_a_run_that_was_stopped_says_so() -> None:
+    whole = entry("ada")
+    assert "points were judged" not in report(whole).text
+    assert whole.results is not None
+    whole.results["tests"][0].update(score=0.0, status="failed", output="not judged: the run was stopped")
+    assert "This run was stopped: only 20 of 22 points were judged." in report(whole).text
+
+
 def test_a_score_from_in_process_says_that_it_does_not_count() -> None:
     assert "does not count" in report(entry("ada", sandbox="in-process")).text
     assert "does not count" not in report(entry("ada")).text

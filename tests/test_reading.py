@@ -43,6 +43,20 @@ def test_a_later_check_keeps_the_status_of_its_own() -> None:
     assert [check.status for check in kl.checks[:3]] == ["passed", "failed", "timed out"]
 
 
+def test_what_was_not_judged_and_what_was_left_out_return() -> None:
+    shape, value, gradient = checks("kl", "kl_missing_half")
+    stopped = replace(gradient, status="not judged", output="not judged: the run was stopped")
+    tasks = (TaskResult("kl", (shape, value, stopped)), TaskResult("mode", checks("mode", "full")[:2], left_out=60))
+    before = Result("f.py", tasks, 1.0, "process", 0)
+    after = reading.result(json.loads(json.dumps(gradescope.as_json(before))), "f.py")
+    assert (after.judged, after.worth, after.unfinished) == (before.judged, before.worth, True)
+    for was, now in zip(before.tasks, after.tasks, strict=True):
+        assert (now.status, now.judged, now.worth) == (was.status, was.judged, was.worth)
+        assert [c.status for c in now.checks] == [c.status for c in was.checks]
+        assert [c.title for c in shown(now).explained] == [c.title for c in shown(was).explained]
+        assert shown(now).waiting == shown(was).waiting == ()
+
+
 def test_what_the_class_run_recorded_is_kept() -> None:
     assert reading.record(entry("a", made={"sha256": "ff"})).made == {"sha256": "ff"}
 

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,21 @@ def test_a_score_from_in_process_says_that_it_does_not_count() -> None:
     debugged = Result("f.py", (KL,), 1.0, "in-process", 0)
     assert "does not count" in terminal.render(debugged)
     assert "does not count" not in terminal.render(RESULT)
+
+
+def test_a_part_says_how_much_was_judged() -> None:
+    whole, (shape, value, _) = TaskResult("mode", checks("mode", "full")), checks("kl", "full")
+    stopped = TaskResult("kl", (shape, replace(value, score=0, status="not judged", output="not judged: stopped")))
+    never = TaskResult("training", tuple(replace(c, score=0, status="not judged") for c in checks("training", "full")))
+    text = terminal.render(Result("f.py", (stopped, whole, never), 1.0, "process", 0))
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line}
+    assert rows["kl"] == "2 / 7 not judged, only 2 of 7 points judged"
+    assert (rows["mode"], rows["training"]) == ("2 / 2 passed", "0 / 10 not judged")
+    assert rows["score"].endswith("1.0 s; unfinished: only 4 of 19 points judged")
+    assert "stopped" not in text, "nothing to read about what was not judged"
+    part = terminal.render(Result("f.py", (TaskResult("kl", (shape,), left_out=800),), 1.0, "process", 0))
+    assert "passed, only 2 of 10 points judged" in part
+    assert part.rstrip().endswith("1.0 s; only 2 of 10 points judged")
 
 
 def test_colours_come_only_when_asked_for_and_change_no_word() -> None:

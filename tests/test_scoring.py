@@ -164,6 +164,18 @@ def test_diagnoses_are_collected_once_each() -> None:
     assert task.diagnoses == ["kl_missing_half", "kl_sum_over_batch"]
 
 
+def test_what_was_not_judged_pays_nothing_and_is_not_wrong() -> None:
+    stopped = scored("passed", "not judged", "not judged", "not judged")
+    assert (stopped.score, stopped.judged, stopped.max_score, stopped.status) == (200, 200, 1000, "not judged")
+    assert scored("failed", "not judged", "not judged", "not judged").status == "failed"
+
+
+def test_checks_that_were_left_out_are_not_judged_either() -> None:
+    (task,) = score(verdicts("passed", "passed", "passed", "passed")[:2], POINTS)
+    assert (task.score, task.judged, task.max_score, task.worth) == (700, 700, 700, 1000)
+    assert scored("passed", "passed", "passed", "passed").left_out == 0
+
+
 def test_an_untouched_skeleton_earns_nothing() -> None:
     every = [
         Verdict(task.id, name, title, kind, share, "not attempted")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Status = Literal["passed", "failed", "not attempted", "crashed", "timed out", "out of memory"]
+Status = Literal["passed", "failed", "not attempted", "crashed", "timed out", "out of memory", "not judged"]
 Kind = Literal["shape", "value", "gradient", "statistics"]
 
 
@@ -17,7 +17,7 @@ class CheckResult:
         title: What it demands, as the student reads it.
         kind: What it looks at; decides what it pays when the value is wrong.
         score, max_score: Hundredths of points.
-        status: How it ended.
+        status: How it ended; `not judged` if the run was stopped before.
         output: The explanation that the student reads; if it passed, a note that costs nothing, mostly none.
         diagnosis: Id of the misconception that matched, if any.
     """
@@ -35,10 +35,17 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """One task: the sum of its checks."""
+    """One task: the sum of its checks.
+
+    Attributes:
+        id: Task id.
+        checks: Those that were selected.
+        left_out: Hundredths of points of its other checks.
+    """
 
     id: str
     checks: tuple[CheckResult, ...]
+    left_out: int = 0
 
     @property
     def score(self) -> int:
@@ -49,6 +56,16 @@ class TaskResult:
     def max_score(self) -> int:
         """Hundredths of points to earn."""
         return sum(check.max_score for check in self.checks)
+
+    @property
+    def judged(self) -> int:
+        """Hundredths of points of the checks that have a verdict."""
+        return sum(check.max_score for check in self.checks if check.status != "not judged")
+
+    @property
+    def worth(self) -> int:
+        """Hundredths of points of the whole task."""
+        return self.max_score + self.left_out
 
     @property
     def status(self) -> Status:
@@ -90,3 +107,18 @@ class Result:
     def max_score(self) -> int:
         """Hundredths of points to earn."""
         return sum(task.max_score for task in self.tasks)
+
+    @property
+    def judged(self) -> int:
+        """Hundredths of points of the checks that have a verdict."""
+        return sum(task.judged for task in self.tasks)
+
+    @property
+    def worth(self) -> int:
+        """Hundredths of points of the tasks, with the checks that were left out."""
+        return sum(task.worth for task in self.tasks)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a check that was selected has no verdict."""
+        return self.judged < self.max_score

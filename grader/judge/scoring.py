@@ -57,7 +57,9 @@ def score(verdicts: Sequence[Verdict], points: dict[str, int]) -> tuple[TaskResu
         of_task = [v for v in verdicts if v.task == task.id]
         if of_task:
             wrong = any(v.kind == "value" and v.status != "passed" for v in of_task)
-            tasks.append(TaskResult(task.id, tuple(_paid(v, points[task.id], wrong) for v in of_task)))
+            checks = tuple(_paid(v, points[task.id], wrong) for v in of_task)
+            left_out = points[task.id] * max(0, 100 - sum(v.share for v in of_task))
+            tasks.append(TaskResult(task.id, checks, left_out))
     return tuple(tasks)
 
 

@@ -18,7 +18,7 @@ _ROOT = ("LICENSE", "pyproject.toml")
 _DATA = ("data/*.py", "data/README.md", "data/sample.png", "data/sample/*.mat")
 _GRADER = (
     *(f"grader/{name}.py" for name in ("__init__", "__main__", "arguments", "commandline", "conftest", "plugin")),
-    *(f"grader/{name}.py" for name in ("session", "grading", "probe", "short_runner", "junit")),
+    *(f"grader/{name}.py" for name in ("options", "session", "grading", "probe", "short_runner", "junit")),
     *("grader/test_*.py", "grader/offering.toml", "grader/judge/*.py", "grader/sandbox/*.py", "grader/worker/*.py"),
     *(
         f"grader/report/{name}.py"

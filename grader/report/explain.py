@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..judge.results import CheckResult, Status, TaskResult
+from ..judge.results import CheckResult, Result, Status, TaskResult
 
 BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # the worst first
 WAITS = "counts once the value is right"
@@ -36,18 +36,27 @@ class Shown:
 
 
 def shown(task: TaskResult) -> Shown:
-    """Sort the checks of a task that missed points; of one that was not attempted, a TODO that is left is explained."""
+    """Sort the checks of a task that missed points.
+
+    Of one that was not attempted, a TODO that is left is explained; a check that was not judged is not.
+    """
     if task.status == "not attempted":
         left = [check for check in task.checks if check.output.startswith("got ")]
         return Shown(tuple(left[:1]), (), len(left[1:]))
     short = [c for c in task.checks if c.score < c.max_score or c.status != "passed"]  # worth nothing, and wrong
     wrong_value = any(check.kind == "value" and check.status != "passed" for check in short)
+    short = [check for check in short if check.status != "not judged"]
     waiting = tuple(c for c in short if wrong_value and (c.status == "passed" or c.kind in ("gradient", "statistics")))
     speaking = [check for check in short if check not in waiting]
     first = {check.output: check for check in reversed(speaking)}  # each text once, with the first check that has it
     explained = tuple(check for check in speaking if first[check.output] is check)
     noted = tuple(c for c in task.checks if c.status == "passed" and c.output and c not in short)
     return Shown(explained + noted, waiting, len(speaking) - len(explained))
+
+
+def judged_part(of: TaskResult | Result) -> str:
+    """Say how much was judged, where that is not all: some checks were not selected, or the run was stopped."""
+    return f"only {of.judged / 100:g} of {of.worth / 100:g} points judged" if of.judged < of.worth else ""
 
 
 def parts(output: str) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..judge.results import CheckResult, Result
-from .explain import BROKEN, WAITS, shown
+from .explain import BROKEN, WAITS, judged_part, shown
 from .files import write_whole
 
 
@@ -30,6 +30,7 @@ def as_json(result: Result, notice: str = "") -> dict[str, Any]:
             "max_score": points(task.max_score),
             "status": task.status,
             "diagnoses": task.diagnoses,
+            **({"left_out": points(task.left_out)} if task.left_out else {}),
         }
         for task in result.tasks
     }
@@ -59,6 +60,8 @@ def summary(result: Result, notice: str = "") -> str:
     """Return what stands above all tests: the score, and a line for each task that missed points."""
     lines = [notice, ""] if notice else []
     lines += [f"{points(result.score):g} of {points(result.max_score):g} points"]
+    if part := judged_part(result):
+        lines += [f"unfinished: {part}" if result.unfinished else part]
     if result.sandbox == "in-process":
         lines += ["run in-process: this score does not count"]
     short = [task for task in result.tasks if task.status != "passed"]

@@ -76,7 +76,7 @@ def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]
         # The file names the misconceptions of a task, not of its checks: they go to those that can have one.
         if found and check.kind == "value" and check.status == "failed":
             checks[i] = replace(check, diagnosis=found.pop(0))
-    return TaskResult(name, tuple(checks))
+    return TaskResult(name, tuple(checks), round(100 * task.get("left_out", 0)))
 
 
 def _check(task: str, test: Mapping[str, Any], status_of_task: str) -> CheckResult:
@@ -104,8 +104,9 @@ def _status(of_test: str, headline: str, of_task: str) -> Status:
     found = next((status for status in BROKEN if status == headline), None)
     if found or headline.startswith("expected"):
         return found or "failed"
-    if headline.startswith("not attempted"):
-        return "not attempted"
+    for status in ("not attempted", "not judged"):
+        if headline.startswith(status):
+            return status
     return next((status for status in _STATUSES if status == of_task and status != "passed"), "failed")
 
 

@@ -3,10 +3,10 @@
 import textwrap
 
 from ..judge.results import CheckResult, Result, TaskResult
-from .explain import shown
+from .explain import judged_part, shown
 from .text import harmless, one_line
 
-_COLORS = {"passed": "32", "not attempted": "33"}
+_COLORS = {"passed": "32", "not attempted": "33", "not judged": "33"}
 _RED = "31"
 
 
@@ -36,9 +36,13 @@ def _table(result: Result, color: bool) -> str:
     for task in result.tasks:
         amount = f"{_number(task.score)} / {_number(task.max_score)}"
         status = task.status + (f" ({', '.join(task.diagnoses)})" if task.diagnoses else "")
+        if task.judged and (part := judged_part(task)):
+            status += f", {part}"
         lines.append(f"{task.id:<16}{amount:>14}   " + _paint(status, _COLORS.get(task.status, _RED), color))
     total = f"{_number(result.score)} / {_number(result.max_score)}"
     about = f"{one_line(result.submission)}, seed {result.seed}, sandbox {result.sandbox}, {result.seconds:.1f} s"
+    if part := judged_part(result):
+        about += f"; unfinished: {part}" if result.unfinished else f"; {part}"
     if result.sandbox == "in-process":
         about += "; run in-process: this score does not count"
     return "\n".join([*lines, f"{'score':<16}{total:>14}   {about}"])

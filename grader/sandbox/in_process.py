@@ -1,16 +1,18 @@
 """No sandbox at all: the submission runs in the judge's own process, for `--pdb`. Its score does not count."""
 
+import contextlib
 import importlib
 import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from .failure import Failure, from_error
 from .limits import Limits
 from .submission import SubmittedFile
 
@@ -18,8 +20,8 @@ from .submission import SubmittedFile
 class InProcessWorker:
     """Calls probes directly: what the student's code raises goes straight through, to where a debugger stops."""
 
-    def __init__(self, submission: Any, path: Path):
-        self._submission, self._path = submission, path
+    def __init__(self, sandbox: "InProcess", submission: Any, path: Path):
+        self._sandbox, self._submission, self._path = sandbox, submission, path
 
     def ask(
         self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], seed: int
@@ -30,7 +32,8 @@ class InProcessWorker:
         probes = importlib.import_module("grader.worker.probes").PROBES
         with warnings.catch_warnings(), serve.own_command_line(self._path):
             warnings.simplefilter("ignore")  # the student's warnings are no errors, whatever pytest thinks
-            found = probes[probe](self._submission, **arguments, **{k: v.clone() for k, v in tensors.items()})
+            with self._sandbox.noting(self._submission, probe, arguments):
+                found = probes[probe](self._submission, **arguments, **{k: v.clone() for k, v in tensors.items()})
         return {name: tensor.detach() for name, tensor in found.tensors.items()}, found.facts
 
     def printed(self) -> str:
@@ -42,17 +45,24 @@ class InProcessWorker:
 
 
 class InProcess:
-    """Imports the submission into this process, anew for every task, since stand-ins are put onto its classes."""
+    """Imports the submission into this process, anew for every task, since stand-ins are put onto its classes.
+
+    It is the student's own file and not the copy: a debugger shows its path.
+
+    Attributes:
+        raised: The last error of the student's code, and what it amounts to.
+    """
 
     name = "in-process"
 
     def __init__(self, file: SubmittedFile, home: Path):
         self._file, self._home = file, home
+        self.raised: tuple[BaseException, Failure] | None = None
 
     @property
     def submission(self) -> str:
         """Path of the student's file."""
-        return str(self._file.copy)
+        return str(self._file.original)
 
     def await_ready(self) -> None:
         """Nothing to wait for."""
@@ -64,10 +74,31 @@ class InProcess:
         before = Path.cwd()
         os.chdir(tempfile.mkdtemp(dir=self._home))
         try:
-            with serve.own_command_line(self._file.copy):
-                return InProcessWorker(serve.open_submission(self._file.copy, standins), self._file.copy)
+            with self.noting(), serve.own_command_line(self._file.original):
+                return InProcessWorker(self, serve.open_submission(self._file.original, standins), self._file.original)
         finally:
             os.chdir(before)
+
+    @contextlib.contextmanager
+    def noting(
+        self, submission: Any = None, probe: str = "", arguments: Mapping[str, Any] | None = None
+    ) -> Iterator[None]:
+        """Let pass what the student's code raises, and note what a worker would have said of it.
+
+        Args:
+            submission: The loaded one; None while the file is imported.
+            probe, arguments: What is asked for.
+        """
+        try:
+            yield
+        except BaseException as error:
+            serve = importlib.import_module("grader.worker.serve")
+            known, standins = error, getattr(submission, "standins", {})
+            if submission:
+                known = serve.untouched.instead_of(error, submission.module, probe, arguments)
+            told = serve.describe(known, self._file.original, standins)
+            self.raised = error, from_error(told, self._file.neighbours, submission is None, frozenset(standins))
+            raise
 
     def close(self) -> None:
         """Forget the student's module."""

@@ -28,12 +28,14 @@ class SubmittedFile:
     """A copy of a submission.
 
     Attributes:
+        original: The file itself; of a folder or an archive, the copy.
         copy: The copy, called VAE_Model.py, alone in its folder.
         sha256: Hash of its content.
         neighbours: Names of Python modules beside the original, which are not handed in.
         took: Which file of a folder or an archive it is, where that is not called VAE_Model.py; else empty.
     """
 
+    original: Path
     copy: Path
     sha256: str
     neighbours: frozenset[str]
@@ -60,12 +62,13 @@ def take(entry: Path, folder: Path) -> SubmittedFile:
         raise NoSubmission(f"{entry}: {error}") from None
     copy = folder / FILE_NAME
     copy.write_bytes(content)
-    return SubmittedFile(copy, hashlib.sha256(content).hexdigest(), _neighbours(entry), took)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if entry.name.lower().endswith(PYTHON):
+        return SubmittedFile(entry.resolve(), copy, sha256, _neighbours(entry), took)
+    return SubmittedFile(copy, copy, sha256, frozenset(), took)
 
 
 def _neighbours(file: Path) -> frozenset[str]:
-    if not file.name.lower().endswith(PYTHON):
-        return frozenset()
     beside = file.resolve().parent
     names = {p.stem for p in beside.glob("*.py")} | {p.parent.name for p in beside.glob("*/__init__.py")}
     return frozenset(names - {file.stem})
