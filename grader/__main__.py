@@ -6,6 +6,7 @@ import importlib
 import os
 import shlex
 import sys
+from pathlib import Path
 
 from data.commandline import like_ctrl_c, refuse_without_package
 from grader import arguments
@@ -109,7 +110,7 @@ def _grade(options: argparse.Namespace) -> int:
         seed=options.seed,
         data=options.data if options.data in ("sample", "svhn") else Path(options.data).absolute(),
         sandbox=options.sandbox,
-        results=options.results,
+        results=options.results.absolute() if options.results else None,
         tasks=options.tasks,
     )
     with contextlib.chdir(arguments.ROOT):

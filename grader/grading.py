@@ -5,6 +5,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 
 import psutil
 import pytest

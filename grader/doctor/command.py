@@ -34,8 +34,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         return doctor(options.sandbox)
     except SandboxError as error:
-        print(f"python -m grader doctor: {error}", file=sys.stderr)
-        return 2
+        return refuse("doctor", error)
 
 
 def doctor(sandbox: str = "auto") -> int:

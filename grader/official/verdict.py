@@ -11,7 +11,7 @@ from grader import seeds
 from grader.judge.offering import Offering, load
 from grader.judge.results import CheckResult, Result, Status, TaskResult
 from grader.report import gradescope
-from grader.report.text import one_line
+from grader.report.text import harmless, one_line
 from grader.sandbox.archives import FILE_NAME, NoSubmission
 from grader.sandbox.submission import read
 
