@@ -8,8 +8,10 @@ if __name__ == "__main__":
     print_everywhere()  # before your file is imported: it may print, too
     try:
         from assignment.run import main
+        from assignment.settings import parser
     except ModuleNotFoundError as error:
         refuse_without_package(error, "python -m assignment")
+    options = parser("python -m assignment").parse_args()
     from assignment import VAE_Model
 
-    sys.exit(main(VAE_Model))
+    sys.exit(main(VAE_Model, options))

@@ -4,17 +4,19 @@ A checkpoint holds all that the next epoch depends on: weights, Adam's moments a
 generators. So a run that is resumed gives the same numbers as one that was never interrupted.
 """
 
+import contextlib
 import io
 import os
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from assignment.evaluate import Model
-from assignment.random_states import random_states, restore_random_states
 from assignment.settings import RunError, Settings
 from assignment.train import Metrics
 from data.commandline import quoted
@@ -26,7 +28,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file by way of another one beside it, which takes the name only once it is wholly on the disk.
 
     Raises:
-        RunError: The file can not be written; an old one of that name is still there.
+        RunError: The file cannot be written; an old one of that name is still there.
     """
     draft = path.with_name(f".{path.name}.draft")
     try:
@@ -37,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         draft.replace(path)
     except OSError as error:
         raise RunError(
-            f"can not write {quoted(path)} ({error.strerror or error}): make room, or choose another --out"
+            f"cannot write {quoted(path)} ({error.strerror or error}): make room, or choose another --out"
         ) from error
     finally:
         draft.unlink(missing_ok=True)
@@ -83,14 +85,14 @@ def read(out: Path) -> dict[str, Any]:
     if not path.exists():
         raise RunError(f"there is no run to resume in {quoted(out)} (no {CHECKPOINT}): leave out --resume to start one")
     try:
-        # weights_only: tensors and plain values; a file from a stranger can not run code here
+        # weights_only: tensors and plain values; a file from a stranger cannot run code here
         content = torch.load(path, map_location="cpu", weights_only=True)
         Settings(**content["settings"])
         return content
     except Exception as error:
         reason = str(error).split("\n")[0] or type(error).__name__
         raise RunError(
-            f"{quoted(path)} can not be read ({reason}): delete {quoted(out)}, or choose another --out"
+            f"{quoted(path)} cannot be read ({reason}): delete {quoted(out)}, or choose another --out"
         ) from error
 
 
@@ -122,3 +124,35 @@ def _in_its_own_way(content: Mapping[str, Any], optimizer: torch.optim.Optimizer
     ways = ("capturable", "foreach", "fused")
     saved, own = content["optimizer"]["param_groups"], optimizer.param_groups
     return [{**old, **{way: new[way] for way in ways if way in new}} for old, new in zip(saved, own, strict=True)]
+
+
+# ## The random number generators: torch's, numpy's and Python's own
+def random_states() -> dict[str, Any]:
+    """Return the states of all global generators, in types that torch.load accepts with weights_only."""
+    numpy_state = np.random.get_state(legacy=False)
+    numpy_state["state"]["key"] = numpy_state["state"]["key"].tolist()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": numpy_state,
+        "python": random.getstate(),
+    }
+
+
+def restore_random_states(states: Mapping[str, Any]) -> None:
+    """Undo `random_states`: on a computer with other GPUs their states stay as they are."""
+    torch.set_rng_state(states["torch"])
+    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
+    np.random.set_state(states["numpy"])
+    random.setstate(states["python"])
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Leave the generators as they were, whatever draws from them inside."""
+    states = random_states()
+    try:
+        yield
+    finally:
+        restore_random_states(states)

@@ -18,7 +18,6 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
-from assignment.distributed import ALONE, Team
 from data import constant_mean_nll, normalise, ppca_nll
 
 Model: TypeAlias = Any  # a VAE with the interface of VAE_Model.py: the student's or the reference
@@ -30,7 +29,6 @@ def evaluate_elbo(
     images: UInt8[Tensor, "N C S S"],
     noise: Float[Tensor, "N z"],
     batch_size: int = 64,
-    team: Team = ALONE,
 ) -> tuple[Float64[Tensor, " N"], Float64[Tensor, " N"]]:
     """Return nll and kl of each image in nats, on the CPU; -(nll + kl) is the estimate of its ELBO.
 
@@ -39,16 +37,15 @@ def evaluate_elbo(
         images: The images, on the model's device.
         noise: The noise of each image's posterior sample.
         batch_size: Images at a time.
-        team: The processes that share the batches.
     """
     model.eval()
-    n, noise = len(images), noise.to(images.device)
+    noise = noise.to(images.device)
     nll, kl = [], []
-    for batch in team.batches(n, batch_size):
-        _, batch_nll, batch_kl = model(normalise(images[batch]), noise[batch])
+    for x, its_noise in zip(images.split(batch_size), noise.split(batch_size), strict=True):
+        _, batch_nll, batch_kl = model(normalise(x), its_noise)
         nll.append(batch_nll)
         kl.append(batch_kl)
-    return team.gather(n, batch_size, nll), team.gather(n, batch_size, kl)
+    return torch.cat(nll).cpu().double(), torch.cat(kl).cpu().double()
 
 
 @torch.no_grad()
@@ -58,27 +55,25 @@ def evaluate_log_likelihood(
     K: int = 100,
     batch_size: int = 64,
     seed: int = 0,
-    team: Team = ALONE,
 ) -> Float64[Tensor, " N"]:
     """Return the importance-sampled log p(x) of each image in nats, on the CPU.
 
     On average the estimate is too low (Burda et al. 2016, theorem 1), and the less so the larger K: state K with it.
 
     Args:
-        model: The model; left in eval mode. It draws its own noise, from the global generator. That is seeded here for
-            each batch, by the number of its first image: so it does not matter which process does which batch.
+        model: The model; left in eval mode. It draws its own noise from torch's global generator, which is seeded here
+            for each batch, by the number of its first image.
         images: The images, on the model's device.
         K: Importance samples per image.
         batch_size: Images at a time.
         seed: What the noise follows from.
-        team: The processes that share the batches.
     """
     model.eval()
-    found = []
-    for batch in tqdm(team.batches(len(images), batch_size), f"log-likelihood, K = {K}", leave=False, disable=None):
-        torch.manual_seed(1_000_003 * seed + batch.start)
-        found.append(model.log_likelihood(normalise(images[batch]), K))
-    return team.gather(len(images), batch_size, found)
+    values = []
+    for start in tqdm(range(0, len(images), batch_size), f"log-likelihood, K = {K}", leave=False, disable=None):
+        torch.manual_seed(1_000_003 * seed + start)
+        values.append(model.log_likelihood(normalise(images[start : start + batch_size]), K))
+    return torch.cat(values).cpu().double()
 
 
 def mean_and_standard_error(values: Float64[Tensor, " N"]) -> tuple[float, float]:
@@ -113,7 +108,6 @@ def log_likelihood_report(
     K: int,
     batch_size: int,
     seed: int,
-    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Return the contents of log_likelihood.json: estimates for the test images, and what is needed to read them.
 
@@ -125,12 +119,11 @@ def log_likelihood_report(
         K: Importance samples per image.
         batch_size: Images at a time.
         seed: What the noise of the log-likelihood follows from.
-        team: The processes that share the work.
     """
     start = time.perf_counter()
-    nll, kl = evaluate_elbo(model, test_images, noise, batch_size, team)
+    nll, kl = evaluate_elbo(model, test_images, noise, batch_size)
     log_likelihood, standard_error = mean_and_standard_error(
-        evaluate_log_likelihood(model, test_images, K, batch_size, seed, team)
+        evaluate_log_likelihood(model, test_images, K, batch_size, seed)
     )
     D = test_images[0].numel()
     return {

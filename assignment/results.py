@@ -20,7 +20,6 @@ from torch import Tensor
 
 from assignment import figures
 from assignment.checkpoint import Progress, write_atomically
-from assignment.distributed import ALONE, Team
 from assignment.evaluate import Model, anchors, hardware, log_likelihood_report
 from assignment.train import epoch_noise
 
@@ -80,7 +79,6 @@ def write_results(
     progress: Progress,
     out: Path,
     decoded_copy: bool = False,
-    team: Team = ALONE,
 ) -> bool:
     """Write weights, pictures and likelihood of a trained model.
 
@@ -95,7 +93,6 @@ def write_results(
         progress: The run.
         out: Its folder.
         decoded_copy: Also write reconstructions_decoded.png, which shows no image of the data set.
-        team: The processes of the run: all estimate the likelihood, the leader does the rest.
 
     Returns:
         False if a task is still a TODO and its result is missing.
@@ -111,10 +108,8 @@ def write_results(
         "images": len(scored),
         "model_sha256": hashlib.sha256(weights + Path(str(module.__file__)).read_bytes()).hexdigest(),
     }
-    known = team.same(_known_report(out / "log_likelihood.json", wanted) if team.leads else None)
-    if not team.leads:
-        lines = {}  # they appear in what the leader writes
-    elif known:
+    known = _known_report(out / "log_likelihood.json", wanted)
+    if known:
         lines = {name: known[name] for name in ("constant_mean_log_likelihood", "ppca_log_likelihood")}
     else:
         print("computing the anchors: constant mean and PPCA", flush=True)
@@ -123,7 +118,7 @@ def write_results(
     def report() -> dict[str, Any]:
         print(f"estimating the log-likelihood of {len(scored):,} test images, K = {settings.k}", flush=True)
         estimate = log_likelihood_report(
-            model, scored, noise[: len(scored)], lines, settings.k, settings.batch_size, settings.seed, team
+            model, scored, noise[: len(scored)], lines, settings.k, settings.batch_size, settings.seed
         )
         return {**estimate, **wanted}
 
@@ -147,10 +142,7 @@ def write_results(
     complete = True
     for name, make in contents.items():
         try:
-            if team.leads:
-                write_atomically(out / name, make())
-            elif name == "log_likelihood.json":
-                make()
+            write_atomically(out / name, make())
         except NotImplementedError as error:
             if (task := todo(error)) is None:
                 raise

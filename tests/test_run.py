@@ -24,7 +24,7 @@ from torch import nn
 
 from assignment import checkpoint
 from assignment.run import main
-from assignment.train import RunError, Settings
+from assignment.settings import RunError, Settings, parser
 from data import load
 from solution import VAE_Model as reference
 from solution.skeleton import REFERENCE, skeleton
@@ -45,14 +45,19 @@ RESULTS = {
 }
 
 
-def go(module: ModuleType, out: Path, *options: str) -> int:
+def command(module: ModuleType, *options: str, **more: Any) -> int:
+    """Run the command with these options."""
+    return main(module, parser(f"python -m {module.__package__}").parse_args(options), **more)
+
+
+def go(module: ModuleType, out: Path, *options: str, **more: Any) -> int:
     """Start a tiny run."""
-    return main(module, [*TINY, "--out", str(out), *options])
+    return command(module, *TINY, "--out", str(out), *options, **more)
 
 
 def resume(module: ModuleType, out: Path, *options: str) -> int:
     """Continue it, giving only these options."""
-    return main(module, ["--out", str(out), "--resume", *options])
+    return command(module, "--out", str(out), "--resume", *options)
 
 
 def variant(name: str = "assignment", file: Path = REFERENCE, **replaced: Any) -> ModuleType:
@@ -158,7 +163,7 @@ def test_every_picture_is_one(finished: Path) -> None:
 
 
 def test_the_reference_adds_a_picture_without_svhn_images(tmp_path: Path) -> None:
-    assert main(reference, [*TINY, "--epochs", "1", "--out", str(tmp_path)], decoded_copy=True) == 0
+    assert go(reference, tmp_path, "--epochs", "1", decoded_copy=True) == 0
     assert {path.name for path in tmp_path.iterdir()} == RESULTS | {"reconstructions_decoded.png"}
 
 
@@ -190,7 +195,7 @@ def test_the_least_and_the_most_that_options_allow_work_to_the_end(
 
 def test_settings_of_matplotlib_elsewhere_do_not_matter(tmp_path: Path) -> None:
     options = [*TINY, "--limit", "2", "--k", "1", "--epochs", "1", "--out", str(tmp_path / "out")]
-    done = command("solution", *options, MPLBACKEND="junk")
+    done = started("solution", *options, MPLBACKEND="junk")
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == RESULTS | {"reconstructions_decoded.png"}
 
@@ -203,7 +208,7 @@ def test_a_matplotlib_that_cannot_be_used_is_found_before_training(
     assert "matplotlib" in one_line(capsys)
 
 
-def command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+def started(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run `python -m` with these words."""
     return subprocess.run(
         [sys.executable, "-m", *words],
@@ -408,7 +413,7 @@ def test_a_damaged_checkpoint_is_named(run_folder: Path, capsys: pytest.CaptureF
     path = run_folder / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:1000])
     assert resume(reference, run_folder) == 1
-    assert "checkpoint.pt' can not be read" in one_line(capsys)
+    assert "checkpoint.pt' cannot be read" in one_line(capsys)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -442,7 +447,7 @@ def test_a_place_that_can_not_be_written_is_found_before_training(
 )
 def test_wrong_options_end_with_status_2(options: list[str]) -> None:
     with pytest.raises(SystemExit) as raised:
-        main(reference, options)
+        command(reference, *options)
     assert raised.value.code == 2
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from assignment.train import Settings, new_model, new_optimizer, train_epoch
+from assignment.settings import Settings
+from assignment.train import new_model, new_optimizer, train_epoch
 from data import load
 from grader.worker.probes.training import train
 from grader.worker.submission import Submission

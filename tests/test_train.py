@@ -8,21 +8,10 @@ import torch
 from torch import nn
 
 from assignment import checkpoint
-from assignment.train import (
-    RunError,
-    Settings,
-    choose_device,
-    epoch_noise,
-    new_model,
-    new_optimizer,
-    permutation,
-    train,
-    train_epoch,
-    train_step,
-    use_channels_last,
-    use_exact_arithmetic,
-)
+from assignment.settings import RunError, Settings, choose_device, use_exact_arithmetic
+from assignment.train import epoch_noise, new_model, new_optimizer, permutation, train, train_epoch, train_step
 from data import normalise
+from solution.__main__ import use_channels_last
 from solution.VAE_Model import VAE
 
 SETTINGS = Settings(epochs=2, batch_size=4, lr=1e-3, z_dim=3, features=2, seed=5)

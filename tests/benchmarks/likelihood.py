@@ -2,7 +2,6 @@
 
 The plain loop encodes the images again for each of the K samples and keeps all weights. Ours is what
 `evaluate_log_likelihood` does with the reference. Also: how much memory more samples take, and how far estimates are
-from data.commandline import Parser, image_source, whole
 from log-likelihoods that are known exactly.
 """
 
@@ -15,8 +14,11 @@ import torch
 from torch import Tensor
 
 from assignment.evaluate import evaluate_log_likelihood
-from assignment.train import Settings, new_model, use_channels_last
+from assignment.settings import Settings
+from assignment.train import new_model
 from data import load, normalise
+from data.commandline import Parser, image_source, whole
+from solution.__main__ import use_channels_last
 from solution.VAE_Model import VAE, DiagonalGaussianDistribution
 from tests.benchmarks.measure import Variant, interleaved, machine, seconds, table
 

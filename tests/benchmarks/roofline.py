@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import torch
 
-from assignment.train import Settings
+from assignment.settings import Settings
 from data import load
 from data.commandline import Parser, whole
 from tests.benchmarks.measure import machine, seconds

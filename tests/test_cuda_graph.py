@@ -5,7 +5,7 @@ No GPU is needed: a stand-in for CUDA graphs records the work itself and replays
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ import pytest
 import torch
 from torch import nn
 
-from assignment.capture import CaptureError, Work, backend_for, captured_step
-from assignment.distributed import ALONE, Team
-from assignment.run import choose_step
-from assignment.train import Settings, new_model, new_optimizer, plain_step, train
+from assignment.settings import Settings
+from assignment.train import new_model, new_optimizer, train, train_step
+from data import normalise
+from solution.__main__ import tune
+from solution.cuda_graph import CaptureError, Work, backend_for, captured_step
 from solution.VAE_Model import VAE
 from tests.test_train import bytes_of
 
@@ -113,7 +114,7 @@ def begun(vae: type = VAE, steps: int = 0) -> Run:
     model = new_model(vae, IMAGES, SETTINGS)
     run = Run(model, new_optimizer(model, SETTINGS))
     for _ in range(steps):
-        plain_step(run.model, run.optimizer, IMAGES)(torch.arange(4), torch.ones(4, 3))
+        train_step(run.model, run.optimizer, normalise(IMAGES[:4]), torch.ones(4, 3))
     run.optimizer.zero_grad()
     return run
 
@@ -165,7 +166,7 @@ def test_training_by_captured_steps_is_training_bit_for_bit(steps: int) -> None:
     plain, captured = begun(steps=steps), begun(steps=steps)
     rows = [
         list(train(run.model, run.optimizer, IMAGES, bytes_of(3), SETTINGS, step=step))
-        for run, step in ((plain, None), (captured, capture(captured)))
+        for run, step in ((plain, train_step), (captured, capture(captured)))
     ]
     assert rows[0] == rows[1]
     assert plain.state() == captured.state()
@@ -183,8 +184,8 @@ def test_it_reads_its_batch_from_fixed_places() -> None:
             return replay
 
     step = capture(run, Watching())
-    first = step(torch.arange(4), torch.zeros(4, 3))
-    second = step(torch.arange(4, 8), torch.ones(4, 3))
+    first = step(run.model, run.optimizer, normalise(IMAGES[:4]), torch.zeros(4, 3))
+    second = step(run.model, run.optimizer, normalise(IMAGES[4:8]), torch.ones(4, 3))
     assert first[0] is second[0], "results lie where the recording writes them"
     assert len(places) <= 2, "the copies that are compared, and the model"
 
@@ -256,7 +257,7 @@ def test_numbers_drawn_on_the_cpu_are_noticed(vae: type) -> None:
         capture(begun(vae), Kernels())
 
 
-def test_a_model_that_can_not_be_copied_is_noticed() -> None:
+def test_a_model_that_cannot_be_copied_is_noticed() -> None:
     class Odd(VAE):
         def __deepcopy__(self, memo: Any) -> Any:
             raise RuntimeError("only leaf tensors can be copied")
@@ -282,29 +283,25 @@ def test_less_than_a_batch_is_not_captured() -> None:
 def chosen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Choose a step where the stand-in records."""
 
-    def choose(vae: type, capture: bool | None, tuned: bool = False, team: Team = ALONE, backend: Any = None) -> Any:
-        monkeypatch.setattr("assignment.run.backend_for", lambda _: backend or Recorder())
+    def choose(vae: type, capture: bool = True, backend: Any = None) -> Any:
+        monkeypatch.setattr("solution.__main__.backend_for", lambda _: backend or Recorder())
         run = begun(vae)
-        return choose_step(run.model, run.optimizer, IMAGES, replace(SETTINGS, capture=capture), tuned, team)
+        return tune(run.model, run.optimizer, IMAGES, SETTINGS, capture)
 
     return choose
 
 
-def test_a_students_model_is_captured_on_request_only(chosen: Any) -> None:
-    assert chosen(Student, None) is None
-    assert chosen(Student, False) is None
-    assert chosen(Student, True) is not None
+def test_a_step_is_captured_on_request_only(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Until somebody has measured it on a GPU."""
+    assert chosen(VAE, capture=False) is train_step
+    assert chosen(VAE, capture=True) is not train_step
+    assert not capsys.readouterr().out
 
 
-def test_what_can_not_be_captured_runs_eagerly_with_one_line(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert chosen(Counting, True) is None
-    assert chosen(VAE, True, backend=Refusing()) is None
+def test_what_cannot_be_captured_runs_plainly_with_one_line(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert chosen(Counting) is train_step
+    assert chosen(VAE, backend=Refusing()) is train_step
     assert capsys.readouterr().out.splitlines() == [
         "the training step is not captured: the model changes Counting.calls while it trains",
         "the training step is not captured: operation not permitted when stream is capturing",
     ]
-
-
-def test_the_reference_on_a_cpu_says_nothing(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert chosen(VAE, None, tuned=True) is None
-    assert not capsys.readouterr().out

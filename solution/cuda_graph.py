@@ -1,4 +1,4 @@
-"""Recording the training step once, and replaying it: on a GPU that saves the time Python takes to ask for each kernel.
+"""The training step as a CUDA graph: recorded once, then replayed. It plugs into the loop of assignment/train.py.
 
 A small step like ours is some hundred kernels of a few microseconds each, and asking for one takes Python longer than
 that. A CUDA graph records all of them, forward, backward and Adam, and replays them by a single call. What is recorded
@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from assignment.distributed import Step
+from assignment.checkpoint import undisturbed
 from assignment.evaluate import Model
-from assignment.random_states import undisturbed
 from assignment.settings import Settings
-from assignment.train import plain_step
+from assignment.train import Step, Terms, train_step
+from data import normalise
 
 WARM_UP_STEPS = 3  # libraries choose their algorithms and set memory aside in the first steps: not to be recorded
 COMPARED_STEPS = 4
@@ -34,7 +34,7 @@ Work: TypeAlias = Callable[[], None]
 
 
 class CaptureError(Exception):
-    """The step can not be recorded. The message says why, and ends a sentence."""
+    """The step cannot be recorded. The message says why, and ends a sentence."""
 
 
 @runtime_checkable
@@ -92,7 +92,7 @@ def captured_step(
         backend: What records.
 
     Raises:
-        CaptureError: The step can not be recorded, or its replay does not do what the step does.
+        CaptureError: The step cannot be recorded, or its replay does not do what the step does.
     """
     if backend is None:
         raise CaptureError(f"nothing can be recorded on {images.device.type}")
@@ -104,7 +104,7 @@ def captured_step(
             return _record(model, optimizer, images, settings, backend)
     except CaptureError:
         raise
-    except Exception as error:  # whatever a model does that can not be recorded; CUDA has many errors for it
+    except Exception as error:  # whatever a model does that cannot be recorded; CUDA has many errors for it
         raise CaptureError(str(error).strip().split("\n")[0] or type(error).__name__) from error
 
 
@@ -118,26 +118,31 @@ def _record(
 ) -> Step:
     """Warm up, record, and put back what that changed."""
     B, device = settings.batch_size, images.device
-    plain = plain_step(model, optimizer, images)
-    indices = torch.zeros(B, dtype=torch.int64, device=device)  # the fixed places
-    noise = torch.zeros(B, settings.z_dim, device=device)
+    fixed_x = torch.zeros(B, *images.shape[1:], device=device)  # where the recording reads its batch
+    fixed_noise = torch.zeros(B, settings.z_dim, device=device)
     results: list[Tensor] = [torch.zeros(B, device=device) for _ in range(2)]
 
     def work() -> None:
-        for place, result in zip(results, plain(indices, noise), strict=True):
+        for place, result in zip(results, train_step(model, optimizer, fixed_x, fixed_noise), strict=True):
             place.copy_(result)
 
+    if device.type == "cuda":
+        for group in optimizer.param_groups:
+            group["capturable"] = True  # Adam counts its steps on the GPU, where a replay can count on
     model.train()
     with undisturbed(), _put_back(model, optimizer):
         backend.warm_up(work)
         optimizer.zero_grad()  # so that the recorded backward pass sets aside memory of its own for the gradients
         replay = backend.record(work)
 
-    def step(batch: Int64[Tensor, " B"], its_noise: Float[Tensor, "B z"]) -> tuple[Tensor, Tensor]:
-        if len(batch) != len(indices):
-            return plain(batch, its_noise)
-        indices.copy_(batch)
-        noise.copy_(its_noise)
+    def step(
+        its_model: Model, its_optimizer: torch.optim.Optimizer, x: Float[Tensor, "B C S S"], noise: Float[Tensor, "B z"]
+    ) -> Terms:
+        assert its_model is model and its_optimizer is optimizer, "a recording trains one model only"
+        if len(x) != B:
+            return train_step(model, optimizer, x, noise)
+        fixed_x.copy_(x)
+        fixed_noise.copy_(noise)
         replay()
         return results[0], results[1]  # until the next step: read them before
 
@@ -187,7 +192,9 @@ def _compare(
     generator = torch.Generator().manual_seed(settings.seed)
     batches = [
         (
-            torch.randint(len(images), (settings.batch_size,), generator=generator).to(images.device),
+            normalise(
+                images[torch.randint(len(images), (settings.batch_size,), generator=generator).to(images.device)]
+            ),
             torch.randn(settings.batch_size, settings.z_dim, generator=generator).to(images.device),
         )
         for _ in range(COMPARED_STEPS)
@@ -195,7 +202,7 @@ def _compare(
     one.train()
     attributes, printed = _attributes(one), io.StringIO()
     with undisturbed(), contextlib.redirect_stdout(printed):
-        expected = _losses(plain_step(one, its_optimizer, images), batches)
+        expected = _losses(train_step, one, its_optimizer, batches)
     if printed.getvalue():
         raise CaptureError("the model prints while it trains")
     now = _attributes(one)
@@ -205,7 +212,7 @@ def _compare(
     replayed = _record(other, others_optimizer, images, settings, backend)
     other.train()
     with undisturbed():
-        found = _losses(replayed, batches)
+        found = _losses(replayed, other, others_optimizer, batches)
     if not torch.allclose(found, expected, rtol=TOLERANCE, atol=0.0):
         worst = (found - expected).abs().max().item()
         raise CaptureError(f"a loss of the replayed step differs by {worst:.3g} nats")
@@ -214,9 +221,11 @@ def _compare(
         raise CaptureError("the replayed step moves the weights differently")
 
 
-def _losses(step: Step, batches: list[tuple[Tensor, Tensor]]) -> Float[Tensor, "steps B"]:
+def _losses(
+    step: Step, model: Model, optimizer: torch.optim.Optimizer, batches: list[tuple[Tensor, Tensor]]
+) -> Float[Tensor, "steps B"]:
     """Take a step on each batch; return nll + kl of all images."""
-    return torch.stack([sum(step(*batch), start=torch.zeros(())) for batch in batches])
+    return torch.stack([sum(step(model, optimizer, *batch), start=torch.zeros(())) for batch in batches])
 
 
 def _attributes(model: nn.Module) -> dict[str, Any]:
