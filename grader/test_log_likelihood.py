@@ -74,7 +74,7 @@ def codes_of(answer: Answer, known: KnownModel) -> torch.Tensor:
 def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
     """Return log p(x) itself, which every weight equals where the encoder gives the true posterior."""
     exact, size = exact_log_likelihood(known, x), log_weight_size(known, x, typical_codes(known, x))
-    return Exact(exact, sizes.log_mean(size, exact, samples), f"log p(x) with K = {samples}")
+    return Exact(exact, sizes.log_mean(size, exact, samples), f"log p(x) for K {samples}")
 
 
 def expect_estimate(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, hint: str) -> None:
@@ -90,8 +90,10 @@ def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, s
     """Demand the log of the mean weight of the very codes that were decoded for one image, if they could be seen."""
     codes = codes_of(answer, known)
     if (found := miscounted(known, x, codes, samples)) and len(codes) < samples:
-        expected, actual = f"{samples} codes of one image, with K = {samples}", f"{len(codes)} were decoded"
-        fail(expected, actual, hint=found.hint, diagnosis=found.id)
+        decoded = "only 1 distinct code was" if len(codes) == 1 else f"only {len(codes)} distinct codes were"
+        fail(
+            f"{samples} codes of one image, for K {samples}", f"{decoded} decoded", hint=found.hint, diagnosis=found.id
+        )
     if len(codes) != samples:  # none was seen, or some were decoded for another purpose
         return
     log_x, log_p, log_q = log_densities(known, x, codes)
@@ -191,7 +193,8 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
         value = answer.tensor("value_0", (batch,), "log_likelihood")
         if not bool(torch.isfinite(value).all()):
             found, exact = by_id("log_likelihood_underflow"), float(exact_log_likelihood(known, x)[0])
-            fail(f"log p(x) = {exact:.1f}", f"{value.tolist()}", hint=found.hint, diagnosis=found.id)
+            got = ", ".join(f"{each:.1f}" for each in value.tolist())
+            fail(f"log p(x) = {exact:.1f}", got, hint=found.hint, diagnosis=found.id)
         expect_estimate(answer, known, x, 5, BATCH if batch > 1 else DENSITIES)
 
 
@@ -219,7 +222,7 @@ def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
         low, high = inflated_bounds(factor, z_dim, samples)
         if not bool(((excess >= low - 0.01) & (excess <= high + 0.01)).all()):
             fail(
-                f"log p(x) to within [{low:.3f}, {high:.3f}] nats with K = {samples}",
+                f"log p(x) to within [{low:.3f}, {high:.3f}] nats for K {samples}",
                 f"{float(excess[excess.abs().argmax()]):+.3f} nats off",
                 hint="are the K weights averaged, and is each drawn from the posterior anew?",
             )

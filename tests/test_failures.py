@@ -117,6 +117,9 @@ VARIANTS = {
     "empty encoder": part("Encoder", ONLY_SUPER, "pass"),
     "encoder without a line": part("Encoder", "pass", "..."),
     "half a TODO": part("Encoder", ONLY_SUPER, TODO),
+    "one of two TODOs": part("Encoder", FULL_ENCODER, TODO),
+    "the other of two TODOs": part("Encoder", f"{ONLY_SUPER}\n{TODO}", "return x.flatten(1)"),
+    "a case left": kl(f"if len(self.mean) < 3:\n    return self.mean.sum(1)\n{TODO}"),
     "empty encoder.forward": part("Encoder", FULL_ENCODER, "return None"),
     "begun encoder": part("Encoder", "super().__init__()\nself.layers = nn.Linear(features, 3)", "pass"),
     "empty decoder": part("Decoder", ONLY_SUPER, "pass"),
@@ -413,6 +416,22 @@ def test_an_empty_function_of_another_task_costs_nothing(plain: Any) -> None:
         worker = start(plain, variant, task)
         asked(worker, task)
         worker.close()
+
+
+@pytest.mark.parametrize(
+    ("variant", "task", "function"),
+    [
+        ("one of two TODOs", "encoder", "forward"),
+        ("the other of two TODOs", "encoder", "__init__"),
+        ("a case left", "kl", "kl"),
+    ],
+)
+def test_of_a_task_that_was_begun_the_todo_that_is_left_is_named(
+    plain: Any, variant: str, task: str, function: str
+) -> None:
+    told = failed(plain, variant, task)
+    assert (told.status, told.fatal) == ("not attempted", False)
+    assert [(line["function"], line["text"]) for line in told.traceback] == [(function, TODO)]
 
 
 @pytest.mark.parametrize(

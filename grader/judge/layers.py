@@ -143,7 +143,8 @@ def expect_all_pixels_move(images: Tensor) -> None:
         channel, row, column = still[0].tolist()
         fail(
             "images of decoder of which each pixel depends on the code",
-            f"{len(still)} pixels that are the same for every code, as row {row}, column {column} of channel {channel}",
+            f"the same for every code, of {pixels[0].numel()} pixels: {len(still)}, the first in row {row}, "
+            f"column {column} of channel {channel}",
             hint="is a border added after the last layer, or a part of the image never written?",
         )
     channels = min(pixels.shape[1], _COMPARED)
