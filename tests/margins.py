@@ -14,6 +14,7 @@ from torch import Tensor
 from data import load
 from data.commandline import Parser, image_source, whole
 from grader.judge import offering
+from grader.judge.causes import cause
 from grader.judge.short_run import STEPS, THRESHOLD, Images, ShortRun, prepare
 from grader.sandbox.failure import WorkerFailed
 from grader.session import Session, probe_seed
@@ -47,8 +48,23 @@ def short_run(text: str, images: Images, seed: int) -> ShortRun | None:
             session.close()
 
 
+def _seen(run: ShortRun) -> str:
+    """Return the cause that the report would name if the run failed, and the numbers that it goes by."""
+    found, seen = cause(run), run.seen
+    numbers = (
+        ""
+        if seen is None
+        else (
+            f"; loss {run.losses[0]:.5g} to {sum(run.losses[-10:]) / 10:.5g}; images {seen.lowest:.2f} to {seen.highest:.2f}, "
+            f"{max(seen.at_lowest, seen.at_highest):.1%} at an end, spread {min(seen.spread):.2f} to {max(seen.spread):.2f}; "
+            f"{seen.directions} directions, codes {seen.code_spread:.1g}"
+        )
+    )
+    return f"{found.diagnosis if found else 'no cause'}{numbers}"
+
+
 def main() -> int:
-    """Print a line for each submission: the gaps of its seeds, and nll and kl of the last."""
+    """Print a line for each submission: the gaps of its seeds, and of the last what `judge/causes.py` sees."""
     parser = Parser(prog="python -m tests.margins", description=__doc__)
     parser.add_argument("--data", type=image_source, default="sample", help="what data.load takes [sample]")
     parser.add_argument("--seeds", type=whole(1), default=3, help="seeds of each submission [3]")
@@ -65,7 +81,7 @@ def main() -> int:
             runs = [short_run(text, images, seed) for seed in range(options.seeds)]
             gaps = " ".join("  none " if r is None else f"{r.gap:6.3f}{'*' if r.steps > STEPS else ' '}" for r in runs)
             last = runs[-1]
-            about = "" if last is None else f"  nll {last.nll:.1f}  kl {last.kl:.1f}"
+            about = "" if last is None else f"  nll {last.nll:.1f}  kl {last.kl:.1f}  {_seen(last)}"
             print(f"{title:<56.56} {gaps}{about}", flush=True)
     return 0
 

@@ -34,8 +34,6 @@ def cause(run: ShortRun) -> Cause | None:
     """Return the cause that a failed run shows; None if it shows none."""
     if not _is_finite(run):
         return Cause("training_diverged", _broken_off(run))
-    if text := _frozen(run):
-        return Cause("training_frozen", text)
     for diagnosis, look in _CAUSES:
         if text := look(run):
             return Cause(f"training_{diagnosis}", text)
@@ -180,9 +178,10 @@ def _is_no_better_than_a_constant(run: ShortRun) -> str:
 
 
 _CAUSES: tuple[tuple[str, Callable[[ShortRun], str]], ...] = (
+    ("too_large", _is_far_too_large),  # then some gradients vanish too
+    ("frozen", _frozen),
     ("negative", _has_no_lower_bound),
     ("too_low", _is_too_low),
-    ("too_large", _is_far_too_large),
     ("range", _stays_in_a_range),
     ("channel", _lacks_a_channel),
     ("no_kl", _has_no_kl),
