@@ -51,16 +51,16 @@ def short_run(text: str, images: Images, seed: int) -> ShortRun | None:
 def _seen(run: ShortRun) -> str:
     """Return the cause that the report would name if the run failed, and the numbers that it goes by."""
     found, seen = cause(run), run.seen
+    named = found.diagnosis if found else "no cause"
+    if seen is None:
+        return named
     numbers = (
-        ""
-        if seen is None
-        else (
-            f"; loss {run.losses[0]:.5g} to {sum(run.losses[-10:]) / 10:.5g}; images {seen.lowest:.2f} to {seen.highest:.2f}, "
-            f"{max(seen.at_lowest, seen.at_highest):.1%} at an end, spread {min(seen.spread):.2f} to {max(seen.spread):.2f}; "
-            f"{seen.directions} directions, codes {seen.code_spread:.1g}"
-        )
+        f"loss {run.losses[0]:.5g} to {sum(run.losses[-10:]) / 10:.5g}",
+        f"images {seen.lowest:.2f} to {seen.highest:.2f}, {max(seen.at_lowest, seen.at_highest):.1%} at an end",
+        f"spread {min(seen.spread):.2f} to {max(seen.spread):.2f}",
+        f"{seen.directions} directions, codes {seen.code_spread:.1g}",
     )
-    return f"{found.diagnosis if found else 'no cause'}{numbers}"
+    return "; ".join((named, *numbers))
 
 
 def main() -> int:
