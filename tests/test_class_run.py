@@ -64,13 +64,19 @@ def environment() -> dict[str, str]:
     return {**os.environ, **threads, "VAE_GRADER_SECRET": SECRET}
 
 
+def scratch(out: Path) -> Path:
+    """Return where a run has its temporary files."""
+    return out.with_suffix(".tmp")
+
+
 def start(folder: Path, out: Path, *options: str) -> "subprocess.Popen[bytes]":
+    scratch(out).mkdir(exist_ok=True)
     command = [sys.executable, "-m", "grader", "class", str(folder), "--out", str(out), "-m", TASKS]
     with out.with_suffix(".log").open("wb") as log:
         return subprocess.Popen(
             [*command, "--sandbox=process", *options],
             cwd=ROOT,
-            env=environment(),
+            env={**environment(), "TMPDIR": str(scratch(out))},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -205,7 +211,10 @@ def test_a_second_run_grades_nothing_and_changes_nothing(whole: tuple[Path, Ende
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/results.json")} == before
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130)],
+)
 def test_a_run_that_was_stopped_leaves_nothing_and_goes_on_where_it_was(
     whole: tuple[Path, Ended], folder: Path, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
@@ -213,12 +222,13 @@ def test_a_run_that_was_stopped_leaves_nothing_and_goes_on_where_it_was(
     process = start(folder, out, "--jobs=2")
     wait_for(lambda: list(out.glob("*/results.json")))
     processes = tree(process)
-    process.send_signal(number)
+    os.kill(process.pid, number) if number in (signal.SIGKILL, signal.SIGINT) else os.killpg(process.pid, number)
     stopped = end(process, out)
     assert stopped.exit == status
     assert_gone(processes)
     assert [row["submission"] for row in stopped.rows] == [row["submission"] for row in whole[1].rows]
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
+        assert list(scratch(out).iterdir()) == []
         assert "interrupted" in stopped.text and "the same command goes on" in stopped.text
         assert "Traceback" not in stopped.text, stopped.text
         return

@@ -48,7 +48,7 @@ def local(jobs: int) -> Iterator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with (
         tempfile.TemporaryDirectory(prefix="vae-dask-", ignore_cleanup_errors=True) as scratch,
-        dask.config.set(_QUIET),
+        dask.config.set({**_QUIET, "temporary-directory": scratch}),
     ):
         with _ignored("SIGINT"), _ignored("SIGHUP"):  # inherited: both are this process's business alone
             cluster = LocalCluster(

@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -106,7 +107,8 @@ class Forking:
             return outcome(job, folder, *_wait(child, job.limit_s, self._requests.fileno()))
         finally:
             if child != 0:  # its folder is the child's to use and ours to remove
-                shutil.rmtree(folder, ignore_errors=True)
+                with _undisturbed():
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _become_grader(self, folder: Path) -> None:
         """Leave the judge's session, its conversation and its log."""
@@ -163,10 +165,11 @@ def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
         if ready == [asker]:
             raise AskerGone
     finally:
-        os.close(descriptor)
-        os.kill(child, signal.SIGKILL)  # in time it is a zombie by now, and feels nothing
-        _, status, usage = os.wait4(child, 0)
-        processes.end_descendants()
+        with _undisturbed():
+            os.close(descriptor)
+            os.kill(child, signal.SIGKILL)  # in time it is a zombie by now, and feels nothing
+            _, status, usage = os.wait4(child, 0)
+            processes.end_descendants()
     return os.waitstatus_to_exitcode(status) if ready else None, usage.ru_utime + usage.ru_stime
 
 
@@ -211,6 +214,16 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)  # nothing to tidy up, and whoever asked may be waiting
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let SIGTERM wait while something is tidied up: half of it would be left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(*_: object) -> None:
