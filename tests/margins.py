@@ -51,16 +51,15 @@ def short_run(text: str, images: Images, seed: int) -> ShortRun | None:
 def _seen(run: ShortRun) -> str:
     """Return the cause that the report would name if the run failed, and the numbers that it goes by."""
     found, seen = cause(run), run.seen
-    named = found.diagnosis if found else "no cause"
-    if seen is None:
-        return named
-    numbers = (
-        f"loss {run.losses[0]:.5g} to {sum(run.losses[-10:]) / 10:.5g}",
-        f"images {seen.lowest:.2f} to {seen.highest:.2f}, {max(seen.at_lowest, seen.at_highest):.1%} at an end",
-        f"spread {min(seen.spread):.2f} to {max(seen.spread):.2f}",
-        f"{seen.directions} directions, codes {seen.code_spread:.1g}",
-    )
-    return "; ".join((named, *numbers))
+    parts = [found.diagnosis if found else "no cause"]
+    if run.losses:
+        parts += [f"loss {run.losses[0]:.5g} to {sum(run.losses[-10:]) / len(run.losses[-10:]):.5g}"]
+    if seen:
+        at_an_end = max(seen.at_lowest, seen.at_highest)
+        parts += [f"images {seen.lowest:.2f} to {seen.highest:.2f}, {at_an_end:.1%} at an end"]
+        parts += [f"spread {min(seen.spread):.2f} to {max(seen.spread):.2f}"]
+        parts += [f"{seen.directions} directions, codes {seen.code_spread:.1g}"]
+    return "; ".join(parts)
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """Why a short run of `training` failed, as far as its numbers show it: one cause, the most specific one first.
 
-Nothing here decides about points: a run that passes is never asked. The thresholds lie between what right models and
-what wrong ones show; `python -m tests.margins` prints the numbers of each.
+Only what never trained fails for it, whatever its gap is; a run that passes is not asked for a cause. Thresholds lie
+between what right models and wrong ones showed: the reference, nine other architectures (tests/zoo/equivalent/layers.py)
+and tests/zoo/wrong/whole.py, one seed each on the sample; `python -m tests.margins` prints these numbers.
 """
 
 import math
@@ -85,7 +86,7 @@ def _is_too_low(run: ShortRun) -> str:
 
 def _is_far_too_large(run: ShortRun) -> str:
     last = _ends(run)[1]
-    # Right models start at 3,100 to 4,200 nats.
+    # Right models start at 3,100 to 3,460 nats, one with a softplus at its end at 4,190; thirty-fold weights: 4e23.
     return f"a loss of {last:.4g} after {len(run.losses)} steps" if last > 10_000.0 else ""
 
 
@@ -99,7 +100,7 @@ def _stays_in_a_range(run: ShortRun) -> str:
         ("above", seen.highest, seen.at_highest, seen.highest < high - 0.1),
     )
     for way, value, share, within in ends:
-        # Right models have at most 0.1 % of their values at an end; relu, sigmoid, softplus and abs have 46 to 67 %.
+        # Right models have less than 0.1 % of their values at an end; relu, sigmoid, softplus and abs have 46 to 67 %.
         # Where all reconstructions are alike, a narrow range is no surprise, unless it ends at 0 to the last digit.
         if within and share > 0.05 and (not _alike(seen) or abs(value) < 1e-6):
             between = f"they lie between {_round(seen.lowest)} and {_round(seen.highest)}"
@@ -116,19 +117,20 @@ def _round(value: float) -> str:
 
 def _alike(seen: Seen) -> bool:
     """Whether all reconstructions are the same image."""
-    # In right models they vary by 0.7 to 0.95 of what the images do, in collapsed ones by less than 0.02.
+    # In right models they vary by 0.77 to 0.98 of what the images do, in collapsed ones by less than 0.02.
     return max(seen.spread) < 0.05
 
 
 def _lacks_a_channel(run: ShortRun) -> str:
     if not run.seen or _alike(run.seen):
         return ""
-    # In right models channels differ by a tenth from each other.
+    # In right models channels differ by a twentieth from each other.
     still = [c for c, spread in enumerate(run.seen.spread) if spread < 0.1 * max(run.seen.spread)]
     return f"channel {still[0]} is the same in every reconstruction, and others vary" if still else ""
 
 
 def _has_no_kl(run: ShortRun) -> str:
+    # Right models spend 10 to 16 nats, those without the KL term 139 or more.
     if run.kl > 120.0 and run.nll < run.constant_mean:
         return f"codes that cost {run.kl:.0f} nats per image"
     return ""
@@ -141,10 +143,11 @@ def _decodes_all_alike(run: ShortRun) -> str:
 
 
 def _is_judged_otherwise(run: ShortRun) -> str:
-    # Right models are judged within 25 nats of their last losses, which are those of other images.
-    judged, last = run.nll + run.kl, _ends(run)[1]
-    if min(judged, run.nll) - last > 60.0:
-        return f"a loss of {last:.1f} in training, but {judged:.1f} by encode() and decode() in eval mode"
+    # In right models nll is lower than the loss, which holds kl too, by 5 to 15 nats; in collapsed ones it is higher by
+    # 23, since the last batches are of other images; with statistics of batch norm that never move, by 89.
+    last = _ends(run)[1]
+    if run.nll - last > 60.0:
+        return f"a loss of {last:.1f} in training, but {run.nll + run.kl:.1f} by encode() and decode() in eval mode"
     return ""
 
 
@@ -166,7 +169,7 @@ def _has_collapsed(run: ShortRun) -> str:
 
 
 def _uses_few_dimensions(run: ShortRun) -> str:
-    # Right models: five or more.
+    # Right models: four or more; an encoder that sees one pixel: two.
     if run.seen and 0 < run.seen.directions <= 2:
         z_dim = SIZES["z_dim"]
         return f"codes that differ between images in {run.seen.directions} of {z_dim} directions only"
