@@ -1,8 +1,9 @@
 """Why a short run of `training` failed, as far as its numbers show it: one cause, the most specific one first.
 
 Only what never trained fails for it, whatever its gap is; a run that passes is not asked for a cause. Thresholds lie
-between what right models and wrong ones showed: the reference, nine other architectures (tests/zoo/equivalent/layers.py)
-and tests/zoo/wrong/whole.py, one seed each on the sample; `python -m tests.margins` prints these numbers.
+between what right models and wrong ones showed: the reference, nine other architectures
+(tests/zoo/equivalent/layers.py) and tests/zoo/wrong/whole.py, one seed each on the sample; `python -m tests.margins`
+prints these numbers.
 """
 
 import math
