@@ -1,7 +1,7 @@
 """Why a short run of `training` failed, as far as its numbers show it: one cause, the most specific one first.
 
 Only what never trained fails for it, whatever its gap is; a run that passes is not asked for a cause. Thresholds lie
-between what right models and wrong ones showed: the reference, nine other architectures
+between what right models and wrong ones showed: the reference, ten other architectures
 (tests/zoo/equivalent/layers.py) and tests/zoo/wrong/whole.py, one seed each on the sample; `python -m tests.margins`
 prints these numbers.
 """
@@ -144,7 +144,7 @@ def _decodes_all_alike(run: ShortRun) -> str:
 
 
 def _is_judged_otherwise(run: ShortRun) -> str:
-    # In right models nll is lower than the loss, which holds kl too, by 5 to 15 nats; in collapsed ones it is higher by
+    # In right models nll is lower than the loss, which holds kl too, by 8 to 15 nats; in collapsed ones it is higher by
     # 23, since the last batches are of other images; with statistics of batch norm that never move, by 89.
     last = _ends(run)[1]
     if run.nll - last > 60.0:
