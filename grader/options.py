@@ -17,10 +17,19 @@ def check(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: The checks would not run here, a selection is none, or results cannot be written.
     """
-    if option := _taken_away(config):
-        raise pytest.UsageError(f"{option}: the grader has to run its checks itself, each once; leave {option} out")
+    refuse(_taken_away(config))
     _check_selection(config)
     _check_results(config)
+
+
+def refuse(option: str) -> None:
+    """Refuse an option with which the checks would run elsewhere or not at all; nothing if there is none.
+
+    Raises:
+        pytest.UsageError: There is one.
+    """
+    if option:
+        raise pytest.UsageError(f"{option}: the grader has to run its checks itself, each once; leave {option} out")
 
 
 def _taken_away(config: pytest.Config) -> str:

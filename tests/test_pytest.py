@@ -133,8 +133,9 @@ def test_no_plugin_changes_the_order_of_the_handout(start: Start) -> None:
 # ## What takes the run away is refused
 OPTIONS = """
 def pytest_addoption(parser):
-    for name, options in {"--dist": {"default": "no"}, "--forked": {"action": "store_true"}}.items():
-        parser.addoption(name, **options)
+    parser.addoption("--dist", default="no")
+    for name in ("--forked", "--looponfail"):
+        parser.addoption(name, action="store_true")
 """
 REPEATS = """
 import pytest
@@ -150,6 +151,7 @@ def again(request):
 REFUSED = {
     "--dist=load": (OPTIONS, "leave -n out"),
     "--forked": (OPTIONS, "leave --forked out"),
+    "--looponfail": (OPTIONS, "leave --looponfail out"),
     "--setup-plan": ("", "leave --setup-plan out"),
     "--setup-only": ("", "leave --setup-only out"),
     "--noconftest": ("", "leave --noconftest out"),
