@@ -450,7 +450,7 @@ def test_a_class_run_says_what_it_left_out_and_what_it_took(tmp_path: Path, caps
     laid_out(tmp_path / "old-results", {"grades.csv": b"", "submissions.json": b""})
     zipped(tmp_path / "alice.zip", {"hw/vae_model.py": TEXT})
     (tmp_path / "bob.py").write_bytes(TEXT)
-    settings: Any = SimpleNamespace(folder=tmp_path, out=tmp_path / "out", roster={})
+    settings: Any = SimpleNamespace(folder=tmp_path, out=tmp_path / "out", roster={}, roster_name="")
     assert [(s.name, s.problem) for s in run.read(settings)[0]] == [("alice", ""), ("bob", "")]
     said = capsys.readouterr().err.splitlines()
     assert said == [
