@@ -49,9 +49,9 @@ CAUSES: dict[str, tuple[ShortRun, str, str]] = {
     "too large": (run(to(3.6e23, 4.3e23), nll=3.8e23, kl=1e11), "too_large", "a loss of 3.6e+23"),
     "relu": (
         run(image=IMAGE.relu()), "range",
-        "never go below 0, where 51% of them are (they lie between 0 and 1.07); pixels reach from -1 to 1",
+        "never go below 0, where 51% of their values are (they lie between 0 and 1.07); pixels reach from -1 to 1",
     ),
-    "dead relu": (run(image=0.0 * IMAGE, kl=0.0, nll=CONSTANT), "range", "never go below 0, where 100% of them are"),
+    "dead relu": (run(image=0.0 * IMAGE, kl=0.0, nll=CONSTANT), "range", "never go below 0, where 100% of their values are"),
     "minus relu": (run(image=-IMAGE.relu()), "range", "never go above 0"),
     "clamped": (run(image=IMAGE.clamp(-0.2, 0.2)), "range", "never go below -0.2"),
     "a channel": (run(image=IMAGE * torch.tensor([1.0, 0, 1])[:, None, None]), "channel", "channel 1 is the same in"),

@@ -106,9 +106,7 @@ def _stays_in_a_range(run: ShortRun) -> str:
         if within and share > 0.05 and (not _alike(seen) or abs(value) < 1e-6):
             between = f"they lie between {_round(seen.lowest)} and {_round(seen.highest)}"
             pixels = f"pixels reach from {_round(low)} to {_round(high)}"
-            return (
-                f"reconstructions never go {way} {_round(value)}, where {share:.0%} of them are ({between}); {pixels}"
-            )
+            return f"reconstructions never go {way} {_round(value)}, where {share:.0%} of their values are ({between}); {pixels}"
     return ""
 
 
