@@ -51,7 +51,7 @@ CAUSES: dict[str, tuple[ShortRun, str, str]] = {
         run(image=IMAGE.relu()), "range",
         "never go below 0, where 51% of their values are (they lie between 0 and 1.07); pixels reach from -1 to 1",
     ),
-    "dead relu": (run(image=0.0 * IMAGE, kl=0.0, nll=CONSTANT), "range", "never go below 0, where 100% of their values are"),
+    "dead relu": (run(image=0.0 * IMAGE, kl=0.0, nll=CONSTANT), "range", "where 100% of their values are"),
     "minus relu": (run(image=-IMAGE.relu()), "range", "never go above 0"),
     "clamped": (run(image=IMAGE.clamp(-0.2, 0.2)), "range", "never go below -0.2"),
     "a channel": (run(image=IMAGE * torch.tensor([1.0, 0, 1])[:, None, None]), "channel", "channel 1 is the same in"),

@@ -106,7 +106,8 @@ def _stays_in_a_range(run: ShortRun) -> str:
         if within and share > 0.05 and (not _alike(seen) or abs(value) < 1e-6):
             between = f"they lie between {_round(seen.lowest)} and {_round(seen.highest)}"
             pixels = f"pixels reach from {_round(low)} to {_round(high)}"
-            return f"reconstructions never go {way} {_round(value)}, where {share:.0%} of their values are ({between}); {pixels}"
+            where = f"where {share:.0%} of their values are"
+            return f"reconstructions never go {way} {_round(value)}, {where} ({between}); {pixels}"
     return ""
 
 
