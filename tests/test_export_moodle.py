@@ -276,7 +276,7 @@ def test_a_zone_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     of = run(tmp_path)
     for name in ("Berlin", "../etc/passwd", "/etc/passwd"):
         assert export(of, "--format=moodle", "--roster", roster, "--timezone", name) == 2
-        assert f"--timezone: {name!r} is no time zone; write it as Europe/Berlin" in capsys.readouterr().err
+        assert f"--timezone: {name!r} is not a time zone; write it as Europe/Berlin" in capsys.readouterr().err
 
 
 def test_a_roster_that_tells_nobody_is_refused(tmp_path: Path) -> None:
