@@ -13,8 +13,8 @@ def _whole(name: str, new: str, diagnosis: str = "", old: str = _AFTER_INIT, fal
     return Wrong("training", name, swaps=((old, new),), diagnosis=diagnosis, falls=("training", *falls))
 
 
-def _forward(name: str, nll: str, kl: str, diagnosis: str = "", before: str = "") -> Wrong:
-    return _whole(name, f"{before}return likelihood.mode(), {nll}, {kl}", diagnosis, _RESULTS, ("forward",))
+def _forward(name: str, nll: str, kl: str, diagnosis: str = "") -> Wrong:
+    return _whole(name, f"return likelihood.mode(), {nll}, {kl}", diagnosis, _RESULTS, ("forward",))
 
 
 WRONG = (
@@ -36,7 +36,12 @@ WRONG = (
     _forward("sign of the loss", f"-{_NLL}", f"-{_KL}", "training_negative"),
     _forward("sign of kl", _NLL, f"-{_KL}", "training_negative"),
     _forward("mean squared error for nll", "((likelihood.mean - x) ** 2).flatten(1).mean(1)", _KL, "training_too_low"),
-    _forward("not finite from some step on", f"{_NLL} / (self.steps < 30)", _KL, "training_diverged", _COUNTED),
+    _whole(
+        "not finite from some step on",
+        f"{_COUNTED}return likelihood.mode(), {_NLL} / (self.steps < 30), {_KL}",
+        "training_diverged",
+        _RESULTS,
+    ),
     _forward("nll of another image", "likelihood.nll(x.roll(1, dims=0))", _KL, "training_collapse"),
     _forward("nll of the negative", "likelihood.nll(-x)", _KL, "training_other_loss"),
     _forward("nll of images in [0, 1]", "likelihood.nll((x + 1) / 2)", _KL, "training_other_loss"),
