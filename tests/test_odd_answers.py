@@ -60,6 +60,7 @@ class Replay:
     facts: dict[str, Any] = field(default_factory=dict)
     seed: int = SEED
     asked: int = 0
+    sandbox: str = "in-process"  # as in the recording, which holds no notes on devices
 
     def ask(self, *_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         call, self.asked = self.calls[self.asked], self.asked + 1
@@ -277,6 +278,15 @@ def test_the_recorded_answers_pass(recorded: dict[str, list[Call]]) -> None:
 def test_an_odd_answer_gets_a_verdict(recorded: dict[str, list[Call]], taken: set[tuple[int, str]], title: str) -> None:
     wrong, count = judged(CHECKS[title], recorded[title], STEP, taken)
     assert wrong == [] and count > 2
+
+
+@pytest.mark.parametrize("name", ODD_FACTS)
+def test_an_odd_note_on_devices_is_no_note(name: str) -> None:
+    facts = odd({}, "default_device", ODD_FACTS[name])
+    session = Replay([Call("distribution", frozenset(), {}, facts)], sandbox="process")
+    probe = Probe(cast(Session, session), "kl", "test_gradient", "gradient")
+    probe.note_devices("distribution", name="kl")
+    assert probe.notes == [] and session.asked == 1
 
 
 @pytest.mark.slow

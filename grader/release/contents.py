@@ -29,7 +29,10 @@ _GRADER = (
 # What grades in place of an instructor: one submission, with an official seed, where a platform asks for it.
 _OFFICIAL = ("grader/seeds.py", *(f"grader/official/{name}.py" for name in ("__init__", "run", "verdict")))
 _ON_GRADESCOPE = tuple(f"grader/official/{name}.py" for name in ("gradescope", "ready", "container"))
-_ON_CLASSROOM = ("grader/official/classroom.py", *(f"grader/report/{n}.py" for n in ("classroom", "entry", "reading")))
+_ON_CLASSROOM = (
+    "grader/official/classroom.py",
+    *(f"grader/report/{name}.py" for name in ("classroom", "entry", "reading", "tables")),
+)
 
 STUDENT = (*_ROOT, *_DATA, *_GRADER, "assignment/*.py", "assignment/*.md", "assignment/*.ipynb")
 GRADESCOPE = (*_ROOT, *_DATA, *_GRADER, *_OFFICIAL, *_ON_GRADESCOPE)
