@@ -68,7 +68,8 @@ def codes_of(answer: Answer, known: KnownModel) -> torch.Tensor:
     z_dim = known.sizes["z_dim"]
     if "codes" not in answer:
         return torch.empty(0, z_dim, dtype=torch.float64)
-    return torch.unique(answer.tensor("codes", ("n", z_dim), "the codes that were decoded").double(), dim=0)
+    codes = answer.tensor("codes", ("n", z_dim), "the codes that were decoded", finite=True)
+    return torch.unique(codes.double(), dim=0)
 
 
 def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
