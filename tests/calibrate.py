@@ -182,12 +182,16 @@ def main() -> int:
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         chosen = (options.all or options.headroom, options.headroom, options.only)
         waiting = [(job, pool.submit(_work, job, *chosen)) for job in jobs(seeds, each, options.entries)]
-        for job, future in waiting:
-            ran = future.result()
-            for check, who, why in ran.failed:
-                print(f"{who}: {check}\n{why}", flush=True)
-            total.add(ran)
-            print(f"{job.title}: seeds {job.seeds.start} to {job.seeds.stop - 1}, {ran.runs} runs", flush=True)
+        try:
+            for job, future in waiting:
+                ran = future.result()
+                for check, who, why in ran.failed:
+                    print(f"{who}: {check}\n{why}", flush=True)
+                total.add(ran)
+                print(f"{job.title}: seeds {job.seeds.start} to {job.seeds.stop - 1}, {ran.runs} runs", flush=True)
+        except BaseException:  # a fault of ours, or Ctrl-C: not to be told an hour later, when all others are through
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return report(total, time.monotonic() - started, options.headroom)
 
 
