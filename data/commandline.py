@@ -77,6 +77,14 @@ def file(text: str) -> Path:
     return found
 
 
+def file_or_folder(text: str) -> Path:
+    """Return the path of a file or folder that is there."""
+    found = path(text)
+    if not (found.exists() or found.is_symlink()):
+        raise argparse.ArgumentTypeError(f"must be a file or folder that exists, not {quoted(text)}")
+    return found
+
+
 def folder(text: str) -> Path:
     """Return the path of a folder that is there."""
     found = path(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.commandline import like_ctrl_c, refuse_without_package
 from grader import arguments
-from grader.commandline import Parser, image_source, path, print_everywhere, refuse, whole, words
+from grader.commandline import Parser, file_or_folder, image_source, path, print_everywhere, refuse, whole, words
 from grader.sandbox.names import SANDBOXES
 
 # Commands of instructors, each with its package: what students get has none of these.
@@ -71,7 +71,9 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Grade one file with the tests of `pytest grader/`, whatever lies beside it.",
         epilog=_GRADE,
     )
-    grade.add_argument("file", type=path, metavar="FILE", help="a VAE_Model.py, or a folder, .zip or .tar.gz with one")
+    grade.add_argument(
+        "file", type=file_or_folder, metavar="FILE", help="a VAE_Model.py, or a folder, .zip or .tar.gz with one"
+    )
     grade.add_argument(
         "-m",
         dest="tasks",

@@ -5,6 +5,7 @@ import sys
 from data.commandline import (
     Parser,
     file,
+    file_or_folder,
     folder,
     image_source,
     path,
@@ -18,6 +19,7 @@ from grader.report.text import one_line
 __all__ = [
     "Parser",
     "file",
+    "file_or_folder",
     "folder",
     "image_source",
     "path",

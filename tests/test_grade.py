@@ -173,7 +173,7 @@ def test_an_empty_file_lacks_everything(runs: Callable[[str], Run]) -> None:
 
 # ## Nothing to grade
 REFUSALS = {
-    "missing": "absent.py: cannot be read: No such file",
+    "missing": "must be a file or folder that exists, not '",
     "folder": "no VAE_Model.py in this folder, which is empty: hand in one VAE_Model.py",
     "too large": "VAE_Model.py: the file is larger than 1,048,576 bytes: hand in the code alone",
     "no text": "VAE_Model.py: line 2 of the file has a null byte: save it again as text in UTF-8",

@@ -57,6 +57,7 @@ _NO_PATH = {
 }
 PATH = Kind(_NO_PATH, path=True)
 FILE = Kind({**_NO_PATH, "no such": "must be a file that exists, not 'no such'", "/": "exists, not '/'"}, path=True)
+FILE_OR_FOLDER = Kind({**_NO_PATH, "no such": "must be a file or folder that exists, not 'no such'"}, path=True)
 FOLDER = Kind({**_NO_PATH, "no such": "must be a folder that exists, not 'no such'"}, path=True)
 _IMAGES = "must be sample, svhn, or a file or folder that exists, not "
 IMAGES = Kind({**_NO_PATH, **{value: f"{_IMAGES}'{value}'" for value in ("", "  ", "no\nsuch")}}, path=True)
@@ -85,7 +86,7 @@ TRAINING: dict[str, Kind] = {
 
 TABLE: dict[str, dict[str, Kind]] = {
     "python -m grader grade": {
-        "FILE": PATH,
+        "FILE": FILE_OR_FOLDER,
         "-m": TEXT,
         "--results": PATH,
         "--seed": ANY_NUMBER,
