@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from data.commandline import like_ctrl_c, refuse_without_package
+from data.commandline import SOURCES, like_ctrl_c, refuse_without_package
 from grader import arguments
 from grader.commandline import Parser, file_or_folder, image_source, path, print_everywhere, refuse, whole, words
 from grader.sandbox.names import SANDBOXES
@@ -110,7 +110,7 @@ def _grade(options: argparse.Namespace) -> int:
     given = arguments.grading(
         options.file.absolute(),
         seed=options.seed,
-        data=options.data if options.data in ("sample", "svhn") else Path(options.data).absolute(),
+        data=options.data if options.data in SOURCES else Path(options.data).absolute(),
         sandbox=options.sandbox,
         results=options.results.absolute() if options.results else None,
         tasks=options.tasks,

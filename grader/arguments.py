@@ -7,6 +7,7 @@ from grader.judge.tasks import TASKS
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
+TASK_IDS = f"tasks are {', '.join(task.id for task in TASKS)}"
 _MORE_ARGUMENTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 
@@ -79,11 +80,10 @@ def selected(expression: str | None) -> tuple[str, ...]:
     ids = tuple(task.id for task in TASKS)
     if expression is None:
         return ids
-    known = f"tasks are {', '.join(ids)}"
     try:
         compiled = Expression.compile(expression)
     except SyntaxError as error:
-        raise ValueError(f"-m {expression!r}: {error}; {known}") from None
+        raise ValueError(f"-m {expression!r}: {error}; {TASK_IDS}") from None
     named: set[str] = set()
 
     def has(task: str, name: str) -> bool:
@@ -92,5 +92,5 @@ def selected(expression: str | None) -> tuple[str, ...]:
 
     chosen = tuple(task for task in ids if compiled.evaluate(lambda name, /, **_: has(task, name)))  # noqa: B023
     if not chosen or named - set(ids):
-        raise ValueError(f"-m {expression!r} selects no task; {known}")
+        raise ValueError(f"-m {expression!r} selects no task; {TASK_IDS}")
     return chosen

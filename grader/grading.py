@@ -59,7 +59,6 @@ class Grading:
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
         self._caught: list[str] = []  # errors of computing with an answer, which cost the submission the check
-        self._probes: dict[str, Probe] = {}
         self._unwritten = self._unready = ""
         self._begun = False  # a wrong option ends pytest before: then there is nothing to hand out
         self._shown: dict[str, int] = {}  # characters of each task's prints that a report holds already
@@ -73,9 +72,7 @@ class Grading:
         """
         if not (task := task_of(node)):
             raise pytest.UsageError("`probe` is for the grader's checks: import VAE_Model in tests of your own")
-        probe = Probe(self.session, task, node.name, _mark(node).kwargs["kind"])
-        self._probes[node.nodeid] = probe
-        return probe
+        return Probe(self.session, task, node.name, _mark(node).kwargs["kind"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -214,7 +211,7 @@ class Grading:
 
     def _verdict(self, item: pytest.Item, error: BaseException | None) -> Verdict:
         if error is None:
-            probe = getattr(item, "funcargs", {}).get("probe")
+            probe = _probe_of(item)
             return _verdict(item, "passed", "\n".join(f"{'note':<10}{note}" for note in (probe.notes if probe else ())))
         if isinstance(error, CheckFailed):
             return self._explained(item, "failed", error.explanation.text(), error.explanation.diagnosis)
@@ -241,7 +238,8 @@ class Grading:
         """Whether a check had an answer to compute with: without one, an error is the grader's own."""
         if task_of(item) == "training":
             return self._training is not None and self._training.answered
-        return item.nodeid in self._probes and self._probes[item.nodeid].answered
+        probe = _probe_of(item)
+        return probe is not None and probe.answered
 
     def _explained(self, item: pytest.Item, status: Status, text: str, diagnosis: str | None = None) -> Verdict:
         """Return a verdict with its text and what the student printed, both harmless and short."""
@@ -277,6 +275,12 @@ def _verdict(item: pytest.Item, status: Status, output: str = "", diagnosis: str
     return Verdict(
         task_of(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, output, diagnosis
     )
+
+
+def _probe_of(item: pytest.Item) -> Probe | None:
+    """Return the probe caller that a check was given; None if it takes none, or did not get so far."""
+    probe = getattr(item, "funcargs", {}).get("probe")
+    return probe if isinstance(probe, Probe) else None
 
 
 def _mark(item: pytest.Item) -> pytest.Mark:

@@ -6,9 +6,8 @@ import pytest
 from _pytest.mark.expression import Expression
 
 from data.commandline import quoted
+from grader.arguments import TASK_IDS
 from grader.judge.tasks import BY_ID
-
-TASK_IDS = f"tasks are {', '.join(BY_ID)}"
 
 
 def check(config: pytest.Config) -> None:

@@ -19,60 +19,23 @@ DEFAULT_SUBMISSION = "assignment/VAE_Model.py"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the options."""
     group = parser.getgroup("grader", "grading a submission (pytest grader/)")
-    group.addoption(
-        "--submission",
-        type=_checked("--submission", path),
-        metavar="FILE",
-        default=None,
-        help=f"the file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]",
-    )
-    group.addoption(
-        "--offering",
-        type=_checked("--offering", file),
-        metavar="FILE",
-        default=None,
-        help="points and limits [grader/offering.toml]",
-    )
-    group.addoption(
-        "--results",
-        type=_checked("--results", path),
-        metavar="FILE",
-        default=None,
-        help="write Gradescope's results.json here",
-    )
-    group.addoption(
-        "--seed",
-        type=_checked("--seed", whole()),
-        default=0,
-        metavar="N",
-        help="what all inputs are drawn from [0]",
-    )
-    group.addoption(
-        "--data",
-        type=_checked("--data", image_source),
-        default="sample",
-        metavar="sample|svhn|PATH",
-        help="images of the training task [sample]",
-    )
-    group.addoption(
-        "--sandbox",
-        type=_checked("--sandbox", one_of(*SANDBOXES)),
-        default="auto",
-        metavar="|".join(SANDBOXES),
-        help="how the submission is kept apart [auto]",
-    )
+
+    def add(name: str, kind: Callable[[str], Any], metavar: str, default: Any, help: str) -> None:
+        group.addoption(name, type=_checked(name, kind), metavar=metavar, default=default, help=help)
+
+    add("--submission", path, "FILE", None, f"the file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]")
+    add("--offering", file, "FILE", None, "points and limits [grader/offering.toml]")
+    add("--results", path, "FILE", None, "write Gradescope's results.json here")
+    add("--seed", whole(), "N", 0, "what all inputs are drawn from [0]")
+    add("--data", image_source, "sample|svhn|PATH", "sample", "images of the training task [sample]")
+    add("--sandbox", one_of(*SANDBOXES), "|".join(SANDBOXES), "auto", "how the submission is kept apart [auto]")
     group.addoption(
         "--in-process",
         action="store_true",
         help="run the submission in pytest's own process, for --pdb; the score does not count",
     )
-    group.addoption(
-        "--lanes",
-        type=_checked("--lanes", whole(1, 2)),
-        default=2,
-        metavar="1|2",
-        help="sandboxes at work at the same time: with 2, training runs beside the other tasks [2]",
-    )
+    beside = "sandboxes at work at the same time: with 2, training runs beside the other tasks [2]"
+    add("--lanes", whole(1, 2), "1|2", 2, beside)
     group.addoption(
         "--no-fork", action="store_true", help="start a fresh interpreter per task, as on Windows and macOS (slower)"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from grader.report.entry import Entry
 from grader.report.files import write_whole
-from grader.report.text import harmless, shortened
+from grader.report.text import one_line
 
 from .entries import Submission
 from .gradebook import GRADED
@@ -53,7 +53,7 @@ class Ledger:
 
     def fail(self, name: str, reason: str) -> str:
         """Enter the reason why nothing was graded, and remove what an earlier run had found; returns the status."""
-        self._status[name] = shortened(harmless(" ".join(reason.split())), lines=1, width=300)
+        self._status[name] = one_line(reason, width=300)
         self._clear(name)
         return self._status[name]
 

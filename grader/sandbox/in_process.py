@@ -20,8 +20,8 @@ from .submission import SubmittedFile
 class InProcessWorker:
     """Calls probes directly: what the student's code raises goes straight through, to where a debugger stops."""
 
-    def __init__(self, sandbox: "InProcess", submission: Any, path: Path):
-        self._sandbox, self._submission, self._path = sandbox, submission, path
+    def __init__(self, sandbox: "InProcess", submission: Any):
+        self._sandbox, self._submission = sandbox, submission
 
     def ask(
         self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], seed: int
@@ -30,7 +30,7 @@ class InProcessWorker:
         serve = importlib.import_module("grader.worker.serve")
         serve.seed_everything(seed)
         probes = importlib.import_module("grader.worker.probes").PROBES
-        with warnings.catch_warnings(), serve.own_command_line(self._path):
+        with warnings.catch_warnings(), serve.own_command_line(Path(self._sandbox.submission)):
             warnings.simplefilter("ignore")  # the student's warnings are no errors, whatever pytest thinks
             with self._sandbox.noting(self._submission, probe, arguments):
                 found = probes[probe](self._submission, **arguments, **{k: v.clone() for k, v in tensors.items()})
@@ -75,7 +75,7 @@ class InProcess:
         os.chdir(tempfile.mkdtemp(dir=self._home))
         try:
             with self.noting(), serve.own_command_line(self._file.original):
-                return InProcessWorker(self, serve.open_submission(self._file.original, standins), self._file.original)
+                return InProcessWorker(self, serve.open_submission(self._file.original, standins))
         finally:
             os.chdir(before)
 
