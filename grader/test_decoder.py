@@ -8,12 +8,16 @@ from grader.judge.draw import Draw
 from grader.judge.expect import expect_switched_back, expect_varies
 from grader.judge.layers import (
     LAYER_SIZES,
+    channels_differ,
     code_changes,
     expect_all_matters,
     expect_all_parameters_learn,
-    expect_all_pixels_move,
     expect_outputs_not_remembered,
     expect_rows_independent,
+    expect_whole_images,
+    over_models,
+    pixels_move,
+    rows_move,
 )
 from grader.judge.memory import three_sets
 from grader.judge.misconceptions import by_id
@@ -54,10 +58,14 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     expect_rows_independent(answer, "decoder", batch.shape)
     expect_outputs_not_remembered(answer, "decoder", (3 * len(z), *batch.shape[1:]))
     codes = torch.stack([z[0], *changes.values()])
-    outputs = probe("outputs", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=codes)
-    images = outputs.tensor("batch", (len(codes), *batch.shape[1:]), "images", finite=True)
-    expect_all_matters(images[1:], images[0], list(changes), "decoder")
-    expect_all_pixels_move(images)
+
+    def images() -> torch.Tensor:
+        outputs = probe("outputs", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=codes)
+        return outputs.tensor("batch", (len(codes), *batch.shape[1:]), "images", finite=True)
+
+    moved, pixels, channels = over_models(images, rows_move, pixels_move, channels_differ)
+    expect_all_matters(moved, list(changes), "decoder")
+    expect_whole_images(pixels, channels)
     if not answer.fact("transposed", bool):
         fail(
             "a decoder that upsamples by transposed convolutions",

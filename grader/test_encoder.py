@@ -14,6 +14,8 @@ from grader.judge.layers import (
     expect_outputs_not_remembered,
     expect_rows_independent,
     image_changes,
+    over_models,
+    rows_move,
 )
 from grader.judge.memory import three_sets
 from grader.judge.misconceptions import by_id
@@ -67,11 +69,14 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
         image = draw.uniform(-1, 1, 1, 3, size, size, dtype=torch.float32)
         changes = image_changes(draw, image, tiles)
         rows = torch.stack([image[0], *changes.values()])
-        features = features_of(
-            probe("outputs", part="encoder", sizes=LAYER_SIZES | {"input_size": size}, x=rows), "batch", rows
-        )
-        expect_finite(features, "features")
-        expect_all_matters(features[1:], features[0], list(changes), "encoder")
+        sizes = LAYER_SIZES | {"input_size": size}
+
+        def features(rows: torch.Tensor = rows, sizes: dict[str, int] = sizes) -> torch.Tensor:
+            outputs = features_of(probe("outputs", part="encoder", sizes=sizes, x=rows), "batch", rows)
+            expect_finite(outputs, "features")
+            return outputs
+
+        expect_all_matters(over_models(features, rows_move)[0], list(changes), "encoder")
 
 
 @check("gradient", 30)

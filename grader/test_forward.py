@@ -146,6 +146,7 @@ def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
         )
         # Noise that was drawn is read off the image, which costs digits.
         noise = drawn_noise(known, x, answer, call=0) if given is None else given
+        expect_sampled(noise)
         unit = answer.unit if given is not None else 10 * answer.unit
         for result, parameters in {
             "reconstruction": ("decoder_weight", "mean_weight", "logvar_weight", "encoder_weight"),
@@ -168,6 +169,7 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
         answer = probe("forward", sizes=known.sizes, x=x.float(), calls=2, train=train, **known.as_dtype(torch.float32))
         calls += [drawn_noise(known, x, answer, call) for call in (0, 1)]
     noise = torch.stack(calls)
+    expect_sampled(noise)
     rows = noise.flatten(0, 1)
     nearest = torch.cdist(rows, rows).fill_diagonal_(torch.inf).min(dim=1).values
     # 800 rows of 5 normal numbers: two come closer than 1e-4 with probability below 1e-15.
@@ -181,6 +183,13 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
         )
     expect_standard_normal(noise, "the noise of the posterior's sample")
     probe.note_devices("forward", sizes=known.sizes, x=x[:3].float(), **known.as_dtype(torch.float32))
+
+
+def expect_sampled(noise: torch.Tensor) -> None:
+    """Demand noise other than zeros: with none, it is the posterior's mean that is decoded."""
+    found = by_id("forward_mean_decoded")
+    if bool((noise.abs() < 1e-3).all()):  # three codes of five normal numbers: by chance with probability 1e-46
+        fail("a sample of the posterior where no noise is given", "its mean", hint=found.hint, diagnosis=found.id)
 
 
 def drawn_noise(known: KnownModel, x: torch.Tensor, answer: Answer, call: int) -> torch.Tensor:

@@ -103,7 +103,7 @@ def test_noise_of_another_distribution_is_caught(name: str) -> None:
         assert refusal(WRONG[name](noise(seed))).diagnosis == "noise_not_normal"
 
 
-@pytest.mark.parametrize("bound", [2.0, 2.9])
+@pytest.mark.parametrize("bound", [1.0, 1.5, 2.0, 2.9])
 def test_noise_that_is_cut_off_is_called_so(bound: float) -> None:
     for seed in range(20):
         assert refusal(noise(seed).clamp(-bound, bound)).diagnosis == "noise_cut_off"

@@ -9,7 +9,7 @@ from grader.judge.importance import log_weight_size, typical_codes
 from grader.judge.known import KnownModel, random_model, true_posterior_model
 from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES
 from tests.calibrate import LARGEST_USED, Job, checks, run
-from tests.zoo.build import reference
+from tests.zoo.build import reference, with_answers
 
 ROUND_OFF = 2.0**-24
 CASES = [*EXTREMES, *MANY_DIMENSIONS, *SHORT_AXES]
@@ -127,3 +127,12 @@ def test_the_seed_that_once_cost_right_work_its_points():
     ran = run(Job("reference", reference(), range(seed, seed + 1)), checks(everything=True))
     assert ran.failed == []
     assert max(used[0] for used in ran.used.values()) < LARGEST_USED
+
+
+@pytest.mark.parametrize("last", ["self.layers(z).relu()", "-self.layers(z).relu()"])
+def test_channels_that_are_dead_at_first_cost_no_point_in_decoder(last):
+    """A last ReLU can make no dark pixel, so `training` fails; what `decoder` says must not depend on first weights."""
+    text = with_answers(reference(), {"decoder.forward": f"return {last}"})
+    of = [check for check in checks(everything=True) if check.task == "decoder"]
+    ran = run(Job("relu", text, range(8), sandbox="in-process"), of)
+    assert ran.failed == []

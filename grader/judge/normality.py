@@ -66,7 +66,8 @@ def _expect_distribution(flat: Float64[Tensor, " n"], what: str, uniform: str) -
     bounds = (6.6 / math.sqrt(n), 2 * math.sqrt(_LOG / n) + 2 * _LOG / n, math.sqrt(_LOG / (2 * n)))
     largest, tail = float(flat.abs().max()), least_largest(n)
     if not (abs(mean) <= bounds[0] and abs(variance - 1) <= bounds[1] and distance <= bounds[2]):
-        named = uniform if _looks_uniform(flat) else "noise_not_normal"
+        cut = "noise_cut_off" if _looks_cut_off(flat) else "noise_not_normal"
+        named = uniform if _looks_uniform(flat) else cut
         fail(
             f"{what} is standard normal: mean 0 +- {bounds[0]:.3f}, mean square 1 +- {bounds[1]:.3f}, "
             f"distance of distributions below {bounds[2]:.3f}",
@@ -96,6 +97,13 @@ def _looks_uniform(flat: Float64[Tensor, " n"]) -> bool:
     if not low < high:
         return False
     return uniform_distance(((flat - low) / (high - low)).sort().values) < math.sqrt(_LOG / (2 * len(flat)))
+
+
+def _looks_cut_off(flat: Float64[Tensor, " n"]) -> bool:
+    """Whether many numbers are the largest or the smallest one, as clamp leaves them, and the others all differ."""
+    width = 1e-3 * float(flat.abs().max())
+    inside = flat[(flat <= flat.max() - width) & (flat >= flat.min() + width)]
+    return 0.6 < len(inside) / len(flat) < 0.99 and len(inside.unique()) > 0.9 * len(inside)
 
 
 def neighbours(noise: Float64[Tensor, "calls B z"], dim: int) -> tuple[float, float]:

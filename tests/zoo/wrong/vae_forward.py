@@ -72,7 +72,7 @@ WRONG = (
     _code(
         "no noise unless given",
         "posterior.mode() if noise is None else posterior.sample(noise)",
-        diagnosis="noise_not_fresh",
+        diagnosis="forward_mean_decoded",
     ),
     _code(
         "one noise for the batch",

@@ -31,7 +31,7 @@ WRONG = (
     _code("one number per code", "torch.randn(batch_size, 1).expand(-1, self.z_dim)", diagnosis="noise_not_fresh"),
     _code("cooled down", f"0.7 * {_DRAW}", diagnosis="noise_not_normal"),
     _code("right for unit scale only", given="noise / noise.std()"),
-    _code("codes truncated", f"{_DRAW}.clamp(-1.5, 1.5)", diagnosis="noise_not_normal"),
+    _code("codes truncated", f"{_DRAW}.clamp(-1.5, 1.5)", diagnosis="noise_cut_off"),
     _code(
         "pixel noise on drawn codes only",
         result="sample() if noise is None else self.decode(z).mode()",
