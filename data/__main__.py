@@ -5,15 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.commandline import (
-    Parser,
-    image_source,
-    like_ctrl_c,
-    path,
-    print_everywhere,
-    refuse_without_package,
-    whole,
-)
+from data.commandline import Parser, image_source, like_ctrl_c, path, print_everywhere, refuse_without_package, whole
 
 try:
     from data import mat, official
@@ -131,7 +123,7 @@ def _sample(out: Path, seed: int, train: int, test: int) -> int:
 
 def _compare(source: str) -> int:
     """Print a table of statistics, equal numbers of images on both sides, as markdown."""
-    from data.statistics import statistics
+    from data.anchors import statistics
 
     ours, theirs = ([load(name, split) for split in SPLITS] for name in ("sample", source))
     counts = [min(len(a), len(b)) for a, b in zip(ours, theirs, strict=True)]

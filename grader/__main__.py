@@ -8,10 +8,20 @@ import shlex
 import sys
 from pathlib import Path
 
-from data.commandline import SOURCES, like_ctrl_c, refuse_without_package
-from grader import arguments
-from grader.commandline import Parser, file_or_folder, image_source, path, print_everywhere, refuse, whole, words
-from grader.sandbox.names import SANDBOXES
+from data.commandline import (
+    SOURCES,
+    Parser,
+    file_or_folder,
+    image_source,
+    like_ctrl_c,
+    path,
+    print_everywhere,
+    refuse_without_package,
+    whole,
+    words,
+)
+from grader.grading.options import FOLDER, ROOT, clean_environment, grading_arguments, refuse, selected
+from grader.sandbox import SANDBOXES
 
 # Commands of instructors, each with its package: what students get has none of these.
 _INSTRUCTORS = {"class": "classrun", "export": "export", "release": "release", "doctor": "doctor"}
@@ -61,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _is_here(package: str) -> bool:
-    return (arguments.FOLDER / package / "command.py").exists()
+    return (FOLDER / package / "command.py").exists()
 
 
 def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -98,16 +108,16 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _grade(options: argparse.Namespace) -> int:
     """Run pytest on the checks with its configuration from this project alone, never from beside the file."""
-    alone = arguments.environment()
+    alone = clean_environment()
     os.environ.clear()
     os.environ.update(alone)
     import pytest
 
     try:
-        arguments.selected(options.tasks)
+        selected(options.tasks)
     except ValueError as error:
         return refuse("grade", error)
-    given = arguments.grading(
+    given = grading_arguments(
         options.file.absolute(),
         seed=options.seed,
         data=options.data if options.data in SOURCES else Path(options.data).absolute(),
@@ -115,7 +125,7 @@ def _grade(options: argparse.Namespace) -> int:
         results=options.results.absolute() if options.results else None,
         tasks=options.tasks,
     )
-    with contextlib.chdir(arguments.ROOT):
+    with contextlib.chdir(ROOT):
         return int(pytest.main([*given, *(["--no-fork"] if options.no_fork else [])]))
 
 

@@ -5,18 +5,17 @@ import contextlib
 import pytest
 
 from data.commandline import like_ctrl_c
-from grader import options
-from grader.arguments import ROOT
-from grader.grading import Grading
-from grader.judge.draw import Draw
-from grader.judge.offering import OfferingError, load
-from grader.judge.tasks import TASKS
+from grader.grading import options
+from grader.grading.options import ROOT
+from grader.grading.probe import Probe
+from grader.grading.session import Session
+from grader.grading.verdicts import Grading
+from grader.judge.inputs import Draw
+from grader.judge.offering import TASKS, OfferingError, load
 from grader.plugin import DEFAULT_SUBMISSION
-from grader.probe import Probe
 from grader.report.text import one_line
 from grader.sandbox.archives import NoSubmission
 from grader.sandbox.zygote import SandboxError
-from grader.session import Session
 
 _GRADING = pytest.StashKey[Grading]()
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from data.commandline import file, image_source, one_of, path, print_everywhere, whole
-from grader.judge.tasks import TASKS
-from grader.sandbox.names import SANDBOXES
+from grader.judge.offering import TASKS
+from grader.sandbox import SANDBOXES
 
 DEFAULT_SUBMISSION = "assignment/VAE_Model.py"
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge.check import check
-from grader.judge.draw import Draw
 from grader.judge.expect import (
     ONLY_EXTREMES,
     ONLY_IN_FLOAT32,
@@ -17,11 +17,10 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
+from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import wrong_encode
-from grader.judge.strategies import MANY_ROWS
-from grader.probe import Probe
+from grader.judge.wrong_formulas import wrong_encode
 
 pytestmark = pytest.mark.encode
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge.answer import Answer, expect_finite
 from grader.judge.check import check, fail
-from grader.judge.draw import Draw
 from grader.judge.expect import expect_switched_back, expect_varies
+from grader.judge.inputs import Draw
 from grader.judge.layers import (
     LAYER_SIZES,
     expect_all_matters,
@@ -19,7 +20,6 @@ from grader.judge.layers import (
 )
 from grader.judge.memory import three_sets
 from grader.judge.misconceptions import by_id
-from grader.probe import Probe
 
 pytestmark = pytest.mark.encoder
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check, fail
-from grader.judge.draw import Draw
 from grader.judge.expect import (
     ONLY_EXTREMES,
     ONLY_FEW,
@@ -20,12 +20,12 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
+from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import by_id, wrong_forward
+from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
-from grader.judge.strategies import MANY_ROWS
-from grader.probe import Probe
+from grader.judge.wrong_formulas import wrong_forward
 
 pytestmark = pytest.mark.forward
 

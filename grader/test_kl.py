@@ -3,11 +3,10 @@
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check
-from grader.judge.draw import Draw
-from grader.judge.examples import examples
 from grader.judge.expect import (
     ONLY_CONTIGUOUS,
     ONLY_EXTREMES,
@@ -22,12 +21,11 @@ from grader.judge.expect import (
     expect_unchanged,
     expect_varies,
 )
+from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, examples, parameters
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import wrong_kl
-from grader.judge.monte_carlo import expect_agrees_with_monte_carlo
-from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
+from grader.judge.oracles import expect_agrees_with_monte_carlo
 from grader.judge.tolerances import UNIT64, UNIT_NEAR_ZERO
-from grader.probe import Probe
+from grader.judge.wrong_formulas import wrong_kl
 
 pytestmark = pytest.mark.kl
 

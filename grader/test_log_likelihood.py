@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check, fail
-from grader.judge.draw import Draw, single
 from grader.judge.expect import (
     ONLY_LONGER_AXES,
     Known,
@@ -19,25 +19,20 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
-from grader.judge.importance import (
+from grader.judge.inputs import Draw, single
+from grader.judge.known import (
+    KnownModel,
     inflated_bounds,
     log_weight_size,
     single_weight_bound,
     single_weight_distance,
+    true_posterior_model,
     typical_codes,
 )
-from grader.judge.known import KnownModel, true_posterior_model
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import (
-    Misconception,
-    by_id,
-    log_densities,
-    match,
-    miscounted,
-    wrong_log_likelihood,
-)
+from grader.judge.misconceptions import Misconception, by_id, match
 from grader.judge.tolerances import NATS_OF_A_NAME, UNIT_LOG_WEIGHT
-from grader.probe import Probe
+from grader.judge.wrong_formulas import log_densities, miscounted, wrong_log_likelihood
 
 pytestmark = pytest.mark.log_likelihood
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge.check import check
-from grader.judge.draw import Draw
 from grader.judge.expect import (
     ONLY_CONTIGUOUS,
     expect_gradient,
@@ -13,9 +13,10 @@ from grader.judge.expect import (
     expect_unchanged,
     expect_varies,
 )
+from grader.judge.inputs import Draw
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import by_id, wrong_mode
-from grader.probe import Probe
+from grader.judge.misconceptions import by_id
+from grader.judge.wrong_formulas import wrong_mode
 
 pytestmark = pytest.mark.mode
 

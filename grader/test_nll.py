@@ -3,11 +3,10 @@
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check
-from grader.judge.draw import Draw, single
-from grader.judge.examples import examples
 from grader.judge.expect import (
     ONLY_CONTIGUOUS,
     ONLY_EXTREMES,
@@ -22,11 +21,10 @@ from grader.judge.expect import (
     expect_unchanged,
     expect_varies,
 )
+from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, examples, parameters, single
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import wrong_nll
-from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
 from grader.judge.tolerances import UNIT_INTEGRAL
-from grader.probe import Probe
+from grader.judge.wrong_formulas import wrong_nll
 
 pytestmark = pytest.mark.nll
 

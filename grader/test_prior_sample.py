@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge.check import check, fail
-from grader.judge.draw import Draw
 from grader.judge.expect import (
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
@@ -14,12 +14,12 @@ from grader.judge.expect import (
     expect_varies,
     own_hint,
 )
+from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import Misconception, by_id, wrong_prior_sample
+from grader.judge.misconceptions import Misconception, by_id
 from grader.judge.normality import expect_standard_normal
-from grader.judge.strategies import MANY_ROWS
-from grader.probe import Probe
+from grader.judge.wrong_formulas import wrong_prior_sample
 
 pytestmark = pytest.mark.prior_sample
 

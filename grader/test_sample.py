@@ -3,11 +3,10 @@
 import pytest
 import torch
 
+from grader.grading.probe import Probe
 from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check, fail
-from grader.judge.draw import Draw
-from grader.judge.examples import examples
 from grader.judge.expect import (
     ONLY_CONTIGUOUS,
     ONLY_EXTREMES,
@@ -21,11 +20,11 @@ from grader.judge.expect import (
     expect_unchanged,
     expect_varies,
 )
+from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, examples, parameters
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import by_id, wrong_sample
+from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
-from grader.judge.strategies import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, parameters
-from grader.probe import Probe
+from grader.judge.wrong_formulas import wrong_sample
 
 pytestmark = pytest.mark.sample
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from grader.grading import Grading
-from grader.judge.causes import cause, has_not_trained
+from grader.grading.verdicts import Grading
 from grader.judge.check import check, fail
+from grader.judge.short_run import cause, has_not_trained
 
 pytestmark = pytest.mark.training
 

@@ -18,11 +18,9 @@ import torch
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.interpreter import can_fork
-from grader.sandbox.limits import Ceilings, Limits
-from grader.sandbox.process import FreshInterpreters, PlainProcess
+from grader.sandbox.process import FreshInterpreters, PlainProcess, UnprivilegedUser
 from grader.sandbox.submission import SubmittedFile, take
-from grader.sandbox.user import UnprivilegedUser
-from grader.sandbox.worker import Worker
+from grader.sandbox.worker import Ceilings, Limits, Worker
 
 SMALL = Limits(cpu_s=5, wall_s=30, memory_bytes=2 << 30, file_bytes=1 << 20)
 

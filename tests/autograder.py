@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grader.official.gradescope import SANDBOX
-from grader.sandbox.user import UnprivilegedUser
+from grader.platforms.gradescope import SANDBOX
+from grader.sandbox.process import UnprivilegedUser
 from tests.releases import release, unpacked
 
 # What Gradescope documents: the key, and what its value must be.

@@ -29,14 +29,14 @@ import torch
 from torch import Tensor
 
 from data.commandline import Parser, whole
+from grader.grading.probe import Probe
+from grader.grading.session import Session
 from grader.judge import expect, offering
 from grader.judge.check import CheckFailed
-from grader.judge.draw import Draw
-from grader.judge.results import Kind
-from grader.judge.tasks import TASKS
-from grader.probe import Probe
+from grader.judge.inputs import Draw
+from grader.judge.offering import TASKS
+from grader.judge.result import Kind
 from grader.sandbox.failure import WorkerFailed
-from grader.session import Session
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent import EQUIVALENT
 

@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
-# Before torch: on a busy machine two threads mostly wait for each other.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import pytest
 from jaxtyping import install_import_hook
 
 import tests.typechecker  # noqa: F401 - jaxtyping looks it up by name
+
+# Before torch: on a busy machine two threads mostly wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 # Before anything imports them: every call's shapes and types are checked against the annotations.
 install_import_hook(["data", "solution", "assignment", "grader.judge"], "tests.typechecker.check")

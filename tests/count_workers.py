@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from grader.session import Session
+from grader.grading.session import Session
 
 
 def main(arguments: list[str]) -> int:

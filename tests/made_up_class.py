@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from grader.judge.results import CheckResult, Kind, Result, Status, TaskResult
-from grader.report import gradescope
-from grader.report.entry import Entry
+from grader.instructor.classes.grades import Entry
+from grader.judge.result import CheckResult, Kind, Result, Status, TaskResult
+from grader.report import results_json
 from grader.report.explain import Explained
 
 POINTS = {"kl": 10, "mode": 2, "training": 10}
@@ -60,7 +60,7 @@ def result(outcomes: dict[str, str], output: str | None = None, **more: Any) -> 
 def entry(name: str, outcomes: dict[str, str] | None = None, output: str | None = None, **more: Any) -> Entry:
     """Return a graded entry; see `result`. `made` becomes extra_data["class"], `source` the text of the file."""
     source, made = more.pop("source", ""), more.pop("made", {"sha256": "a" * 64, "grader": "b" * 40})
-    results = gradescope.as_json(result(outcomes or {}, output, **more))
+    results = results_json.as_json(result(outcomes or {}, output, **more))
     results["extra_data"]["class"] = made
     return Entry(name, "graded", results, source)
 

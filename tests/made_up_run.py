@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from grader.__main__ import main
-from grader.classrun import gradebook
-from grader.report import submissions
-from grader.report.entry import Entry
-from grader.report.submissions import HandedIn, Listing, Student
+from grader.instructor.classes import submissions
+from grader.instructor.classes.grades import FILE_NAME, Entry, grades_text
+from grader.instructor.classes.submissions import HandedIn, Listing, Student
 from tests.made_up_class import POINTS, entry
 
 MOST = sum(POINTS.values())
@@ -57,7 +56,7 @@ def class_run(folder: Path, *handed_in: tuple[HandedIn, Entry], title: str = "VA
             (out / one.submission).mkdir(parents=True)
             (out / one.submission / "results.json").write_text(json.dumps(one.results), encoding="utf-8")
     out.mkdir(exist_ok=True)
-    (out / gradebook.FILE_NAME).write_text(gradebook.text(entries, list(POINTS), POINTS), encoding="utf-8")
+    (out / FILE_NAME).write_text(grades_text(entries, list(POINTS), POINTS), encoding="utf-8")
     listing = Listing(title, 100 * MOST, tuple(replace(found) for found, _ in handed_in))
     (out / submissions.FILE_NAME).write_text(submissions.text(listing), encoding="utf-8")
     return out

@@ -13,12 +13,11 @@ from torch import Tensor
 
 from data import load
 from data.commandline import Parser, image_source, whole
+from grader.grading.session import Session, probe_seed
+from grader.grading.training_run import judged
 from grader.judge import offering
-from grader.judge.causes import cause
-from grader.judge.short_run import STEPS, THRESHOLD, Images, ShortRun, prepare
+from grader.judge.short_run import STEPS, THRESHOLD, Images, ShortRun, cause, prepare
 from grader.sandbox.failure import WorkerFailed
-from grader.session import Session, probe_seed
-from grader.short_runner import judged
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent.layers import EQUIVALENT  # other architectures; the rest trains as the reference does
 from tests.zoo.wrong import WRONG

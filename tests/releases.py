@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grader.release import archive, build
-from grader.release.build import Release
+from grader.instructor.release import build
+from grader.instructor.release.build import Release, zipped
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "solution" / "VAE_Model.py"
@@ -27,7 +27,7 @@ def release() -> Release:
 
 def unpacked(files: Mapping[str, Any], folder: Path) -> Path:
     """Unpack an artefact through its archive, modes included, as `unzip` does; returns the folder."""
-    with zipfile.ZipFile(io.BytesIO(archive.zipped(files))) as archived:
+    with zipfile.ZipFile(io.BytesIO(zipped(files))) as archived:
         for entry in archived.infolist():
             path = Path(archived.extract(entry, folder))
             path.chmod(entry.external_attr >> 16 & 0o777)

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.judge.causes import cause, has_not_trained
-from grader.judge.short_run import ShortRun, look
+from grader.judge.short_run import ShortRun, cause, has_not_trained, look
 
 CONSTANT, PPCA = 3139.1, 2881.8
 GENERATOR = torch.Generator().manual_seed(0)

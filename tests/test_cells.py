@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.report.cells import safe_cell
+from grader.report.text import safe_cell
 
 FORMULAS = [
     "=cmd|' /C calc'!A0",

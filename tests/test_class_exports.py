@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from grader.classrun.exports import ExportError, Told, read_gradescope
-from grader.classrun.owners import owners
-from grader.classrun.roster import Listed, read_roster
-from grader.report.submissions import HandedIn, Student
-from grader.report.tables import TableError
+from grader.instructor.classes.entries import ExportError, Told, read_gradescope
+from grader.instructor.classes.roster import Listed, owners, read_roster
+from grader.instructor.classes.submissions import HandedIn, Student
+from grader.instructor.tables import TableError
 
 METADATA = """\
 ---

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from distributed import Client, LocalCluster, get_worker
+
+from grader.instructor.classes import fleet
+from grader.instructor.classes.fleet import ClusterLost, agree, outcomes
+from grader.instructor.classes.judging import Job, Outcome
 
 pytest.importorskip("distributed")
 
-from distributed import Client, LocalCluster, get_worker
-
-from grader.classrun import fleet
-from grader.classrun.fleet import ClusterLost, agree, outcomes
-from grader.classrun.job import Job, Outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 

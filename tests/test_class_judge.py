@@ -16,8 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from grader.classrun.job import Job, Outcome
-from grader.classrun.judge import FreshJudge, JudgeDied, LastingJudge, WarmJudge
+from grader.instructor.classes.judging import FreshJudge, Job, JudgeDied, LastingJudge, Outcome, WarmJudge
 from grader.judge.offering import OFFERING
 from tests.gradings import REFERENCE, ROOT, SKELETON
 

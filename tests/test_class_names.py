@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.classrun.names import harmless, stem, unique
+from grader.instructor.classes.entries import harmless_name, stem, unique_names
 
 ANY = st.text(max_size=60)
 
@@ -58,12 +58,12 @@ def test_extensions_are_left_out(name: str, expected: str) -> None:
     ],
 )
 def test_what_could_do_harm_becomes_an_underscore(name: str, expected: str) -> None:
-    assert harmless(name) == expected
+    assert harmless_name(name) == expected
 
 
 @given(ANY)
 def test_every_name_is_harmless(name: str) -> None:
-    text = harmless(name)
+    text = harmless_name(name)
     assert text and len(text.encode()) <= 130
     assert text[0] not in "=+-@. \t" and text[-1] not in ". "
     assert not set(text) & set("/\\:*?\"<>|'`;,\n\r\t\0")
@@ -73,25 +73,25 @@ def test_every_name_is_harmless(name: str) -> None:
 @given(ANY.filter(lambda name: len(name.encode()) < 100))
 def test_letters_and_digits_are_kept(name: str) -> None:
     kept = set(string.ascii_letters + string.digits)
-    assert [c for c in name if c in kept] == [c for c in harmless(name).removeprefix("submission") if c in kept] or (
-        harmless(name).startswith("submission")
-    )
+    assert [c for c in name if c in kept] == [
+        c for c in harmless_name(name).removeprefix("submission") if c in kept
+    ] or (harmless_name(name).startswith("submission"))
 
 
 def test_the_first_of_several_keeps_its_name() -> None:
-    assert unique(["a", "A", "b", "a"]) == ["a", "A-2", "b", "a-3"]
-    assert unique(["a", "a", "a-2"]) == ["a", "a-3", "a-2"]
-    assert unique(["Straße", "STRASSE"]) == ["Straße", "STRASSE-2"]
-    assert unique(["=a", "+a"]) == ["_a", "_a-2"]
+    assert unique_names(["a", "A", "b", "a"]) == ["a", "A-2", "b", "a-3"]
+    assert unique_names(["a", "a", "a-2"]) == ["a", "a-3", "a-2"]
+    assert unique_names(["Straße", "STRASSE"]) == ["Straße", "STRASSE-2"]
+    assert unique_names(["=a", "+a"]) == ["_a", "_a-2"]
 
 
 def test_names_of_our_own_files_are_taken() -> None:
-    assert unique(["grades.csv", "x"], reserved=["grades.csv"]) == ["grades.csv-2", "x"]
+    assert unique_names(["grades.csv", "x"], reserved=["grades.csv"]) == ["grades.csv-2", "x"]
 
 
 @given(st.lists(ANY, max_size=20))
 def test_all_are_unique_also_where_capitals_are_not_told_apart(names: list[str]) -> None:
-    given = unique(names, reserved=["index.html"])
+    given = unique_names(names, reserved=["index.html"])
     assert len({unicodedata.normalize("NFKC", name).casefold() for name in given}) == len(names)
     assert "index.html" not in given
-    assert unique(names, reserved=["index.html"]) == given
+    assert unique_names(names, reserved=["index.html"]) == given

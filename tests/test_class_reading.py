@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from grader.classrun.entries import Submission, collect, listing
-from grader.classrun.owners import owners
-from grader.classrun.resume import is_output
+from grader.instructor.classes.entries import Submission, collect, listing
+from grader.instructor.classes.resume import is_output
+from grader.instructor.classes.roster import owners
 from grader.sandbox import archives, submission
 from grader.sandbox.archives import NoSubmission
 from grader.sandbox.submission import read, take
@@ -445,13 +445,13 @@ def test_the_output_of_a_class_run_is_known_by_what_it_writes(tmp_path: Path, fi
 
 def test_a_class_run_says_what_it_left_out_and_what_it_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("distributed")
-    from grader.classrun import run
+    from grader.instructor.classes import class_run
 
     laid_out(tmp_path / "old-results", {"grades.csv": b"", "submissions.json": b""})
     zipped(tmp_path / "alice.zip", {"hw/vae_model.py": TEXT})
     (tmp_path / "bob.py").write_bytes(TEXT)
     settings: Any = SimpleNamespace(folder=tmp_path, out=tmp_path / "out", roster={}, roster_name="")
-    assert [(s.name, s.problem) for s in run.read(settings)[0]] == [("alice", ""), ("bob", "")]
+    assert [(s.name, s.problem) for s in class_run.read(settings)[0]] == [("alice", ""), ("bob", "")]
     said = capsys.readouterr().err.splitlines()
     assert said == [
         f"{tmp_path / 'old-results'}: left out, as a class run wrote it",

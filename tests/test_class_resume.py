@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 
-from grader.classrun import gradebook, ledger
-from grader.classrun.entries import Submission
-from grader.classrun.ledger import WAITING, Ledger
-from grader.classrun.resume import Stamp, kept, stamp_of, stamped, strangers
-from grader.classrun.version import ROOT, grader_version
-from grader.report.entry import Entry
+from grader.instructor.classes.entries import Submission
+from grader.instructor.classes.grades import Entry, grades_text
+from grader.instructor.classes.resume import (
+    ROOT,
+    WAITING,
+    Ledger,
+    Stamp,
+    grader_version,
+    kept,
+    stamp_of,
+    stamped,
+    strangers,
+)
 
 STAMP = Stamp("ab12", "v1", 7, 1, "process", "sample", "")
 POINTS = {"kl": 10, "nll": 10, "mode": 2}
@@ -141,13 +148,13 @@ def test_the_version_does_not_change_with_what_a_verdict_does_not_depend_on(copy
 
 def test_the_version_changes_with_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     before = grader_version()
-    monkeypatch.setattr("grader.classrun.version.version", lambda library: f"{library} 99")
+    monkeypatch.setattr("grader.instructor.classes.resume.version", lambda library: f"{library} 99")
     assert grader_version() != before
 
 
 # ## Rows
 def rows(entries: list[Entry], tasks: tuple[str, ...] = ("kl", "nll")) -> list[dict[str, str]]:
-    return list(csv.DictReader(gradebook.text(entries, tasks, POINTS).splitlines()))
+    return list(csv.DictReader(grades_text(entries, tasks, POINTS).splitlines()))
 
 
 def test_a_row_for_what_was_graded() -> None:

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("distributed")
-
 from grader.__main__ import main
-from grader.classrun import cluster, fleet, pages, run
-from grader.classrun.job import Job, Outcome
-from grader.classrun.sandbox import NoSuchSandbox
-from grader.report import gradescope
-from grader.report.entry import Entry
+from grader.instructor.classes import class_run, fleet
+from grader.instructor.classes.grades import Entry
+from grader.instructor.classes.judging import Job, Outcome
+from grader.instructor.classes.sandbox_here import NoSuchSandbox
+from grader.instructor.pages.class_pages import write_pages
+from grader.report import results_json
 from tests.made_up_class import result
 from tests.made_up_run import offering
+
+pytest.importorskip("distributed")
 
 
 class Fleet:
@@ -38,7 +39,7 @@ class Fleet:
             if len(self.graded) == self.stop_after:
                 raise KeyboardInterrupt
             self.graded.append(job.content)
-            yield name, Outcome(gradescope.as_json(result({}, seed=job.seed, sandbox=job.sandbox)))
+            yield name, Outcome(results_json.as_json(result({}, seed=job.seed, sandbox=job.sandbox)))
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_a_run_that_was_stopped_goes_on_and_is_whole(
 
 def test_what_a_folder_holds_of_an_earlier_content_is_not_compared(tmp_path: Path, grade: Grade, judges: Fleet) -> None:
     """`bob` handed in again, and the run that would grade it was stopped: it has no result now."""
-    from grader.report.reading import read_class
+    from grader.instructor.classes.grades import read_class
 
     hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
     assert grade() == 0
@@ -188,7 +189,7 @@ def test_a_run_says_which_of_its_files_are_missing(
         return found
 
     hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
-    write_pages = pages.write_pages
+    write_pages = write_pages
     with monkeypatch.context() as patch:
         patch.setattr(pages, "write_pages", losing)
         assert grade() == 3
@@ -198,7 +199,7 @@ def test_a_run_says_which_of_its_files_are_missing(
 
 
 def test_results_of_another_content_are_not_those_of_a_row(tmp_path: Path, grade: Grade) -> None:
-    from grader.classrun.resume import missing
+    from grader.instructor.classes.resume import missing
 
     hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
     assert grade() == 0

@@ -19,13 +19,14 @@ from typing import Any
 import psutil
 import pytest
 
-pytest.importorskip("distributed")
-
 from grader.__main__ import main
-from grader.report import submissions
-from grader.seeds import official_seed
+from grader.grading.seeds import official_seed
+from grader.instructor.classes import submissions
 from tests import ctrl_c
 from tests.gradings import REFERENCE, ROOT, SKELETON, wrong_kl
+
+pytest.importorskip("distributed")
+
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched and killed as on Linux")
 
@@ -415,7 +416,7 @@ def test_what_cannot_be_graded_in_this_way_is_refused_in_one_line(
 def test_a_plain_process_must_be_asked_for(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grader.classrun import run
+    from grader.instructor.classes import class_run
 
     monkeypatch.setattr(run, "chosen", lambda name: "process")
     monkeypatch.setenv("VAE_GRADER_SECRET", SECRET)

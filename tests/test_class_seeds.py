@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import seeds
-from grader.seeds import SecretError, find, official_seed
+from grader.grading import seeds
+from grader.grading.seeds import SecretError, find, official_seed
 
 SECRET = b"a secret of the offering"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from grader.report import compare
-from grader.report.class_reports import write_class_reports
-from grader.report.compare import Comparison, Mended
-from grader.report.entry import Entry
-from grader.report.reading import record
+from grader.instructor.classes.grades import Entry
+from grader.instructor.pages import compare
+from grader.instructor.pages.class_pages import write_class_reports
+from grader.instructor.pages.compare import Comparison, Mended
+from grader.report.results_json import record
 from tests.made_up_class import a_class, entry
 from tests.test_html import Seen
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.io import loadmat, savemat
 
-from data import DataError, HouseNumbers, level5, mat
+from data import DataError, HouseNumbers, mat
+from data.mat import CLASSES, variables
 from tests.data import noise
 
 
@@ -145,9 +146,9 @@ def test_wrong_bytes_anywhere_are_an_error_at_most(file: Path, compressed: bool)
 
 @pytest.mark.parametrize("compressed", [True, False])
 def test_every_type_of_number_is_read_as_scipy_reads_it(file: Path, compressed: bool) -> None:
-    written = {f"v_{kind}": np.arange(-3, 9).astype(kind).reshape(2, 3, 2) for kind in level5.CLASSES.values()}
+    written = {f"v_{kind}": np.arange(-3, 9).astype(kind).reshape(2, 3, 2) for kind in CLASSES.values()}
     savemat(file, written | {"one": 1.0, "none": np.zeros((0, 1)), "text": "abc"}, do_compression=compressed)
-    ours, theirs = level5.variables(file.read_bytes()), loadmat(file)
+    ours, theirs = variables(file.read_bytes()), loadmat(file)
     assert ours.pop("text") == "text"
     assert set(ours) == {*written, "one", "none"}
     for name, value in ours.items():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from data import HouseNumbers, load, mat
-from data.statistics import statistics
+from data.anchors import statistics
 from data.synthetic import CANVAS, FACES, LABEL_COUNTS, _digits, _font_file, house_number, house_numbers
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from grader.judge.draw import Draw
+from grader.judge.inputs import Draw
 from grader.judge.known import random_model
-from grader.judge.results import CheckResult, Result, TaskResult
-from grader.judge.tasks import BY_ID
+from grader.judge.offering import BY_ID
+from grader.judge.result import CheckResult, Result, TaskResult
 from grader.report import terminal
 from grader.report.explain import parts, shown
 from grader.worker.devices import DefaultDevice

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from grader.doctor import command, examine
-from grader.doctor.examine import Finding
-from grader.doctor.trials import TRIALS
+from grader.instructor.doctor.doctor import Finding, doctor, examine
+from grader.instructor.doctor.trials import TRIALS
 from grader.sandbox import process
 from grader.sandbox.interpreter import WORKER
-from grader.worker import landlock
+from grader.worker.confine import landlock_version
 from tests.acts import KINDS, why_not
 
 WORKING = [kind.name for kind in KINDS[:-1] if not why_not(kind)]
@@ -31,7 +30,7 @@ def findings() -> dict[tuple[str, str], Finding]:
     if not WORKING:
         pytest.skip("no sandbox works here")
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda name: list(examine.examine(name)), WORKING))
+        found = list(pool.map(lambda name: list(examine(name)), WORKING))
     return {(name, f.trial.id): f for name, of in zip(WORKING, found, strict=True) for f in of}
 
 
@@ -40,7 +39,7 @@ def findings() -> dict[tuple[str, str], Finding]:
 def test_every_trial_is_prevented(findings: dict[tuple[str, str], Finding], sandbox: str, trial: object) -> None:
     if sandbox not in WORKING:
         pytest.skip(f"no sandbox `{sandbox}` here")
-    if sandbox == "process" and landlock.version() < 6:
+    if sandbox == "process" and landlock_version() < 6:
         pytest.skip("a plain process is guarded by Landlock 6 or newer only")
     finding = findings[sandbox, trial.id]  # type: ignore[attr-defined]
     assert finding.enforced, finding.outcome
@@ -57,7 +56,7 @@ def test_without_its_locks_a_trial_succeeds(tmp_path: Path, monkeypatch: pytest.
     shutil.copytree(WORKER, tmp_path / "worker")
     (tmp_path / "worker" / "confine.py").write_text(UNLOCKED, encoding="utf-8")
     monkeypatch.setattr(process, "PROGRAM", tmp_path / "worker" / "__main__.py")
-    (finding,) = examine.examine("process", only=trial)
+    (finding,) = examine("process", only=trial)
     assert not finding.enforced, finding.outcome
 
 
@@ -67,7 +66,7 @@ def test_the_command_says_what_is_used_and_what_is_prevented(
     if not WORKING:
         pytest.skip("no sandbox works here")
     monkeypatch.setattr(command, "TRIALS", TRIALS[:1])
-    assert command.doctor(WORKING[0]) == 0
+    assert doctor(WORKING[0]) == 0
     text = capsys.readouterr().out
     assert f"{WORKING[0]:<12}works here (the one that is used)" in text
     assert "read a file outside" in text and "prevented" in text and "SUCCEEDED" not in text
@@ -77,5 +76,5 @@ def test_a_sandbox_that_does_not_work_here_is_named_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("grader.sandbox.bubblewrap.shutil.which", lambda _: None)
-    assert command.doctor("bubblewrap") == 2
+    assert doctor("bubblewrap") == 2
     assert "install the package `bubblewrap`" in capsys.readouterr().err

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.report.gradebooks import canvas
-from grader.report.submissions import Student
-from grader.report.tables import TableError, read_table
+from grader.instructor.classes.submissions import Student
+from grader.instructor.gradebooks import canvas
+from grader.instructor.tables import TableError, read_table
 from tests.made_up_run import class_run, export, handed, table, written
 
 EXPORT = [

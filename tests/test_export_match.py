@@ -1,11 +1,10 @@
 """Whose submission is whose line of a roster: by numbers, ids and addresses, and nobody is guessed at."""
 
-from grader.export.attempts import Attempt
-from grader.export.match import Claim, Matched, by_student, claims, match
-from grader.report.gradebooks.roster import Person
-from grader.report.reading import record
-from grader.report.submissions import HandedIn, Student
-from grader.report.tables import Row
+from grader.instructor.classes.submissions import HandedIn, Student
+from grader.instructor.gradebooks.attempts import Attempt, Claim, Matched, by_student, claims, match
+from grader.instructor.gradebooks.gradebook import Person
+from grader.instructor.tables import Row
+from grader.report.results_json import record
 from tests.made_up_class import entry
 
 

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.report.cells import safe_cell
-from grader.report.gradebooks import plain
-from grader.report.gradebooks.grade import Grade, two_decimals
-from grader.report.gradebooks.roster import kept
-from grader.report.submissions import Student
-from grader.report.tables import TableError, read_table
+from grader.instructor.classes.submissions import Student
+from grader.instructor.gradebooks import plain
+from grader.instructor.gradebooks.gradebook import Grade, kept
+from grader.instructor.tables import TableError, read_table
+from grader.report.text import safe_cell, two_decimals
 from tests.made_up_run import DUE, class_run, export, handed, ten_percent, written
 from tests.test_cells import FORMULAS
 

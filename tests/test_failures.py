@@ -15,20 +15,19 @@ from typing import Any
 import pytest
 import torch
 
-from grader.grading import _failure_text
-from grader.judge.draw import Draw
+from grader.grading.verdicts import _failure_text
+from grader.judge.inputs import Draw
 from grader.judge.known import random_model
-from grader.judge.tasks import BY_ID
-from grader.sandbox import trace as judges_trace
+from grader.judge.offering import BY_ID
 from grader.sandbox.bubblewrap import Bubblewrap
-from grader.sandbox.failure import Failure, from_error
-from grader.sandbox.limits import Limits
+from grader.sandbox.failure import Failure, from_error, trace_lines
 from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import take
-from grader.worker import trace as workers_trace
+from grader.sandbox.worker import Limits
 from grader.worker.errors import describe
 from grader.worker.submission import load
 from grader.worker.untouched import does_nothing
+from grader.worker.zygote import new_trace, taken_trace
 from tests.acts import SMALL, failure, why_not
 from tests.zoo.build import reference
 
@@ -540,27 +539,27 @@ def test_a_forged_trace_is_at_most_a_wrong_line(sandbox: Any) -> None:
 def test_of_a_trace_numbers_and_names_are_read_and_nothing_else(tmp_path: Path) -> None:
     copy = tmp_path / "VAE_Model.py"
     copy.write_bytes(b"first\r\n  second\x0cpage\nthird \xff\n")
-    assert judges_trace.lines(FORGED, copy) == [{"line": 1, "function": "kl", "text": "first"}]
+    assert trace_lines(FORGED, copy) == [{"line": 1, "function": "kl", "text": "first"}]
     trace = "".join(f'  File "/a/VAE_Model.py", line {i} in {name}\n' for i, name in [(3, "<lambda>"), (2, "kl")])
-    shown = [(line["line"], line["function"], line["text"]) for line in judges_trace.lines(trace, copy)]
+    shown = [(line["line"], line["function"], line["text"]) for line in trace_lines(trace, copy)]
     assert shown == [(2, "kl", "second\x0cpage"), (3, "<lambda>", "third \N{REPLACEMENT CHARACTER}")]
-    assert judges_trace.lines("", copy) == []
-    assert len(judges_trace.lines(trace * 100, copy)) == 8
+    assert trace_lines("", copy) == []
+    assert len(trace_lines(trace * 100, copy)) == 8
 
 
 def test_the_file_of_a_trace_cannot_grow_and_what_is_handed_on_is_short() -> None:
-    descriptor = workers_trace.new()
+    descriptor = new_trace()
     if descriptor is None:
         pytest.skip("no sealed files in memory here")
     with pytest.raises(OSError, match="not permitted"):
         os.pwrite(descriptor, b"x", 1 << 20)
     line = b'  File "' + b"\\" * 300 + b'VAE_Model.py", line 1 in kl\n'
     os.pwrite(descriptor, (line * 100)[: 16 << 10], 0)
-    text = workers_trace.taken(descriptor)
+    text = taken_trace(descriptor)
     assert 0 < len(repr(text)) < 3000, "a control message holds 4096 bytes"
-    assert workers_trace.taken(None) == ""
-    os.pwrite(descriptor := workers_trace.new() or 0, b'\x1b[2J\xffVAE_Model.py", line 1 in kl\n', 0)
-    assert workers_trace.taken(descriptor) == ""
+    assert taken_trace(None) == ""
+    os.pwrite(descriptor := new_trace() or 0, b'\x1b[2J\xffVAE_Model.py", line 1 in kl\n', 0)
+    assert taken_trace(descriptor) == ""
 
 
 @pytest.mark.parametrize(("variant", "size"), [("memory", "8.0 GiB"), ("array", "16.0 GiB")])

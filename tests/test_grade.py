@@ -18,8 +18,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from grader.judge.offering import load
-from grader.judge.tasks import TASKS
+from grader.judge.offering import TASKS, load
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.interpreter import can_fork
 from tests import ctrl_c

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.judge.offering import load
+from grader.judge.offering import TASKS, load
 from grader.judge.short_run import HELD_OUT, IMAGES, LONGER, LONGER_THRESHOLD, SETTINGS, SIZES, STEPS, THRESHOLD
-from grader.judge.tasks import TASKS
 from grader.sandbox.submission import MAX_BYTES
 
 FOLDER = Path(__file__).parents[1] / "assignment"

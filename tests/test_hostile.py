@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader.classrun import processes
+from grader.instructor.classes.warm import adopt_orphans
 from tests.acts import KINDS, why_not
 from tests.zoo.hostile import HOSTILE, JUDGED, Hostile
 from tests.zoo.hostile.neighbourhood import ROOT, grade, tree_hash
@@ -48,13 +48,13 @@ def orphans() -> Iterator[list[psutil.Process]]:
     """Adopt whatever outlives its parent meanwhile; the list holds in the end what is still alive then."""
     ourselves, left = psutil.Process(), list[psutil.Process]()
     before = set(ourselves.children(recursive=True))
-    processes.adopt_orphans()
+    adopt_orphans()
     try:
         yield left
     finally:
         new = [child for child in ourselves.children(recursive=True) if child not in before]
         left += psutil.wait_procs(new, timeout=A_DAEMON_LIVES_LONGER_S)[1]
-        processes.adopt_orphans(False)
+        adopt_orphans(False)
         for process in left:
             process.kill()
 

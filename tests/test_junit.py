@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 from _pytest.junitxml import LogXML
 
-from grader.judge.results import CheckResult, Result, TaskResult
-from grader.junit import add_points
+from grader.judge.result import CheckResult, Result, TaskResult
+from grader.report.junit import add_points
 
 HOSTILE = "\x00\x1b[31m<b>&amp;]]></failure>\ufffe\uffff\ud800 σ"
 

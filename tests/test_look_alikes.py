@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.report import fingerprints, index, look_alikes
-from grader.report.class_reports import write_class_reports
-from grader.report.look_alikes import LookAlikes
-from grader.report.reading import record
+from grader.instructor.pages import index, look_alikes
+from grader.instructor.pages.class_pages import write_class_reports
+from grader.instructor.pages.look_alikes import LookAlikes, stream
+from grader.report.results_json import record
 from tests.made_up_class import entry
 from tests.test_html import Seen
 from tests.zoo.build import REGIONS, reference, with_answers
@@ -185,17 +185,17 @@ def test_only_the_closest_pairs_are_shown(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_names_texts_comments_and_layout_do_not_count(one: str, other: str) -> None:
-    words = fingerprints.stream(one).words.replace(fingerprints.stream("\ufeff").words, "")
-    assert words == fingerprints.stream(other).words
+    words = stream(one).words.replace(stream("\ufeff").words, "")
+    assert words == stream(other).words
 
 
 @pytest.mark.parametrize(("one", "other"), [("a + b", "a - b"), ("x[1]", "x[2]"), ("if a: b", "while a: b")])
 def test_operators_numbers_and_keywords_do(one: str, other: str) -> None:
-    assert fingerprints.stream(one).words != fingerprints.stream(other).words
+    assert stream(one).words != stream(other).words
 
 
 def test_tokens_know_their_lines() -> None:
-    assert fingerprints.stream('a\n\n"""b\nc"""\nd').lines.tolist() == [1, 3, 5]
+    assert stream('a\n\n"""b\nc"""\nd').lines.tolist() == [1, 3, 5]
 
 
 # ## Texts of strangers
@@ -220,7 +220,7 @@ STRANGE: dict[str, Callable[[], str]] = {
 def test_any_text_is_read_in_a_moment(make: Callable[[], str]) -> None:
     source = make()
     begun = time.process_time()
-    fingerprints.stream(source)
+    stream(source)
     assert time.process_time() - begun < 5.0  # 0.1 s at most on an idle machine
 
 

@@ -10,10 +10,9 @@ from scipy import stats
 from torch import Tensor
 
 from grader.judge.check import CheckFailed, Explanation
-from grader.judge.draw import Draw
-from grader.judge.monte_carlo import expect_agrees_with_monte_carlo
+from grader.judge.inputs import Draw
 from grader.judge.normality import FALSE_FAILURE, expect_standard_normal, ks_distance, least_largest, neighbours
-from grader.judge.oracles import kl
+from grader.judge.oracles import expect_agrees_with_monte_carlo, kl
 
 SHAPE = (4, 64, 32)  # calls, rows, dimensions, as test_sample.py has them
 NUMBERS = math.prod(SHAPE)

@@ -18,16 +18,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.grading import Grading
+from grader.grading.probe import Probe
+from grader.grading.session import Session
+from grader.grading.training_run import judged as judged_short_run
+from grader.grading.verdicts import Grading
 from grader.judge import offering, short_run
 from grader.judge.answer import REAL, Answer
 from grader.judge.check import CheckFailed
-from grader.judge.draw import Draw
+from grader.judge.inputs import Draw
 from grader.judge.short_run import Images, ShortRun
-from grader.probe import Probe
 from grader.sandbox.failure import WorkerFailed
-from grader.session import Session
-from grader.short_runner import judged as judged_short_run
 from grader.test_training import test_short_run as check_of_short_run
 from grader.worker import wire
 from tests.calibrate import Check, checks

@@ -8,15 +8,15 @@ from typing import Any, cast
 import pytest
 from torch import Tensor
 
-from grader.grading import _failure_text
+from grader.grading.probe import Probe
+from grader.grading.session import Session
+from grader.grading.verdicts import _failure_text
 from grader.judge.check import CheckFailed
-from grader.judge.draw import Draw
-from grader.judge.tasks import BY_ID, TASKS
-from grader.probe import Probe
+from grader.judge.inputs import Draw
+from grader.judge.offering import BY_ID, TASKS
 from grader.sandbox.failure import WorkerFailed
 from grader.sandbox.process import PlainProcess
 from grader.sandbox.submission import take
-from grader.session import Session
 from tests.acts import SMALL, why_not
 from tests.calibrate import checks
 from tests.test_failures import STANDINS, asked

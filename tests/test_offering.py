@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.judge.late import Late
-from grader.judge.offering import OFFERING, OfferingError, load
-from grader.judge.tasks import TASKS
+from grader.judge.offering import OFFERING, TASKS, Late, OfferingError, load
 
 POINTS = {
     "encoder": 5,

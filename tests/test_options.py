@@ -22,8 +22,8 @@ import solution.__main__
 import solution.skeleton
 from data.commandline import Parser
 from grader import plugin
-from grader.official import classroom, gradescope, ready
-from grader.sandbox.names import SANDBOXES
+from grader.platforms import classroom, gradescope, ready
+from grader.sandbox import SANDBOXES
 from tests import calibrate, margins
 from tests.benchmarks import __main__ as benchmarks
 from tests.zoo import __main__ as zoo
@@ -123,9 +123,9 @@ TABLE: dict[str, dict[str, Kind]] = {
     },
     "python -m grader release": {"--out": PATH, "--secret-file": FILE},
     "python -m grader doctor": {"--sandbox": _choice(*SANDBOXES[:-1])},
-    "python -m grader.official.classroom": {"--submission": PATH, "--report": PATH},
-    "python -m grader.official.gradescope": {"ROOT": PATH},
-    "python -m grader.official.ready": {"ROOT": PATH},
+    "python -m grader.platforms.classroom": {"--submission": PATH, "--report": PATH},
+    "python -m grader.platforms.gradescope": {"ROOT": PATH},
+    "python -m grader.platforms.ready": {"ROOT": PATH},
     "python -m assignment": TRAINING,
     "python -m solution": TRAINING,
     "python -m data sample": {"--out": PATH, "--seed": SEED, "--train": COUNT, "--test": COUNT},
@@ -173,9 +173,9 @@ def _by_its_argv(main: Callable[[], int]) -> Callable[[list[str]], int]:
 
 MAINS: dict[str, Callable[[list[str]], int]] = {
     "python -m grader": grader.__main__.main,
-    "python -m grader.official.classroom": classroom.main,
-    "python -m grader.official.gradescope": lambda argv: gradescope.main([PROGRAM, *argv]),
-    "python -m grader.official.ready": lambda argv: ready.main([PROGRAM, *argv]),
+    "python -m grader.platforms.classroom": classroom.main,
+    "python -m grader.platforms.gradescope": lambda argv: gradescope.main([PROGRAM, *argv]),
+    "python -m grader.platforms.ready": lambda argv: ready.main([PROGRAM, *argv]),
     "python -m assignment": _assignment,
     "python -m solution": solution.__main__.main,
     "python -m solution.skeleton": _by_its_argv(solution.skeleton.main),
@@ -319,16 +319,16 @@ def test_every_path_begins_at_home_where_it_begins_with_a_tilde(
 
 
 def test_a_folder_that_is_called_tilde_is_reached_by_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from grader.arguments import grading
+    from grader.grading.options import grading_arguments
 
     monkeypatch.chdir(tmp_path)
-    given = grading(Path("~") / "a.py", seed=0, data="sample", sandbox="auto", results=Path("~r.json"))
+    given = grading_arguments(Path("~") / "a.py", seed=0, data="sample", sandbox="auto", results=Path("~r.json"))
     assert "--submission=./~/a.py" in given and "--results=./~r.json" in given
     assert pytest_options()["--submission"]("./~/a.py") == Path("~/a.py")
 
 
 def test_reading_options_needs_no_torch() -> None:
-    code = "import sys, grader.plugin, grader.official.gradescope, data.commandline; assert 'torch' not in sys.modules"
+    code = "import sys, grader.plugin, grader.platforms.gradescope, data.commandline; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
 
 

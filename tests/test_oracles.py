@@ -8,10 +8,9 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal, Normal
 
 from grader.judge import oracles
-from grader.judge.draw import Draw
-from grader.judge.importance import inflated_bounds
-from grader.judge.known import SIZES, KnownModel, random_model, true_posterior_model
-from grader.judge.misconceptions import log_densities, wrong_log_likelihood
+from grader.judge.inputs import Draw
+from grader.judge.known import SIZES, KnownModel, inflated_bounds, random_model, true_posterior_model
+from grader.judge.wrong_formulas import log_densities, wrong_log_likelihood
 
 GRID = torch.linspace(-60.0, 60.0, 240_001, dtype=torch.float64)
 

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from grader.report.class_reports import write_class_reports
-from grader.report.entry import Entry
+from grader.instructor.classes.grades import Entry
+from grader.instructor.pages.class_pages import write_class_reports
 from tests.browser import MISSING, Browser, Page, program
 from tests.made_up_class import CATALOGUE, a_class, entry
 from tests.test_look_alikes import GIVEN, disguised, student, text

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.judge.results import Kind
+from grader.grading.probe import Probe
+from grader.grading.session import NoWorker, Session
+from grader.judge.result import Kind
 from grader.judge.tolerances import UNIT32, UNIT64
-from grader.probe import Probe
 from grader.sandbox.failure import Failure, WorkerFailed
-from grader.session import NoWorker, Session
 
 Asked = tuple[dict[str, Any], dict[str, Tensor]]
 MEAN = torch.zeros(5, 3, dtype=torch.float64)

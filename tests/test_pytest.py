@@ -17,7 +17,7 @@ from types import ModuleType
 
 import pytest
 
-from grader.judge.tasks import TASKS
+from grader.judge.offering import TASKS
 from tests.gradings import REFERENCE, RIGHT_KL, ROOT, Run, wrong_kl
 
 Start = Callable[..., Run]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from grader.judge.results import Result, TaskResult
-from grader.report import gradescope, reading
-from grader.report.cells import safe_cell
-from grader.report.entry import Entry
+from grader.instructor.classes.grades import Entry
+from grader.judge.result import Result, TaskResult
+from grader.report import results_json
 from grader.report.explain import parts, shown
+from grader.report.text import safe_cell
 from tests.made_up_class import a_class, checks, entry, result
 
 
@@ -22,7 +22,7 @@ from tests.made_up_class import a_class, checks, entry, result
 )
 def test_a_result_returns_as_far_as_the_file_tells(outcome: str) -> None:
     before = result({"kl": outcome})
-    after = reading.result(json.loads(json.dumps(gradescope.as_json(before))), before.submission)
+    after = results_json.result(json.loads(json.dumps(results_json.as_json(before))), before.submission)
     for was, now in zip(before.tasks, after.tasks, strict=True):
         assert (now.id, now.score, now.max_score, now.status) == (was.id, was.score, was.max_score, was.status)
         assert now.diagnoses == was.diagnoses
@@ -39,7 +39,7 @@ def test_a_later_check_keeps_the_status_of_its_own() -> None:
     shape, value, gradient = checks("kl", "wrong")
     late = replace(value, title="later", status="timed out", output="got       too slow")
     before = Result("f.py", (TaskResult("kl", (shape, value, late, gradient)),), 1.0, "process", 0)
-    kl = reading.result(gradescope.as_json(before), "f.py").tasks[0]
+    kl = results_json.result(results_json.as_json(before), "f.py").tasks[0]
     assert [check.status for check in kl.checks[:3]] == ["passed", "failed", "timed out"]
 
 
@@ -48,7 +48,7 @@ def test_what_was_not_judged_and_what_was_left_out_return() -> None:
     stopped = replace(gradient, status="not judged", output="not judged: the run was stopped")
     tasks = (TaskResult("kl", (shape, value, stopped)), TaskResult("mode", checks("mode", "full")[:2], left_out=60))
     before = Result("f.py", tasks, 1.0, "process", 0)
-    after = reading.result(json.loads(json.dumps(gradescope.as_json(before))), "f.py")
+    after = results_json.result(json.loads(json.dumps(results_json.as_json(before))), "f.py")
     assert (after.judged, after.worth, after.unfinished) == (before.judged, before.worth, True)
     for was, now in zip(before.tasks, after.tasks, strict=True):
         assert (now.status, now.judged, now.worth) == (was.status, was.judged, was.worth)
@@ -58,14 +58,14 @@ def test_what_was_not_judged_and_what_was_left_out_return() -> None:
 
 
 def test_what_the_class_run_recorded_is_kept() -> None:
-    assert reading.record(entry("a", made={"sha256": "ff"})).made == {"sha256": "ff"}
+    assert results_json.record(entry("a", made={"sha256": "ff"})).made == {"sha256": "ff"}
 
 
 def test_results_without_headlines_are_read_as_far_as_they_go() -> None:
-    old = gradescope.as_json(result({"kl": "timed out"}))
+    old = results_json.as_json(result({"kl": "timed out"}))
     for test in old["tests"]:
         test["output"] = test["output"].partition("\n")[2] or test["output"]
-    assert {check.status for check in reading.result(old, "a").tasks[0].checks} == {"timed out"}
+    assert {check.status for check in results_json.result(old, "a").tasks[0].checks} == {"timed out"}
 
 
 def _broken() -> list[Any]:
@@ -87,12 +87,12 @@ def _broken() -> list[Any]:
 
 @pytest.mark.parametrize("results", _broken(), ids=range(len(_broken())))
 def test_what_is_no_results_json_becomes_a_status(results: Any) -> None:
-    record = reading.record(Entry("a", "graded", results))
+    record = results_json.record(Entry("a", "graded", results))
     assert (record.result, record.status) == (None, "its results.json has another format")
 
 
 def test_texts_become_harmless() -> None:
-    record = reading.record(entry("na\u202eme", {"kl": "wrong"}, output="got       \x1b[31mred\x1b[0m\u202e\x00"))
+    record = results_json.record(entry("na\u202eme", {"kl": "wrong"}, output="got       \x1b[31mred\x1b[0m\u202e\x00"))
     assert record.result is not None
     assert record.submission == "na\N{REPLACEMENT CHARACTER}me"
     assert record.result.tasks[0].checks[1].output == "got       red\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
@@ -106,19 +106,19 @@ def test_a_class_run_is_read_from_its_folder(tmp_path: Path) -> None:
             (tmp_path / one.submission / "results.json").write_text(json.dumps(one.results))
     rows = [f"{one.submission},0,22,{safe_cell(one.status)},1" for one in a_class()]
     (tmp_path / "grades.csv").write_text("\n".join(["submission,score,max_score,status,seconds", *rows]))
-    assert reading.read_class(tmp_path) == a_class()
+    assert results_json.read_class(tmp_path) == a_class()
 
 
 def test_without_grades_csv_the_folders_are_the_class(tmp_path: Path) -> None:
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "results.json").write_text("{")
     (tmp_path / "no entry").mkdir()
-    assert reading.read_class(tmp_path) == [Entry("damaged", "its results.json cannot be read")]
+    assert results_json.read_class(tmp_path) == [Entry("damaged", "its results.json cannot be read")]
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no class run"):
-        reading.read_class(tmp_path)
+        results_json.read_class(tmp_path)
 
 
 # ## What needs words

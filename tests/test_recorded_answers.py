@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from grader import test_kl
+from grader.grading.probe import Probe
+from grader.grading.seeds import official_seed
+from grader.grading.session import Session
 from grader.judge import offering
 from grader.judge.check import CheckFailed
-from grader.judge.draw import Draw
-from grader.probe import Probe
-from grader.seeds import official_seed
-from grader.session import Session
+from grader.judge.inputs import Draw
 from tests.zoo.build import reference
 
 PUBLIC = 0

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from grader.judge.results import CheckResult, Result, TaskResult
-from grader.judge.tasks import TASKS
-from grader.report import classroom
-from grader.seeds import VARIABLE, official_seed
+from grader.grading.seeds import VARIABLE, official_seed
+from grader.judge.offering import TASKS
+from grader.judge.result import CheckResult, Result, TaskResult
+from grader.platforms import classroom
 from tests.releases import SECRET, filled, release, run, unpacked
 
 WORKFLOW = ".github/workflows/classroom.yml"

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from grader import seeds
 from grader.__main__ import main
-from grader.judge.tasks import TASKS
-from grader.release import archive, command, proof
-from grader.release.archive import NotOurs
+from grader.grading import seeds
+from grader.instructor.release import proof, release_command
+from grader.instructor.release.build import NotOurs, write_folder
+from grader.judge.offering import TASKS
 from tests.releases import ROOT, SECRET
 
 WORKFLOW = ".github/workflows/classroom.yml"
@@ -177,7 +177,7 @@ def test_folders_that_no_release_wrote_are_left_alone(tmp_path: Path, capsys: py
     assert "holds files that no release wrote: move them away, or give another --out" in said
     assert said.count("\n") == 1 and [path.name for path in tmp_path.iterdir()] == ["github-classroom"]
     with pytest.raises(NotOurs):
-        archive.write_folder(tmp_path / "github-classroom", {}, sign=WORKFLOW)
+        write_folder(tmp_path / "github-classroom", {}, sign=WORKFLOW)
     assert (tmp_path / "github-classroom" / "thesis.tex").exists()
 
 
@@ -208,7 +208,7 @@ def test_what_cannot_be_is_answered_in_one_line(
 
 
 def test_a_repository_that_is_incomplete_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = command.argparse.Namespace(out=tmp_path / "dist", secret_file=None)
+    options = release_command.argparse.Namespace(out=tmp_path / "dist", secret_file=None)
     (tmp_path / "repository").mkdir()
-    assert command.main(options, root=tmp_path / "repository") == 2
+    assert release_command.main(options, root=tmp_path / "repository") == 2
     assert "release from a complete copy of the repository" in capsys.readouterr().err

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from grader.judge.tasks import TASKS
-from grader.official import gradescope, verdict
-from grader.official.container import too_small
-from grader.seeds import official_seed
+from grader.grading.seeds import official_seed
+from grader.judge.offering import TASKS
+from grader.platforms import gradescope, verdict
+from grader.platforms.gradescope import too_small
 from tests.autograder import laid_out, problems, run, variables
 from tests.releases import REFERENCE, SECRET, filled
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.release import build, leaks
-from grader.release.files import File
-from grader.release.leaks import LONG, NoAnswers
+from grader.instructor.release import build
+from grader.instructor.release.contents import File
+from grader.instructor.release.proof import LONG, NoAnswers, leaks, pieces
 from tests.releases import REFERENCE, SECRET, release
 from tests.zoo.build import reference
 
@@ -27,7 +27,7 @@ def given(x):
 
 
 def found(text: str, path: str = "page.md", source: str = _REFERENCE) -> set[str]:
-    return {leak.piece for leak in leaks.leaks({path: text.encode()}, leaks.pieces(source))}
+    return {leak.piece for leak in leaks({path: text.encode()}, pieces(source))}
 
 
 def plainly(text: str) -> set[str]:
@@ -47,7 +47,7 @@ def plainly(text: str) -> set[str]:
 def test_no_file_holds_a_piece_of_the_reference(name: str) -> None:
     files = {path: file.content for path, file in getattr(release(), name).items()}
     assert len(files) > 100
-    assert leaks.leaks(files, leaks.pieces(reference())) == []
+    assert leaks(files, pieces(reference())) == []
     assert {path: plainly(content.decode("utf-8", errors="replace")) for path, content in files.items()} == {
         path: set() for path in files
     }
@@ -55,19 +55,19 @@ def test_no_file_holds_a_piece_of_the_reference(name: str) -> None:
 
 def test_both_finders_find_the_reference_itself() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
-    pieces = leaks.pieces(text)
-    whole = {leak.piece for leak in leaks.leaks({"VAE_Model.py": text.encode()}, pieces)}
+    pieces = pieces(text)
+    whole = {leak.piece for leak in leaks({"VAE_Model.py": text.encode()}, pieces)}
     assert set(pieces.values()) <= whole and len(pieces) > 50
     assert len(plainly(text)) > 50
 
 
 @pytest.mark.parametrize("form", ["{}", "    {}  # with a remark", "> {}", "print('''{}''')"])
 def test_each_long_line_of_the_reference_is_found_alone(form: str) -> None:
-    pieces = leaks.pieces(reference())
+    pieces = pieces(reference())
     single = [piece for piece in pieces.values() if "\n" not in piece and not piece.startswith("#")]
     assert len(single) > 20
     for piece in single:
-        assert leaks.leaks({"grader/new.py": form.format(piece).encode()}, pieces), piece
+        assert leaks({"grader/new.py": form.format(piece).encode()}, pieces), piece
 
 
 # ## The finder itself
@@ -99,8 +99,8 @@ def test_a_notebook_is_read_as_its_reader_sees_it() -> None:
 
 def test_a_line_between_images_is_found() -> None:
     hidden = b"\x89PNG\xff" + _REFERENCE.encode() + b"\xfe"
-    pieces = leaks.pieces(_REFERENCE)
-    assert {leak.piece for leak in leaks.leaks({"sample.png": hidden}, pieces)} >= {
+    pieces = pieces(_REFERENCE)
+    assert {leak.piece for leak in leaks({"sample.png": hidden}, pieces)} >= {
         'z = y * 2\nreturn some_function_of(z, "and of a long text") + y'
     }
 
@@ -111,12 +111,12 @@ def test_a_mark_of_an_answer_is_a_leak() -> None:
 
 def test_a_reference_without_marks_is_refused() -> None:
     with pytest.raises(NoAnswers, match="nothing can be searched for"):
-        leaks.pieces("def f(): pass\n")
+        pieces("def f(): pass\n")
 
 
 # ## A release that would leak
 def test_a_planted_line_stops_the_release_and_says_where(tmp_path: Path) -> None:
-    piece = next(piece for piece in leaks.pieces(reference()).values() if "\n" not in piece and "torch" in piece)
+    piece = next(piece for piece in pieces(reference()).values() if "\n" not in piece and "torch" in piece)
     planted = {**release().student, "data/hint.md": File(f"Try `{piece}`.\n".encode())}
     leaking = build.Release(planted, release().gradescope, release().classroom)
     with pytest.raises(build.Leaking, match=r"data/hint\.md would take a piece of the reference into student\.zip"):

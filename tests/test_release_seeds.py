@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from grader.official import classroom, gradescope
-from grader.seeds import VARIABLE, official_seed
+from grader.grading.seeds import VARIABLE, official_seed
+from grader.platforms import classroom, gradescope
 from tests.autograder import laid_out
 from tests.releases import SECRET
 from tests.test_recorded_answers import CHECKS, FILE, PUBLIC, passed

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from grader.judge.tasks import TASKS
-from grader.release import artefacts, contents
-from grader.release.contents import Missing
+from grader.instructor.release import contents
+from grader.instructor.release.contents import PROJECT, Missing
+from grader.judge.offering import TASKS
 from tests.releases import REFERENCE, ROOT, SECRET, grading, release, run, unpacked
 from tests.test_layout import MODULES, imports
 
@@ -113,4 +113,4 @@ def test_the_secret_is_in_the_archive_of_gradescope_only() -> None:
         assert not [path for path, file in artefact.items() if SECRET in file.content], name
     holders = [path for path, file in release().gradescope.items() if SECRET in file.content]
     assert holders == ["secret"] and release().gradescope["secret"].mode == 0o600
-    assert artefacts.PROJECT == "project"
+    assert PROJECT == "project"

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from grader.judge.results import CheckResult, Result, TaskResult
-from grader.report import classroom, gradescope, terminal
+from grader.judge.result import CheckResult, Result, TaskResult
+from grader.platforms import classroom
+from grader.report import results_json, terminal
 from grader.report.text import harmless, one_line, settled, shortened
 from tests.made_up_class import checks
 
@@ -49,7 +50,7 @@ RESULT = Result(
 
 # ## results.json
 def test_extra_data_holds_the_result_model_field_by_field() -> None:
-    assert gradescope.as_json(RESULT)["extra_data"] == {
+    assert results_json.as_json(RESULT)["extra_data"] == {
         "tasks": {
             "kl": {"score": 2.0, "max_score": 10.0, "status": "failed", "diagnoses": ["kl_missing_half"]},
             "nll": {"score": 0.0, "max_score": 10.0, "status": "timed out", "diagnoses": []},
@@ -66,7 +67,7 @@ def test_extra_data_holds_the_result_model_field_by_field() -> None:
 
 
 def test_each_check_is_one_of_gradescopes_tests() -> None:
-    tests = gradescope.as_json(RESULT)["tests"]
+    tests = results_json.as_json(RESULT)["tests"]
     assert tests[1] == {
         "name": "kl: the closed form",
         "score": 0.0,
@@ -81,7 +82,7 @@ def test_each_check_is_one_of_gradescopes_tests() -> None:
 
 def test_a_headline_says_what_gradescopes_two_statuses_cannot() -> None:
     tasks = tuple(TaskResult("kl", checks("kl", outcome)) for outcome in ("crashed", "wrong"))
-    tests = gradescope.as_json(Result("f.py", tasks, 1.0, "process", 0))["tests"]
+    tests = results_json.as_json(Result("f.py", tasks, 1.0, "process", 0))["tests"]
     assert [test["output"].partition("\n")[0] for test in tests] == [
         *("crashed", "crashed", "counts once the value is right"),
         *("", "expected  kl = 4.2", "counts once the value is right"),
@@ -89,14 +90,14 @@ def test_a_headline_says_what_gradescopes_two_statuses_cannot() -> None:
 
 
 def test_the_top_level_is_what_gradescope_reads() -> None:
-    top = gradescope.as_json(RESULT)
+    top = results_json.as_json(RESULT)
     assert (top["score"], top["execution_time"]) == (7.12, 7.9)
     formats = [top[key] for key in ("output_format", "test_output_format", "test_name_format") if key in top]
     assert set(formats) <= {"text", "html", "simple_format", "md", "ansi"}
 
 
 def test_scores_add_up_from_checks_to_tasks_to_the_total() -> None:
-    top = gradescope.as_json(RESULT)
+    top = results_json.as_json(RESULT)
     tasks, tests = top["extra_data"]["tasks"], top["tests"]
     for task, entry in tasks.items():
         of_task = [test for test in tests if test["tags"] == [task]]
@@ -108,15 +109,15 @@ def test_scores_add_up_from_checks_to_tasks_to_the_total() -> None:
 def test_writing_makes_the_folder_and_leaves_nothing_but_the_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "results.json"
     for _ in range(2):
-        gradescope.write(path, RESULT)
-        assert json.loads(path.read_text(encoding="utf-8")) == gradescope.as_json(RESULT)
+        results_json.write(path, RESULT)
+        assert json.loads(path.read_text(encoding="utf-8")) == results_json.as_json(RESULT)
         assert [p.name for p in path.parent.iterdir()] == ["results.json"]
 
 
 def test_no_character_of_the_file_can_harm_a_terminal_that_shows_it(tmp_path: Path) -> None:
     check = CheckResult("kl", "test_value", "σ", "value", 0, 100, "failed", "got       \u202e数\x9b")
     path = tmp_path / "results.json"
-    gradescope.write(path, Result("f.py", (TaskResult("kl", (check,)),), 1.0, "process", 0))
+    results_json.write(path, Result("f.py", (TaskResult("kl", (check,)),), 1.0, "process", 0))
     assert path.read_bytes().isascii()
     assert re.fullmatch(rb"[\x20-\x7e\n]*", path.read_bytes())
     assert json.loads(path.read_text(encoding="utf-8"))["tests"][0]["output"] == check.output
@@ -124,7 +125,7 @@ def test_no_character_of_the_file_can_harm_a_terminal_that_shows_it(tmp_path: Pa
 
 def test_others_may_read_the_results(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    gradescope.write(path, RESULT)
+    results_json.write(path, RESULT)
     (tmp_path / "plain").touch()
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode, "no stricter than any other new file"
 
@@ -142,7 +143,7 @@ def test_a_write_that_fails_leaves_the_old_file(
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, _cannot_dump)
         try:
-            gradescope.write(path, RESULT)
+            results_json.write(path, RESULT)
         except OSError:
             assert path.read_text() == "the old results"
     assert [p.name for p in tmp_path.iterdir()] == ["results.json"], "no temporary file is left behind"

@@ -13,13 +13,12 @@ import psutil
 import pytest
 
 from grader.sandbox.bubblewrap import Bubblewrap
+from grader.sandbox.choose import InProcess
 from grader.sandbox.failure import WorkerFailed
-from grader.sandbox.in_process import InProcess
 from grader.sandbox.interpreter import can_fork
-from grader.sandbox.limits import Limits
 from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import MAX_BYTES, NoSubmission, take
-from grader.sandbox.worker import Worker
+from grader.sandbox.worker import Limits, Worker
 from tests.acts import KINDS, NUMBER, SMALL, ask, failure, in_use, is_gone, opened, start, submission
 
 needs_fork = pytest.mark.skipif(not can_fork(), reason="a zygote needs a safe fork")

@@ -11,16 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from grader.doctor import command as doctor
+from grader.grading.session import Session
+from grader.instructor.doctor.doctor import doctor
 from grader.judge.offering import load
-from grader.official.verdict import judge
+from grader.platforms.verdict import judge
 from grader.sandbox import choose, interpreter
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.interpreter import can_fork
-from grader.sandbox.process import FreshInterpreters, PlainProcess
-from grader.sandbox.user import UnprivilegedUser
+from grader.sandbox.process import FreshInterpreters, PlainProcess, UnprivilegedUser
 from grader.sandbox.zygote import SandboxError
-from grader.session import Session
 from tests.acts import KINDS, start, submission, why_not
 
 ROOT = Path(__file__).parents[1]
@@ -184,7 +183,7 @@ def test_a_package_that_no_sandbox_sees_is_named_in_one_line(hidden: str, capsys
         choose.chosen("auto")
     assert "/somewhere/packages" in str(refusal.value) and "virtual environment" in str(refusal.value)
     assert "\n" not in str(refusal.value)
-    assert doctor.doctor() == 2
+    assert doctor() == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and hidden in said.err
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from grader.sandbox.bubblewrap import Bubblewrap
-from grader.sandbox.limits import Limits
 from grader.sandbox.process import FreshInterpreters
-from grader.worker import remains
+from grader.sandbox.worker import Limits
+from grader.worker.zygote import remove_folder
 from tests.acts import KINDS, ask, failure, is_gone, opened, start, submission, why_not
 
 ROOT = Path(__file__).parents[1]
@@ -138,7 +138,7 @@ def test_a_sandbox_that_never_had_a_worker_removes_nothing_of_the_users(
 @pytest.mark.parametrize("path", [Path(), Path("relative")])
 def test_what_is_removed_has_an_absolute_path(path: Path) -> None:
     with pytest.raises(ValueError, match="working directory"):
-        remains.remove(path)
+        remove_folder(path)
 
 
 # ## Poorer systems: no resource module, no fork, a console that is not UTF-8

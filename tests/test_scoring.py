@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.judge.offering import load
-from grader.judge.results import Kind, Status, TaskResult
-from grader.judge.scoring import Verdict, score, validate
-from grader.judge.tasks import TASKS
+from grader.judge.check import Verdict, score, validate_shares
+from grader.judge.offering import TASKS, load
+from grader.judge.result import Kind, Status, TaskResult
 
 GRADER = Path(__file__).parents[1] / "grader"
 POINTS = load().points
@@ -51,7 +50,7 @@ def checks_of(task: str) -> list[tuple[str, Kind, int, str]]:
 @pytest.mark.parametrize("task", [task.id for task in TASKS])
 def test_the_checks_of_each_task_share_its_points(task: str) -> None:
     checks = checks_of(task)
-    validate((task, kind, share) for _, kind, share, _ in checks)
+    validate_shares((task, kind, share) for _, kind, share, _ in checks)
     assert all(share > 0 for _, _, share, _ in checks), "every check is worth something"
 
 
@@ -76,7 +75,7 @@ def test_every_check_has_a_title_of_its_own() -> None:
 )
 def test_shares_that_break_the_rules_are_refused(shares: list[tuple[Kind, int]], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        validate(("kl", kind, share) for kind, share in shares)
+        validate_shares(("kl", kind, share) for kind, share in shares)
 
 
 # ## What is paid

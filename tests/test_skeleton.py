@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from grader.judge.tasks import TASKS
+from grader.judge.offering import TASKS
 from solution.skeleton import REFERENCE, SKELETON, main, skeleton
 
 ROOT = Path(__file__).parents[1]

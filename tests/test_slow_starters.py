@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from grader.grading.training_run import judged
 from grader.judge import short_run
 from grader.judge.short_run import LONGER, LONGER_THRESHOLD, STEPS, THRESHOLD, Images, ShortRun
 from grader.sandbox.failure import Failure, WorkerFailed
-from grader.short_runner import judged
 
 CONSTANT, PPCA = 3140.0, 2880.0
 BLACK = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)

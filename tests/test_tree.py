@@ -11,10 +11,9 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from grader.sandbox import tree
-from grader.sandbox.limits import Ceilings
-from grader.sandbox.watchdog import Watchdog
-from grader.worker.seccomp import filter_for
+from grader.sandbox.watchdog import Watchdog, end_family, family_of, memory_of, threads_of
+from grader.sandbox.worker import Ceilings
+from grader.worker.confine import filter_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs fork")
 
@@ -31,7 +30,7 @@ def running(code: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     try:
         yield process, mark
     finally:
-        tree.end(process.pid, itself=True)
+        end_family(process.pid, itself=True)
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
@@ -63,7 +62,7 @@ def told(process: subprocess.Popen[bytes], lines: int) -> None:
 def test_nobody_escapes_while_it_forks(after_s: float) -> None:
     with running(STORM) as (process, mark):
         time.sleep(after_s)
-        tree.end(process.pid, itself=True)
+        end_family(process.pid, itself=True)
         process.wait()
         assert gone(mark)
 
@@ -71,7 +70,7 @@ def test_nobody_escapes_while_it_forks(after_s: float) -> None:
 def test_the_root_may_be_spared() -> None:
     with running(CHILDREN) as (process, mark):
         told(process, 4)
-        tree.end(process.pid, itself=False)
+        end_family(process.pid, itself=False)
         time.sleep(0.1)
         assert (alive(mark), process.poll()) == (1, None)
 
@@ -79,17 +78,17 @@ def test_the_root_may_be_spared() -> None:
 def test_who_is_gone_has_no_family() -> None:
     with running("") as (process, _):
         process.wait()
-        assert tree.family(process.pid) == []
-        tree.end(process.pid, itself=True)
+        assert family_of(process.pid) == []
+        end_family(process.pid, itself=True)
 
 
 # ## Measuring
 def test_threads_and_processes_are_counted_until_there_are_enough() -> None:
     with running(CHILDREN) as (process, _):
         told(process, 4)
-        members = tree.family(process.pid)
-        assert tree.threads(members, enough=100) == 4
-        assert tree.threads(members, enough=2) > 2
+        members = family_of(process.pid)
+        assert threads_of(members, enough=100) == 4
+        assert threads_of(members, enough=2) > 2
 
 
 def test_memory_that_is_shared_counts_once() -> None:
@@ -97,10 +96,10 @@ def test_memory_that_is_shared_counts_once() -> None:
     code = f"block = b'x' * {100 * MIB}\n{CHILDREN}"
     with running(code) as (process, _):
         told(process, 4)
-        members = tree.family(process.pid)
-        assert tree.memory(members, enough=1000 * MIB) > 300 * MIB, "quick, and too much"
+        members = family_of(process.pid)
+        assert memory_of(members, enough=1000 * MIB) > 300 * MIB, "quick, and too much"
         if sys.platform == "linux":
-            assert 90 * MIB < tree.memory(members, enough=250 * MIB) < 200 * MIB, "exact where it matters"
+            assert 90 * MIB < memory_of(members, enough=250 * MIB) < 200 * MIB, "exact where it matters"
 
 
 # ## Watching
@@ -113,7 +112,7 @@ def test_memory_that_is_shared_counts_once() -> None:
 )
 def test_a_family_that_outgrows_a_ceiling_is_ended_with_a_reason(code: str, ceilings: Ceilings, words: str) -> None:
     with running(code) as (process, mark):
-        watchdog = Watchdog(process.pid, ceilings, [], lambda: tree.end(process.pid, itself=True))
+        watchdog = Watchdog(process.pid, ceilings, [], lambda: end_family(process.pid, itself=True))
         process.wait(timeout=10)
         watchdog.stop()
         assert watchdog.breach is not None and words in watchdog.breach.message
@@ -123,7 +122,7 @@ def test_a_family_that_outgrows_a_ceiling_is_ended_with_a_reason(code: str, ceil
 def test_a_family_within_its_ceilings_is_left_alone() -> None:
     with running(CHILDREN) as (process, mark):
         told(process, 4)
-        watchdog = Watchdog(process.pid, Ceilings(), [], lambda: tree.end(process.pid, itself=True))
+        watchdog = Watchdog(process.pid, Ceilings(), [], lambda: end_family(process.pid, itself=True))
         time.sleep(0.7)
         watchdog.stop()
         assert (watchdog.breach, alive(mark)) == (None, 4)

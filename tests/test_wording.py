@@ -6,15 +6,15 @@ from typing import Any, cast
 import pytest
 import torch
 
-from grader.grading import Grading
+from grader.grading.verdicts import Grading
 from grader.judge.answer import Answer
 from grader.judge.check import CheckFailed
 from grader.judge.expect import expect_close, expect_gradient
+from grader.judge.inputs import Parameters
 from grader.judge.known import AS_STUDENTS_SAY
 from grader.judge.misconceptions import by_id
-from grader.judge.results import CheckResult, TaskResult
+from grader.judge.result import CheckResult, TaskResult
 from grader.judge.short_run import ShortRun
-from grader.judge.strategies import Parameters
 from grader.report.explain import shown
 from grader.sandbox.failure import from_error
 from grader.test_training import test_short_run as check_of_short_run

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from grader.grading.probe import Probe
+from grader.grading.session import Session
 from grader.judge import offering, oracles
 from grader.judge.check import CheckFailed
-from grader.judge.draw import Draw
+from grader.judge.inputs import Draw
 from grader.judge.misconceptions import CATALOGUE
-from grader.probe import Probe
-from grader.session import Session
 from tests.zoo.build import reference, source
 
 PAGE = Path(__file__).parents[1] / "grader" / "README.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.judge.misconceptions import CATALOGUE
-from grader.judge.tasks import TASKS
+from grader.judge.offering import TASKS
 from tests.zoo.build import REGIONS, reference, source, spans, with_answers
 from tests.zoo.entry import Equivalent, Wrong
 from tests.zoo.equivalent import EQUIVALENT

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from .answer import Answer, Shape
 from .check import fail
-from .draw import Draw
 from .expect import expect_close, expect_same, expect_unchanged
+from .inputs import Draw
 from .known import SIZES
 from .memory import Exact, expect_no_memory
 from .misconceptions import by_id

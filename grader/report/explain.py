@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..judge.results import CheckResult, Result, Status, TaskResult
+from grader.judge.result import CheckResult, Result, Status, TaskResult
 
 BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # the worst first
 WAITS = "counts once the value is right"

@@ -2,7 +2,8 @@
 
 import textwrap
 
-from ..judge.results import CheckResult, Result, TaskResult
+from grader.judge.result import CheckResult, Result, TaskResult
+
 from .explain import judged_part, shown
 from .text import harmless, one_line
 

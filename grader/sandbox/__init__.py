@@ -3,3 +3,5 @@
 `in_process` is the exception by nature: it runs a submission in the judge's own process, for the debugger, and its
 score does not count.
 """
+
+SANDBOXES = ("auto", "bubblewrap", "user", "process", "in-process")

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .interpreter import PROGRAM, WORKER, can_fork, environment, last_words, missing_packages, readable
-from .view import View
-from .zygote import Zygote
+from .zygote import View, Zygote
 
 _MIB = 1 << 20
 _FOLDER, _PROGRAM, _SUBMISSION = (f"/vae-sandbox/{name}" for name in ("work", "worker", "submission"))

@@ -1,23 +1,26 @@
-"""No namespaces and no other users: plain processes, with limits and with what locks the kernel offers to everyone."""
+"""Sandboxes without namespaces: plain processes, and, where we are root, an unprivileged user for each worker."""
 
 import contextlib
 import json
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from ..worker.wire import Message, WireError
-from . import folders, trace, tree
-from .channel import Channel, OutputLog
+import psutil
+
+from grader.worker.wire import Message, WireError
+
+from .failure import new_trace, taken_trace
 from .interpreter import PROGRAM, can_fork, environment, last_words, missing_packages, packages, readable
-from .limits import Ceilings, Limits
 from .submission import SubmittedFile
-from .view import View
-from .watchdog import Watchdog
-from .worker import Ending, Worker, opened
-from .zygote import ANSWER_S, SandboxError, Zygote, does_not_start
+from .watchdog import Watchdog, end_family, remove_folder
+from .worker import Ceilings, Channel, Ending, Limits, OutputLog, Worker, opened
+from .zygote import ANSWER_S, SandboxError, View, Zygote, does_not_start
 
 _TRACE_S = 0.3  # for a worker that is late to write down where it is
 
@@ -46,7 +49,7 @@ class PlainProcess(Zygote):
         return _view(self._file, self._home)
 
     def _end_strays(self) -> None:
-        tree.end(self._process.pid, itself=False)
+        end_family(self._process.pid, itself=False)
 
 
 class FreshInterpreters:
@@ -114,7 +117,7 @@ class FreshInterpreters:
         Raises:
             SandboxError: It does not come so far.
         """
-        written = trace.new()
+        written = new_trace()
         descriptors = [] if written is None else [written.fileno()]
         process = subprocess.Popen(
             [sys.executable, "-I", str(PROGRAM), "once", json.dumps(packages()), *map(str, descriptors)],
@@ -129,7 +132,7 @@ class FreshInterpreters:
         assert stdin is not None and stdout is not None and stderr is not None
 
         def kill() -> None:
-            tree.end(process.pid, itself=True)
+            end_family(process.pid, itself=True)
             if hasattr(os, "killpg"):  # what outlived its parent is no descendant any more, but still of the group
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -139,7 +142,7 @@ class FreshInterpreters:
         def give_up() -> None:
             if hasattr(signal, "SIGXCPU"):
                 process.send_signal(signal.SIGSTOP)
-                tree.end(process.pid, itself=False)  # what it started is found only while it lives
+                end_family(process.pid, itself=False)  # what it started is found only while it lives
                 process.send_signal(signal.SIGXCPU)
                 process.send_signal(signal.SIGCONT)
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -160,8 +163,8 @@ class FreshInterpreters:
             for stream in (stdin, stdout):
                 with contextlib.suppress(OSError):
                     stream.close()
-            folders.remove(folder)
-            return Ending(process.wait(), None, by_judge, watchdog.breach, trace.taken(written))
+            remove_folder(folder)
+            return Ending(process.wait(), None, by_judge, watchdog.breach, taken_trace(written))
 
         self._worker = Worker(
             channel=channel,
@@ -183,3 +186,89 @@ class FreshInterpreters:
         """End the worker that is still there."""
         if self._worker is not None:
             self._worker.close()
+
+
+_USERS = range(20_000, 60_000)  # above people and services, below what containers map
+_AT_ONCE = 64  # workers of one zygote
+_PROJECT = Path(__file__).resolve().parents[2]
+_TRY = """
+import ctypes, os, sys
+project, *needed = sys.argv[1:]
+landlock = ctypes.CDLL(None).syscall(444, None, 0, 1)
+for path in needed:
+    if not os.access(path, os.R_OK):
+        sys.exit(f"other users cannot read {path}: install Python and its packages where they can")
+if landlock < 1 and os.access(project, os.R_OK | os.X_OK):
+    sys.exit(f"other users can read {project}: `chmod o-rx {project}` first (this kernel has no Landlock)")
+"""
+
+
+class UnprivilegedUser(Zygote):
+    """A zygote that is root, and whose workers are users of their own."""
+
+    name = "user"
+    guard = "user"
+
+    @staticmethod
+    def why_not() -> str:
+        """Return why this sandbox cannot be used here, found out by using it; empty if it can."""
+        if not can_fork() or os.geteuid() != 0:
+            return "another user for each worker needs Linux, and root"
+        command = [sys.executable, "-I", "-S", "-c", _TRY, str(_PROJECT), *readable()]
+        try:
+            tried = subprocess.run(
+                command, env=environment("/"), cwd="/", capture_output=True, check=False, **_as_user()
+            )
+        except SandboxError as error:
+            return str(error)
+        except OSError as error:  # the interpreter itself is out of reach, or users cannot be changed
+            return f"no program can be started as another user: {error.strerror} ({sys.executable})"
+        return last_words(tried.stderr) if tried.returncode else ""
+
+    @staticmethod
+    def missing() -> str:
+        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        return missing_packages(**_as_user())
+
+    def _view(self) -> View:
+        for folder in (self._home.parent, self._home, self._file.copy.parent):
+            folder.chmod(0o711)  # to be passed through, not to be looked into
+        self._file.copy.chmod(0o444)
+        return View(str(PROGRAM), str(self._file.copy), str(self._home), [*readable(), str(self._file.copy)])
+
+    def _settings(self) -> dict[str, Any]:
+        first, self._reserved = reserve_users()
+        return {"first_user": first, "processes": self._ceilings.threads}
+
+    def _discard(self) -> None:
+        super()._discard()
+        self._reserved.close()
+
+
+def _as_user() -> dict[str, Any]:
+    """Return the options of `subprocess.run` that make a program that of a user who has no process."""
+    user, lock = reserve_users()
+    lock.close()
+    return {"user": user, "group": user, "extra_groups": []}
+
+
+def reserve_users() -> tuple[int, socket.socket]:
+    """Return the first of some users in a row who have no process, and the lock that keeps others off them.
+
+    The workers of one zygote take one after the other; whoever starts a sandbox at the same time takes other users.
+
+    Raises:
+        SandboxError: All have processes, or are taken.
+    """
+    busy = {uid for p in psutil.process_iter(["uids"]) if p.info["uids"] for uid in p.info["uids"]}
+    for _ in range(1000):
+        first = secrets.choice(_USERS[::_AT_ONCE])
+        if busy & set(range(first, first + _AT_ONCE)):
+            continue
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0vae-grader-user-{first}")  # a name without a file: one process has it, and it goes with it
+            return first, lock
+        except OSError:
+            lock.close()
+    raise SandboxError("all users that workers could be are busy; are workers left of an earlier run?")

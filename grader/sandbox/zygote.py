@@ -9,18 +9,39 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import folders, tree
-from .channel import Channel, OutputLog
 from .failure import Failure
 from .interpreter import environment, last_words, packages
-from .limits import Ceilings, Limits
 from .submission import SubmittedFile
-from .view import View
-from .watchdog import Watchdog
-from .worker import Ending, Worker, opened
+from .watchdog import Watchdog, end_family, remove_folder
+from .worker import Ceilings, Channel, Ending, Limits, OutputLog, Worker, opened
+
+
+@dataclass(frozen=True)
+class View:
+    """Where things lie as a worker sees them.
+
+    Attributes:
+        program: The worker's program.
+        submission: The student's file.
+        folder: Parent of the workers' own folders; writable for the zygote.
+        readable: What a worker may read besides its own folder.
+        writable: What it may write besides that; the zygote empties it after each worker.
+    """
+
+    program: str
+    submission: str
+    folder: str
+    readable: list[str]
+    writable: list[str] = field(default_factory=list)
+
+    def header(self, folder: str) -> dict[str, Any]:
+        """Return what a worker is told of it; `folder` is its own."""
+        return {"path": self.submission, "folder": folder, "readable": self.readable, "writable": self.writable}
+
 
 ANSWER_S = 60.0  # importing torch on a busy machine included
 
@@ -259,7 +280,7 @@ class Zygote:
     def _kill(self) -> None:
         """Kill every process of the sandbox."""
         self._lost = True
-        tree.end(self._process.pid, itself=True)
+        end_family(self._process.pid, itself=True)
 
     def _discard(self) -> None:
         """Close the control socket, upon which a zygote goes by itself, and make sure that it does."""
@@ -272,7 +293,7 @@ class Zygote:
             self._process.wait()
         self._complaints.close()
         for left in self._home.iterdir():  # by a worker that was lost with its zygote
-            folders.remove(left)
+            remove_folder(left)
 
     def _complaint(self) -> str:
         self._complaints.seek(0)

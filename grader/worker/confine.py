@@ -1,11 +1,245 @@
-"""What a worker gives up for good before it meets the student's code, in every sandbox, as far as the system can."""
+"""What a worker gives up for good before it meets the student's code: limits, files, system calls. Linux only in part.
 
+The kernel (5.13 and newer, where it is switched on) enforces it without any privilege, so that it guards where there
+is no bubblewrap. See landlock(7) for structures and numbers; they are the same on every architecture.
+
+Refused are sockets other than local ones; what outlives a process without being a file (System V shared memory,
+semaphores and queues, POSIX queues, keys); and what looks into other processes or the kernel. See seccomp(2).
+"""
+
+import contextlib
+import ctypes
+import errno
 import os
+import platform
+import stat
+import struct
+import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from . import kernel, landlock, limits, seccomp
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+_PR_CAPBSET_DROP, _CAPABILITY_VERSION_3 = 24, 0x20080522
+
+
+def is_linux() -> bool:
+    """Whether any of this can work here."""
+    return sys.platform.startswith("linux")
+
+
+def syscall(number: int, *arguments: int | ctypes.Array[ctypes.c_char] | ctypes.Structure | None) -> int:
+    """Make a system call; structures and buffers are passed by reference.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    passed = [
+        ctypes.c_long(a) if isinstance(a, int) else ctypes.c_void_p(None) if a is None else ctypes.byref(a)
+        for a in arguments
+    ]
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    result = libc.syscall(ctypes.c_long(number), *passed)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return int(result)
+
+
+def prctl(option: int, value: int) -> None:
+    """Set a property of this process (prctl(2)).
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(option, *(ctypes.c_ulong(v) for v in (value, 0, 0, 0))) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def drop_capabilities() -> None:
+    """Give up every privilege of root's, for this process and all that it starts; its files stay its own."""
+    highest = 63
+    for capability in range(highest + 1):
+        with contextlib.suppress(OSError):  # the kernel knows fewer, or we may drop none
+            prctl(_PR_CAPBSET_DROP, capability)
+
+    class Header(ctypes.Structure):
+        _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+    class Sets(ctypes.Structure):
+        _fields_ = tuple((f"{name}_{half}", ctypes.c_uint32) for half in "01" for name in ("eff", "perm", "inh"))
+
+    ctypes.CDLL(None).capset(ctypes.byref(Header(_CAPABILITY_VERSION_3, 0)), ctypes.byref(Sets()))
+
+
+def apply_limits(limits: dict[str, Any]) -> None:
+    """Set CPU seconds, data size, file size, open files and core dumps; where there is no `resource`, none.
+
+    Args:
+        limits: `cpu_s`, `memory_bytes`, `file_bytes`.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows: the judge's wall-clock limit is all there is
+        return
+    cpu = max(1, round(limits["cpu_s"]))
+    wanted = {
+        "RLIMIT_CPU": (cpu, cpu + 1),  # SIGXCPU first; SIGKILL for code that ignores it
+        "RLIMIT_DATA": (limits["memory_bytes"],) * 2,  # not RLIMIT_AS: CUDA builds reserve far more than they use
+        "RLIMIT_FSIZE": (limits["file_bytes"],) * 2,
+        "RLIMIT_NOFILE": (256, 256),
+        "RLIMIT_CORE": (0, 0),
+    }
+    for name, (soft, hard) in wanted.items():
+        kind = getattr(resource, name, None)
+        if kind is None:  # macOS lacks some
+            continue
+        _, ceiling = resource.getrlimit(kind)
+        if ceiling != resource.RLIM_INFINITY:
+            soft, hard = min(soft, ceiling), min(hard, ceiling)
+        try:
+            resource.setrlimit(kind, (soft, hard))
+        except (ValueError, OSError):  # macOS refuses some values of RLIMIT_DATA
+            continue
+
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_VERSION, _PATH_BENEATH = 1, 1
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
+_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
+_READ = _EXECUTE | _READ_FILE | _READ_DIR
+_FS_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # by version of the interface: how many rights it knows
+_NET = 0b11  # bind and connect by TCP, from version 4
+_SCOPES = 0b11  # abstract sockets and signals stay within, from version 6
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+
+
+class _Beneath(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
+
+
+def landlock_version() -> int:
+    """Return the version of Landlock's interface that this kernel offers; 0 where there is none."""
+    try:
+        return syscall(_CREATE_RULESET, None, 0, _VERSION) if is_linux() else 0
+    except OSError:
+        return 0
+
+
+def lock_files(readable: Iterable[str], writable: Iterable[str]) -> int:
+    """Allow this process to read below `readable`, and to do anything below `writable`, for ever; return the version.
+
+    From version 4 it may neither bind nor connect by TCP, from 6 signal no process that it did not start. What is
+    missing among the paths is passed over. Returns 0, and restricts nothing, where the kernel has no Landlock.
+    """
+    known = landlock_version()
+    if not known:
+        return 0
+    every = (1 << _FS_BITS.get(known, max(_FS_BITS.values()))) - 1
+    wanted = _Ruleset(every, _NET if known >= 4 else 0, _SCOPES if known >= 6 else 0)
+    size = 8 if known < 4 else 16 if known < 6 else 24
+    rules = syscall(_CREATE_RULESET, wanted, size, 0)
+    try:
+        for paths, rights in ((readable, _READ), (writable, every)):
+            for path in paths:
+                with contextlib.suppress(FileNotFoundError):
+                    _allow(rules, path, rights & every)
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        syscall(_RESTRICT_SELF, rules, 0)
+    finally:
+        os.close(rules)
+    return known
+
+
+def _allow(rules: int, path: str, rights: int) -> None:
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            rights &= _OF_FILES
+        syscall(_ADD_RULE, rules, _PATH_BENEATH, _Beneath(rights, descriptor), 0)
+    finally:
+        os.close(descriptor)
+
+
+# name: (number on x86_64, number on aarch64)
+_REFUSED = {
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "pidfd_getfd": (438, 438),
+    "kcmp": (312, 272),
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+}
+_SOCKET = (41, 198)
+_MACHINES = {"x86_64": (0, 0xC000003E, 317), "aarch64": (1, 0xC00000B7, 277)}  # column, AUDIT_ARCH_*, seccomp(2)
+
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # BPF: ld abs, jeq, jge, ret
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
+_NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; little endian
+_AF_UNIX = 1
+_X32 = 0x40000000
+_SET_MODE_FILTER, _SPEC_ALLOW = 1, 4  # the second: no slower branches for what runs here
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def filter_for(machine: str) -> bytes | None:
+    """Return the filter's program for a machine, as `platform.machine()` calls it; None for one not known here."""
+    if machine not in _MACHINES:
+        return None
+    column, architecture, _ = _MACHINES[machine]
+    numbers = [of[column] for of in _REFUSED.values()]
+    # Jumps are counted from the next instruction; `refuse` is the last, `allow` the one before it.
+    lines: list[tuple[int, int | str, int | str, int]] = [(_LOAD, 0, 0, _ARCH)]
+    lines += [(_EQUAL, 0, "refuse", architecture), (_LOAD, 0, 0, _NUMBER)]
+    lines += [(_AT_LEAST, "refuse", 0, _X32)]
+    lines += [(_EQUAL, "refuse", 0, number) for number in numbers]
+    lines += [(_EQUAL, 0, "allow", _SOCKET[column]), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_EQUAL, 0, "refuse", _AF_UNIX)]
+    lines += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+    target = {"allow": len(lines) - 2, "refuse": len(lines) - 1}
+
+    def jump(here: int, to: int | str) -> int:
+        return target[to] - here - 1 if isinstance(to, str) else to
+
+    return b"".join(
+        struct.pack("<HBBI", code, jump(here, if_true), jump(here, if_false), value)
+        for here, (code, if_true, if_false, value) in enumerate(lines)
+    )
+
+
+def refuse_calls() -> bool:
+    """Put the filter on this process and all that it starts, for ever; False where that is not possible."""
+    machine = platform.machine()
+    program = filter_for(machine) if is_linux() else None
+    if program is None:
+        return False
+    try:
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        described = _Program(len(program) // 8, program)
+        syscall(_MACHINES[machine][2], _SET_MODE_FILTER, _SPEC_ALLOW, described)
+    except OSError:
+        return False
+    return True
+
 
 _HOMES = ("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -23,8 +257,8 @@ def confine(folder: Path, limited: dict[str, Any], readable: list[str], writable
     os.chdir(folder)
     os.environ.update(dict.fromkeys(_HOMES, str(folder)))
     tempfile.tempdir = None  # the zygote's, if it has asked for one
-    limits.apply(limited)
-    if kernel.is_linux():
-        kernel.drop_capabilities()
-        landlock.confine([*readable, "/proc"], [str(folder), *writable, *_DEVICES])
-        seccomp.confine()
+    apply_limits(limited)
+    if is_linux():
+        drop_capabilities()
+        lock_files([*readable, "/proc"], [str(folder), *writable, *_DEVICES])
+        refuse_calls()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .blame import is_own
+from .errors import is_own
 
 _MARK = "_made_at"
 _MOVES = ("to", "cuda", "type_as")

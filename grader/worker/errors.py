@@ -1,13 +1,193 @@
-"""What can go wrong with a submission inside a worker, as plain data for the judge."""
+"""What can go wrong with a submission inside a worker, and whose line is to blame, as plain data for the judge.
 
+A student never hears of stand-ins as such: he called a function of his, so that is what the message is about.
+"""
+
+import inspect
+import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, ModuleType
-from typing import Any
+from types import FrameType, FunctionType, ModuleType
+from typing import Any, SupportsIndex
 
-from . import blame
-from .blame import Frames
+import torch
+from torch import Tensor, nn
+
+Frames = list[tuple[FrameType, int]]
+
+_FILE = re.compile(r"<stand-in (\w+)>")
+_PARTS = ("encoder", "decoder")
+_LIKE_AN_ARGUMENT = (bool, int, float, str, list, tuple)
+
+
+@dataclass(frozen=True)
+class Accused:
+    """A stand-in that could not answer a call, and what the student reads of the call."""
+
+    name: str
+    message: str
+
+
+def is_own(frame: FrameType, submission: Path) -> bool:
+    """Whether a frame runs the student's file."""
+    return Path(frame.f_code.co_filename).name == submission.name
+
+
+def up_to_a_part(frames: Frames) -> Frames:
+    """Return the frames up to a known encoder or decoder: what that tries with the student's own part is left out."""
+    for i, (frame, _) in enumerate(frames):
+        if _standin_of(frame) in _PARTS and frame.f_code.co_name == "forward":
+            return frames[: i + 1]
+    return frames
+
+
+def standin(
+    error: BaseException, message: str, frames: Frames, submission: Path, standins: Mapping[str, ModuleType] | None
+) -> Accused | None:
+    """Return the stand-in that could not answer the student's last call, if that is what happened.
+
+    Either a frame of it comes after the student's last one, or Python refused the call: then the message names the
+    function, or a class that the student does not know.
+    """
+    own = [i for i, (frame, _) in enumerate(frames) if is_own(frame, submission)]
+    if not own or not standins:
+        return None
+    last = frames[own[-1]][0]
+    for frame, _ in frames[own[-1] + 1 :]:
+        name = _standin_of(frame)
+        if name in standins and not frame.f_code.co_name.startswith("__"):
+            return Accused(name, _as_called(name, frame, message))
+    return _hidden_class(message, standins) or _refused_call(error, message, last, standins)
+
+
+def unset_attribute(error: BaseException, frames: Frames, submission: Path) -> dict[str, str]:
+    """Return `owner` and `attribute` where given code misses what a student's layer should have set in __init__."""
+    try:
+        owner = getattr(error, "obj", None)
+        own = [frame for frame, _ in frames if is_own(frame, submission)]
+        if isinstance(error, AttributeError) and isinstance(owner, nn.Module) and own and error.name:
+            known = own[-1].f_globals.get(type(owner).__name__)
+            if known is type(owner) and own[-1].f_locals.get("self") is not owner:
+                return {"owner": type(owner).__name__[:60], "attribute": str(error.name)[:60]}
+    except Exception:  # an object of the student's may do anything when it is looked at
+        pass
+    return {}
+
+
+def handed_on(frames: Frames, submission: Path) -> dict[str, str]:
+    """Return `maker` and `made` where a constructor that was given fails on what a student's function handed to it."""
+    try:
+        own = [frame for frame, _ in frames if is_own(frame, submission)]
+        last, values = own[-1], own[-1].f_locals
+        if last.f_code.co_qualname == "VAE.__init__" and isinstance(encoder := values["self"].encoder, nn.Module):
+            width = encoder.out_features
+            if isinstance(width, Tensor) or not (isinstance(width, SupportsIndex) and width.__index__() > 0):
+                made = f"out_features is {repr(width)[:40]}, of type {type(width).__name__}"
+                return {"maker": f"{type(encoder).__name__}.__init__", "made": made}
+        if last.f_code.co_qualname == "DiagonalGaussianDistribution.__init__" and len(own) > 1:
+            seen = [_seen(name, values.get(name), precise=False) for name in ("mean", "logvar")]
+            maker = own[-2].f_code.co_qualname.rpartition("<locals>.")[2]
+            return {"maker": maker, "made": ", ".join(each for each in seen if each)}
+    except Exception:  # an object of the student's may do anything when it is looked at
+        pass
+    return {}
+
+
+def _standin_of(frame: FrameType) -> str:
+    found = _FILE.fullmatch(frame.f_code.co_filename)
+    return found[1] if found else ""
+
+
+def _title(name: str, module: Mapping[str, Any]) -> str:
+    """Return what a stand-in replaces, as a student calls it: self.decoder, nll(), VAE.sample()."""
+    replaced = str(module.get("REPLACES") or (f"self.{name}" if name in _PARTS else name))
+    if replaced.startswith("self."):
+        return replaced
+    method = replaced.rpartition(".")[2]
+    return f"{method if method == name else replaced}()"
+
+
+def _as_called(name: str, frame: FrameType, message: str) -> str:
+    code, module = frame.f_code, frame.f_globals
+    arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    precise = "dtype" in message or "scalar type" in message  # then shapes alone do not explain it
+    seen = [_seen(each, frame.f_locals.get(each), precise) for each in arguments if each != "self"]
+    listed = ", ".join(each for each in seen if each)
+    text = f"{_title(name, module)} was called" + (f" with {listed}" if listed else "")
+    mean = _mean_shape(frame.f_locals.get("self"))
+    if mean:
+        text += f"{',' if listed else ''} on a distribution whose mean has shape {mean}"
+    return text + (f"; it expects {module['EXPECTS']}" if module.get("EXPECTS") else "")
+
+
+def _seen(name: str, value: Any, precise: bool) -> str:
+    """Return an argument in words: the shape of a tensor, the value of a number or a list; nothing for None."""
+    try:
+        if value is None:
+            return ""
+        if isinstance(value, Tensor):
+            dtype = f" and dtype {str(value.dtype).removeprefix('torch.')}" if precise else ""
+            return f"{name} of shape {tuple(int(n) for n in value.shape)}{dtype}"
+        if isinstance(value, _LIKE_AN_ARGUMENT) and len(repr(value)) <= 40:
+            return f"{name} = {value!r}"
+        return f"{name} of type {type(value).__name__}"
+    except Exception:  # an object of the student's may do anything when it is looked at
+        return ""
+
+
+def _mean_shape(owner: Any) -> str:
+    try:
+        mean = getattr(owner, "mean", None)
+        return str(tuple(int(n) for n in mean.shape)) if isinstance(mean, torch.Tensor) else ""
+    except Exception:
+        return ""
+
+
+def _hidden_class(message: str, standins: Mapping[str, ModuleType]) -> Accused | None:
+    """Return the stand-in whose class a message names, as of an attribute that it lacks; the name goes out of it."""
+    for name in _PARTS:
+        module = standins.get(name)
+        if module is None:
+            continue
+        for value in vars(module).values():
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                shown = re.sub(rf"\b{re.escape(value.__name__)}\b", name.capitalize(), message)
+                if shown != message:
+                    return Accused(name, shown)
+    return None
+
+
+def _refused_call(
+    error: BaseException, message: str, last: FrameType, standins: Mapping[str, ModuleType]
+) -> Accused | None:
+    """Return the stand-in whose function Python refused to call, as "nll() got an unexpected keyword argument"."""
+    found = re.match(r"([\w.]+)\(\) ", message) if isinstance(error, TypeError) else None
+    if not found or isinstance(last.f_globals.get(found[1]), FunctionType):  # a function of the file has that name
+        return None
+    fitting = {
+        name: function
+        for name, module in standins.items()
+        for function in _functions(module)
+        if found[1] in (function.__qualname__, getattr(module, "REPLACES", None))
+    }
+    if not fitting:
+        return None
+    name = next(iter(fitting))
+    title, rest = _title(name, vars(standins[name])), message[found.end() :]
+    return Accused(name, f"{title} {rest}; its arguments are {_parameters(fitting[name])}")
+
+
+def _functions(module: ModuleType) -> Iterator[FunctionType]:
+    for value in vars(module).values():
+        if isinstance(value, FunctionType) and _FILE.fullmatch(value.__code__.co_filename):
+            yield value
+
+
+def _parameters(function: Callable[..., Any]) -> str:
+    every = list(inspect.signature(function).parameters.values())[1:]
+    return f"({', '.join(str(each) for each in every if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD))})"
 
 
 class MissingName(Exception):  # noqa: N818 - named for what the student reads
@@ -38,11 +218,9 @@ def describe(
         standins: The stand-ins of this worker, by id.
     """
     kind, message = _kind(error), _safe_str(error)[:2000]
-    frames = blame.up_to_a_part(list(traceback.walk_tb(error.__traceback__)))
+    frames = up_to_a_part(list(traceback.walk_tb(error.__traceback__)))
     # What a stand-in tried with the student's own part may have met a TODO: that is not the task's.
-    accused = (
-        None if kind in ("missing", "type", "exit") else blame.standin(error, message, frames, submission, standins)
-    )
+    accused = None if kind in ("missing", "type", "exit") else standin(error, message, frames, submission, standins)
     if accused:
         kind, message = ("exception" if kind == "todo" else kind), accused.message[:2000]
     return {
@@ -52,7 +230,7 @@ def describe(
         "standin": accused.name if accused else "",
         "traceback": _own_lines(error, frames, submission),
         "module": getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None,
-        **(blame.unset_attribute(error, frames, submission) or blame.handed_on(frames, submission)),
+        **(unset_attribute(error, frames, submission) or handed_on(frames, submission)),
     }
 
 
@@ -80,6 +258,6 @@ def _own_lines(error: BaseException, frames: Frames, submission: Path) -> list[d
     """Return the frames that lie in the student's file; a syntax error has none, but names its line."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return [{"line": error.lineno, "function": "", "text": (error.text or "").strip()[:200]}]
-    own: list[tuple[FrameType, int]] = [(f, line) for f, line in frames if blame.is_own(f, submission)]
+    own: list[tuple[FrameType, int]] = [(f, line) for f, line in frames if is_own(f, submission)]
     summary = traceback.StackSummary.extract(iter(own[-8:]))
     return [{"line": f.lineno, "function": f.name, "text": (f.line or "")[:200]} for f in summary]

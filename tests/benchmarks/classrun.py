@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.commandline import Parser, whole
+from tests.benchmarks.measure import machine
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent import EQUIVALENT
 from tests.zoo.wrong import WRONG
-
-from .measure import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 SKELETON = ROOT / "assignment" / "VAE_Model.py"

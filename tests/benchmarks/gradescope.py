@@ -20,9 +20,10 @@ from pathlib import Path
 import psutil
 
 from data.commandline import Parser, path, whole
-from grader.official.gradescope import SANDBOX
-from grader.release import archive, artefacts
-from grader.sandbox.user import UnprivilegedUser
+from grader.instructor.release.build import lay
+from grader.instructor.release.contents import gradescope_files
+from grader.platforms.gradescope import SANDBOX
+from grader.sandbox.process import UnprivilegedUser
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "solution" / "VAE_Model.py"
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         root = Path(made)
         root.chmod(0o755)  # other users must get through to the copy of the submission
         (root / "submission").mkdir()
-        archive.lay(root / "source", artefacts.gradescope(ROOT, b"a secret for measuring only"))
+        lay(root / "source", gradescope_files(ROOT, b"a secret for measuring only"))
         for file in options.files:
             runs = [measure(root, file, sandbox) for _ in range(options.n)]
             most = max(runs, key=lambda run: run.mib)

@@ -14,9 +14,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from data.commandline import Parser, whole
+from tests.benchmarks.measure import machine, seconds
 from tests.zoo.build import reference
-
-from .measure import machine, seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 GRADE = (sys.executable, "-m", "pytest", "grader/", "-q")

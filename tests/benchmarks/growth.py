@@ -17,8 +17,7 @@ from pathlib import Path
 import psutil
 
 from data.commandline import Parser, whole
-
-from .classrun import ROOT, hand_in
+from tests.benchmarks.classrun import ROOT, hand_in
 
 LOOK_S = 5.0
 

@@ -4,14 +4,13 @@ import argparse
 import sys
 
 from data.commandline import Parser, one_of, whole
-
-from .entry import Wrong
-from .equivalent import EQUIVALENT
-from .matrix import Row, header, rows, summary
-from .mutants import mutants
-from .scores import scores
-from .survivors import reasons, survivors
-from .wrong import WRONG
+from tests.zoo.entry import Wrong
+from tests.zoo.equivalent import EQUIVALENT
+from tests.zoo.matrix import Row, header, rows, summary
+from tests.zoo.mutants import mutants
+from tests.zoo.scores import scores
+from tests.zoo.survivors import reasons, survivors
+from tests.zoo.wrong import WRONG
 
 _EXAMPLES = """examples:
   python -m tests.zoo                              wrong and equivalent submissions (20 minutes on two cores)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent, indent
 
-from .entry import Equivalent, Swap, Wrong
+from tests.zoo.entry import Equivalent, Swap, Wrong
 
 REFERENCE = Path(__file__).resolve().parents[2] / "solution" / "VAE_Model.py"
 

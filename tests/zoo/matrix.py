@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from grader.judge.tasks import TASKS
-
-from .build import source
-from .entry import Wrong
-from .grade import WITHOUT_TRAINING, Graded, Job, grade
+from grader.judge.offering import TASKS
+from tests.zoo.build import source
+from tests.zoo.entry import Wrong
+from tests.zoo.grade import WITHOUT_TRAINING, Graded, Job, grade
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .build import source
-from .entry import Equivalent
-from .grade import Graded, Job, grade
+from tests.zoo.build import source
+from tests.zoo.entry import Equivalent
+from tests.zoo.grade import Graded, Job, grade
 
 
 def scores(

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .grade import Job, grade
-from .mutants import Mutant
+from tests.zoo.grade import Job, grade
+from tests.zoo.mutants import Mutant
 
 LIST = Path(__file__).resolve().parent / "SURVIVORS.md"
 

@@ -5,10 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..construct import lean_on_standins
-from ..submission import Submission
-from .found import Found, changed, leaves, method, need_tensor, pull_back, snapshot
-from .memory import in_turn, sets_of
+from ..submission import Submission, lean_on_standins
+from .found import Found, changed, in_turn, leaves, method, need_tensor, pull_back, sets_of, snapshot
 
 _ATTRIBUTES = ("mean", "logvar", "std", "var")
 

@@ -7,11 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..construct import Sizes, build
 from ..errors import MissingName
-from ..submission import Submission
-from .found import Found, changed, gradients, left_switched, need_tensor, snapshot, switches
-from .memory import in_turn, sets_of
+from ..submission import Sizes, Submission, build
+from .found import Found, changed, gradients, in_turn, left_switched, need_tensor, sets_of, snapshot, switches
 
 _INITIALISATIONS = 32
 _PATIENCE = 1.0  # CPU seconds for one answer, after which no further model is built

@@ -11,22 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..construct import Sizes, build_known, head_weight, layers_used, own_parameters
-from ..submission import Submission
+from ..submission import Sizes, Submission, build_known, head_weight, layers_used, own_parameters
 from .found import (
     Found,
     attribute,
     changed,
+    in_turn,
     leaves,
     left_switched,
     method,
     need_tensor,
     pull_back,
+    sets_of,
     snapshot,
     switches,
     three_results,
 )
-from .memory import in_turn, sets_of
 
 
 def encode(

@@ -1,7 +1,7 @@
 """The equivalent submissions: right, and written differently. Each must score 100, less what its entry says."""
 
-from ..entry import Equivalent
-from . import calls, distribution, layers, model, modules, own_parts, style
+from tests.zoo.entry import Equivalent
+from tests.zoo.equivalent import calls, distribution, layers, model, modules, own_parts, style
 
 EQUIVALENT: tuple[Equivalent, ...] = (
     *distribution.EQUIVALENT,

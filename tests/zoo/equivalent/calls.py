@@ -1,7 +1,7 @@
 """Right answers that lean on each other, on other features of the language, or on other parts of torch."""
 
-from ..entry import Equivalent
-from ..wrong.vae_log_likelihood import PLAIN
+from tests.zoo.entry import Equivalent
+from tests.zoo.wrong.vae_log_likelihood import PLAIN
 
 _ARGUMENTS = 'mean: Float[Tensor, "B *dims"], logvar: Float[Tensor, "B *dims"] | None = None'
 _DISTRIBUTION_INIT = f"""    def __init__(self, {_ARGUMENTS}):

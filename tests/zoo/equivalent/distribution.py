@@ -1,6 +1,6 @@
 """Right distributions, written differently."""
 
-from ..entry import Equivalent
+from tests.zoo.entry import Equivalent
 
 _TERMS = "0.5 * (self.mean**2 + self.var - 1.0 - self.logvar)"
 

@@ -1,6 +1,6 @@
 """Right encoders and decoders of other architectures, and with constructors of their own."""
 
-from ..entry import Equivalent
+from tests.zoo.entry import Equivalent
 
 _HEAD = "super().__init__()\n"
 _CONV_DOWN = "nn.Conv2d({}, {}, 4, 2, 1)"

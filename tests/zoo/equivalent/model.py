@@ -1,7 +1,7 @@
 """Right models, written differently."""
 
-from ..entry import Equivalent
-from ..wrong.vae_log_likelihood import PLAIN
+from tests.zoo.entry import Equivalent
+from tests.zoo.wrong.vae_log_likelihood import PLAIN
 
 _RUNNING = """
     posterior = self.encode(x)

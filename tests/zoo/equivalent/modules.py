@@ -1,7 +1,7 @@
 """Right models whose modules are made, held and shared in other ways."""
 
-from ..entry import Equivalent, Swap
-from ..wrong.vae_log_likelihood import PLAIN
+from tests.zoo.entry import Equivalent, Swap
+from tests.zoo.wrong.vae_log_likelihood import PLAIN
 
 _END = "        self.to(device)\n"
 _HEADS = """        self.mean = nn.Linear(self.encoder.out_features, z_dim)

@@ -6,7 +6,7 @@ length 1, or know float32 alone. Most are right; some get one task wrong, and mu
 
 from textwrap import dedent, indent
 
-from ..entry import Equivalent, Swap
+from tests.zoo.entry import Equivalent, Swap
 
 _DIMS = "dims: Sequence[int] = (1, 2, 3)"
 _VAR = "        self.var = torch.exp(self.logvar)\n"

@@ -1,6 +1,6 @@
 """Right files of another style: what a file may do at its own top level, and around the answers."""
 
-from ..entry import Equivalent
+from tests.zoo.entry import Equivalent
 
 EQUIVALENT = (
     Equivalent(

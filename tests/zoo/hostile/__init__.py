@@ -1,11 +1,11 @@
 """Hostile submissions: points exactly as earned, a clear reason, and nothing left or changed."""
 
-from .ends import ENDS
-from .entry import JUDGED, Hostile
-from .forgery import FORGERY
-from .malformed import MALFORMED
-from .network import NETWORK
-from .text import TEXT
+from tests.zoo.hostile.ends import ENDS
+from tests.zoo.hostile.entry import JUDGED, Hostile
+from tests.zoo.hostile.forgery import FORGERY
+from tests.zoo.hostile.malformed import MALFORMED
+from tests.zoo.hostile.network import NETWORK
+from tests.zoo.hostile.text import TEXT
 
 HOSTILE: tuple[Hostile, ...] = (*ENDS, *FORGERY, *NETWORK, *TEXT, *MALFORMED)
 

@@ -1,6 +1,6 @@
 """Files that end, hang or exhaust: themselves, and nobody else."""
 
-from .entry import AS_ANSWERED, Hostile, before_kl, file, kl, none, shielded
+from tests.zoo.hostile.entry import AS_ANSWERED, Hostile, before_kl, file, kl, none, shielded
 
 ENDS = (
     Hostile(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from textwrap import dedent, indent
 
-from ..build import REGIONS, reference, with_answers
+from tests.zoo.build import REGIONS, reference, with_answers
 
 JUDGED = ("kl", "nll", "mode")
 """The tasks in which hostile files are judged: one that most of them attack, and two neighbours."""
@@ -30,7 +30,7 @@ class Hostile:
 
     Attributes:
         name: What it does.
-        content: The file. `@NAME@` stands for what `grader.doctor` calls NAME: TOKEN, CANARY, OUTSIDE, PROJECT, PORT,
+        content: The file. `@NAME@` stands for what `grader.instructor.doctor` calls NAME: TOKEN, CANARY, OUTSIDE, PROJECT, PORT,
             DECOY.
         earned: Points and status, by task.
         words: What the report must say, in the outputs of the failed checks.

@@ -1,6 +1,6 @@
 """Files that try to earn points which they have not earned."""
 
-from .entry import AS_ANSWERED, WRONG, WRONG_KL, Hostile, before_kl, file, kl, lines, none
+from tests.zoo.hostile.entry import AS_ANSWERED, WRONG, WRONG_KL, Hostile, before_kl, file, kl, lines, none
 
 _ALWAYS_EQUAL = """
 class Equal(torch.Tensor):

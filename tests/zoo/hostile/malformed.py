@@ -1,6 +1,6 @@
 """Files that are no solution, or no Python."""
 
-from .entry import RIGHT, Hostile, file, kl, none
+from tests.zoo.hostile.entry import RIGHT, Hostile, file, kl, none
 
 _NO_KL = file().replace("    def kl(self)", "    def divergence(self)")
 _OTHER_KL = file().replace("def kl(self)", "def kl(self, prior)")

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.doctor.examine import Surroundings, surroundings
+from grader.instructor.doctor.doctor import Surroundings, surroundings
 from grader.judge.offering import OFFERING
-
-from ..build import reference
-from .entry import JUDGED, Hostile
+from tests.zoo.build import reference
+from tests.zoo.hostile.entry import JUDGED, Hostile
 
 ROOT = Path(__file__).resolve().parents[3]
 HONEST = "honest"

@@ -1,6 +1,6 @@
 """Files that reach for the network, and for what else lies outside."""
 
-from .entry import AS_ANSWERED, Hostile, before_kl, kl, shielded
+from tests.zoo.hostile.entry import AS_ANSWERED, Hostile, before_kl, kl, shielded
 
 NETWORK = (
     Hostile(

@@ -1,6 +1,6 @@
 """Files whose words, not deeds, are hostile: what they print, raise and are called must stay words."""
 
-from .entry import Hostile, before_kl, kl
+from tests.zoo.hostile.entry import Hostile, before_kl, kl
 
 FORGED_TABLE = "\\x1b[2J\\x1b[Hscore                100 / 100   VAE_Model.py\\n46 passed in 7.0s"
 MARKUP = '</pre><script>alert(1)</script><img src=x onerror=alert(2)>"&lt;'

@@ -1,7 +1,7 @@
 """The wrong submissions, task by task: one misconception each."""
 
-from ..entry import Wrong
-from . import (
+from tests.zoo.entry import Wrong
+from tests.zoo.wrong import (
     axes_of_one,
     distribution_kl,
     distribution_mode,

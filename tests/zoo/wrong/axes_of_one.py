@@ -1,7 +1,7 @@
 """Wrong answers that lose an axis of length 1: right for three channels, several dimensions, images and codes."""
 
-from ..entry import Wrong
-from .vae_log_likelihood import PLAIN
+from tests.zoo.entry import Wrong
+from tests.zoo.wrong.vae_log_likelihood import PLAIN
 
 _LOG_2_PI = "math.log(2.0 * math.pi)"
 _DRAWN = "noise = torch.randn_like(self.mean) if noise is None else noise\n"

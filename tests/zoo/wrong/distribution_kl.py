@@ -1,6 +1,6 @@
 """Wrong answers to `kl`."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 
 def _half(name: str, terms: str, diagnosis: str = "") -> Wrong:

@@ -1,6 +1,6 @@
 """Wrong answers to `mode`."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 
 def _answer(name: str, answer: str, diagnosis: str = "") -> Wrong:

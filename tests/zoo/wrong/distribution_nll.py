@@ -1,6 +1,6 @@
 """Wrong answers to `nll`."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 _LOG_2_PI = "math.log(2.0 * math.pi)"
 

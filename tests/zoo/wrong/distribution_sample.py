@@ -1,6 +1,6 @@
 """Wrong answers to `sample`."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 _DRAWN = "if noise is None:\n    noise = torch.randn_like(self.mean)\n"
 

@@ -1,7 +1,7 @@
 """Wrong answers that leave out a part of their input: a dimension, a channel, some pixels, a row of the batch."""
 
-from ..entry import Wrong
-from .vae_log_likelihood import PLAIN
+from tests.zoo.entry import Wrong
+from tests.zoo.wrong.vae_log_likelihood import PLAIN
 
 
 def _encoder(name: str, x: str, before: str = "") -> Wrong:

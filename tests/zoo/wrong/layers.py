@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..entry import Swap, Wrong
+from tests.zoo.entry import Swap, Wrong
 
 _FLATTEN: Swap = ("            nn.Flatten(),\n", "")
 _LAST_UP = "            nn.ConvTranspose2d(features, out_channels, kernel_size=4, stride=2, padding=1),  # S\n"

@@ -1,7 +1,7 @@
 """Wrong answers that multiply before they take a logarithm: right for a few dimensions, 0 or infinite for many."""
 
-from ..entry import Wrong
-from .vae_log_likelihood import PLAIN
+from tests.zoo.entry import Wrong
+from tests.zoo.wrong.vae_log_likelihood import PLAIN
 
 _ERROR = "square = ((sample - self.mean) ** 2 / self.var).sum(tuple(dims))\n"
 _LOG_2_PI = "math.log(2.0 * math.pi)"

@@ -2,8 +2,8 @@
 
 from textwrap import indent
 
-from ..entry import Swap, Wrong
-from .vae_log_likelihood import PLAIN
+from tests.zoo.entry import Swap, Wrong
+from tests.zoo.wrong.vae_log_likelihood import PLAIN
 
 # What computes the right result, by task.
 _RIGHT = {

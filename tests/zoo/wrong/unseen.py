@@ -4,8 +4,8 @@ Many rows, K or images; eval mode; one image alone; far means; half precision in
 networks that make grey images, a dead border, or enlarge nothing by their transposed convolution.
 """
 
-from ..entry import Wrong
-from .vae_log_likelihood import PLAIN
+from tests.zoo.entry import Wrong
+from tests.zoo.wrong.vae_log_likelihood import PLAIN
 
 _STAGES = (
     "grid = output_size // 16\n"

@@ -1,6 +1,6 @@
 """Wrong answers to `decode`."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 
 def _mean(name: str, mean: str, diagnosis: str = "", logvar: str = "") -> Wrong:

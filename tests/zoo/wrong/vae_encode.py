@@ -1,6 +1,6 @@
 """Wrong answers to `encode`."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 
 def _heads(name: str, mean: str, logvar: str, diagnosis: str = "", hidden: str = "self.encoder(x)") -> Wrong:

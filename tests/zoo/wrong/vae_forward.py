@@ -1,6 +1,6 @@
 """Wrong answers to `forward`."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 _MODE, _NLL, _KL = "likelihood.mode()", "likelihood.nll(x)", "posterior.kl()"
 

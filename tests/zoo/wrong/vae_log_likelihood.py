@@ -1,6 +1,6 @@
 """Wrong answers to `log_likelihood`: the plain estimate with one thing changed."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 # (K, B) codes at once, log w = log p(x|z) + log p(z) - log q(z|x), and the log of their mean.
 _LINES = {

@@ -1,6 +1,6 @@
 """Wrong answers to `prior_sample`: VAE.sample."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 _DRAW = "torch.randn(batch_size, self.z_dim)"
 

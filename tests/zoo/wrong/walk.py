@@ -1,6 +1,6 @@
 """Wrong answers to `interpolate`."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 
 def _path(

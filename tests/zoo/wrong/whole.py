@@ -1,6 +1,6 @@
 """Wrong files as a whole: mistakes that only a training run shows, or that it shows too."""
 
-from ..entry import Wrong
+from tests.zoo.entry import Wrong
 
 _AFTER_INIT = "        self.to(device)\n"
 _NLL, _KL = "likelihood.nll(x)", "posterior.kl()"

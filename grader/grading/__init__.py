@@ -1,0 +1,1 @@
+"""One submission from file to result: its options, its session, its probes, its verdicts."""

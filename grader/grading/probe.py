@@ -1,0 +1,153 @@
+"""How a check asks: it calls a probe in the worker of its task, and where that raises, asks in another way."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grader.grading.session import NoWorker, Session, probe_seed
+from grader.judge.answer import Answer
+from grader.judge.expect import ONLY_CONTIGUOUS
+from grader.judge.offering import BY_ID
+from grader.judge.result import Kind
+from grader.judge.tolerances import unit_of
+from grader.sandbox.failure import Failure, WorkerFailed
+
+_DEFAULT_DEVICE = (
+    "new tensors are made on the default device; the model's device may be another one (it costs no points)"
+)
+_FLOAT64 = "this works in float32 and fails in float64: give each tensor that you make the dtype of an input"
+
+# Arguments of probes that are arguments of the student's code, or parameters of the distribution it is called on.
+_OF_THE_STUDENT = ("mean", "logvar", "sample", "noise", "x", "z", "z_1", "z_2")
+
+
+class Probe:
+    """Calls probes for one check; see grader/worker/probes for what each takes and returns.
+
+    Args:
+        session: The submission's.
+        task: Whose worker is asked.
+        check: Name of the check.
+        kind: The check's. In those of shapes, float64 is part of the question; the others go on in float32.
+
+    Attributes:
+        answered: Whether an answer came yet.
+    """
+
+    def __init__(self, session: Session, task: str, check: str, kind: Kind):
+        self._session, self._task, self._check, self._kind = session, task, check, kind
+        self._calls = 0
+        self.notes: list[str] = []
+        self.answered = False
+
+    def __call__(self, name: str, /, **arguments: Any) -> Answer:
+        """Run a probe: tensors among the arguments travel as tensors, the rest as JSON.
+
+        Where the submission raises an exception, the same is asked in other ways: with the student's own methods in
+        place of stand-ins, which may be stricter; and in float32, where nobody is used to float64.
+
+        Raises:
+            WorkerFailed: No answer came.
+        """
+        self._calls += 1
+        try:
+            return self._ask(name, arguments)
+        except WorkerFailed as error:
+            failure = error.failure
+        if failure.fatal or failure.status == "not attempted":
+            raise WorkerFailed(failure)
+        if answer := self._with_own_methods(name, arguments, failure):
+            return answer
+        if any(_is_float64(value) for value in arguments.values()):
+            narrowed = {k: v.float() if _is_float64(v) else v for k, v in arguments.items()}
+            if answer := self._another_way(name, narrowed):
+                if self._kind == "shape":
+                    raise WorkerFailed(replace(failure, hint=_FLOAT64))
+                return answer
+        if arguments.get("strided") and self._another_way(name, arguments | {"strided": False}):
+            raise WorkerFailed(replace(failure, hint=ONLY_CONTIGUOUS))
+        raise WorkerFailed(failure)
+
+    def note_devices(self, name: str, /, **arguments: Any) -> None:
+        """Ask once more, and note where tensors are made that a model on a GPU could not work with.
+
+        It costs no points: on a CPU such code is right, and who picks one device for the whole file may need no more.
+        No answer, for whatever reason, is no note. So it comes last in the last check of a task.
+        """
+        if self._session.sandbox == "in-process":  # the student's code goes through the debugger's hands there
+            return
+        tensors, plain = _apart(arguments)
+        try:
+            seed = probe_seed(self._session.seed, self._check, self._calls + 1)
+            _, facts = self._session.ask(self._task, name, plain | {"watched": True}, tensors, seed)
+        except WorkerFailed:
+            return
+        lines = facts.get("default_device")
+        if isinstance(lines, list) and lines and all(type(line) is int for line in lines):
+            at = ", ".join(str(line) for line in lines[:4])
+            self.notes.append(f"line{'s' if len(lines) > 1 else ''} {at}: {_DEFAULT_DEVICE}")
+
+    def _ask(self, name: str, arguments: dict[str, Any]) -> Answer:
+        tensors, plain = _apart(arguments)
+        seed = probe_seed(self._session.seed, self._check, self._calls)
+        try:
+            found, facts = self._session.ask(self._task, name, plain, tensors, seed)
+        except NoWorker:
+            raise  # nothing was called
+        except WorkerFailed as error:
+            failure = self._described(error.failure, arguments)
+            if failure.fatal:
+                self._session.note_end(self._task, failure)
+            raise WorkerFailed(failure) from None
+        self.answered = True
+        dtypes = {tensor.dtype for tensor in tensors.values()}
+        return Answer(found, facts, unit_of(torch.float64 if torch.float64 in dtypes else torch.float32))
+
+    def _another_way(self, name: str, arguments: dict[str, Any]) -> Answer | None:
+        """Return the answer to a second question; None if it fails too."""
+        try:
+            return self._ask(name, arguments)
+        except WorkerFailed as error:
+            if error.failure.fatal:
+                raise
+            return None
+
+    def _with_own_methods(self, name: str, arguments: dict[str, Any], failure: Failure) -> Answer | None:
+        """Ask again with the student's own method in place of the stand-in that raised, or of all if it was none."""
+        standins = BY_ID[self._task].leans_on
+        own = [failure.standin] if failure.standin in standins else list(standins)
+        return self._another_way(name, arguments | {"own": own}) if standins else None
+
+    def _described(self, failure: Failure, arguments: dict[str, Any]) -> Failure:
+        """Return a failure that says which tensors the call had, and what was replaced meanwhile."""
+        if failure.status not in ("timed out", "out of memory", "crashed"):
+            return failure
+        tensors = {name: value for name, value in arguments.items() if isinstance(value, Tensor)}
+        shapes = [f"{name} {tuple(t.shape)} {_dtype(t)}" for name, t in tensors.items() if name in _OF_THE_STUDENT]
+        called = f"; called with {', '.join(shapes)}" if shapes else ""
+        return replace(failure, message=f"{failure.message}{called}", hint=failure.hint or self._replaced())
+
+    def _replaced(self) -> str:
+        """Say which of the student's parts are replaced while this task is judged; nothing if none is."""
+        methods = [name for name in BY_ID[self._task].leans_on if name in BY_ID]
+        if len(methods) < 2:  # a network leans on the other one's constructor only where its own fails
+            return ""
+        heads = "the heads self.mean and self.logvar"
+        parts = f"encoder, decoder and {heads} are small linear maps, and " if "decoder" in methods else ""
+        return f"while `{self._task}` is judged, {parts}your other tasks are replaced by right ones"
+
+
+def _apart(arguments: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors among arguments, and the others; what is None does not travel."""
+    tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
+    return tensors, {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
+
+
+def _is_float64(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.float64
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

@@ -1,0 +1,247 @@
+"""Grading one submission: its copy, its sandbox, and a worker for each task while its checks run."""
+
+import contextlib
+import hashlib
+import platform
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from grader.judge.offering import BY_ID, Offering
+from grader.sandbox.choose import chosen, open_sandbox
+from grader.sandbox.failure import Failure, WorkerFailed
+from grader.sandbox.submission import take
+from grader.sandbox.watchdog import remove_folder
+from grader.sandbox.worker import Ceilings, Limits
+
+_STANDINS = Path(__file__).resolve().parent / "worker" / "standins"
+_MIB = 1 << 20
+
+
+class Asks(Protocol):
+    """A worker, of whatever sandbox."""
+
+    def ask(
+        self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Run a probe."""
+
+    def printed(self) -> str:
+        """Return what the submission printed."""
+
+    def close(self) -> None:
+        """End the worker."""
+
+
+class NoWorker(WorkerFailed):
+    """Raised when no call was made: the file cannot be imported, or an earlier call ended the worker of the task."""
+
+
+@dataclass
+class _TaskState:
+    worker: Asks | None = None
+    failure: Failure | None = None
+
+
+class Session:
+    """Grades one submission.
+
+    Args:
+        submission: The file, or a folder or an archive that holds it.
+        offering: Points and limits.
+        seed: What all inputs are drawn from.
+        sandbox: A name of `grader.sandbox.SANDBOXES`.
+        fork: Whether a zygote may fork workers; else each is a fresh interpreter.
+        lanes: How many sandboxes work at the same time: with 2, `training` has one of its own.
+
+    Raises:
+        NoSubmission: There is nothing to grade.
+        SandboxError: The sandbox asked for does not work here.
+
+    Attributes:
+        sandbox: Name of the one that is used.
+    """
+
+    def __init__(
+        self,
+        submission: Path,
+        offering: Offering,
+        seed: int,
+        sandbox: str = "auto",
+        fork: bool = True,
+        lanes: int = 2,
+    ):
+        self.offering, self.seed, self.sandbox = offering, seed, chosen(sandbox, fork)
+        self._fork, self._lanes = fork, lanes
+        self._folder = Path(tempfile.mkdtemp(prefix="vae-grader-"))
+        try:
+            (self._folder / "submission").mkdir()
+            self.file = take(submission, self._folder / "submission")
+        except BaseException:
+            remove_folder(self._folder)
+            raise
+        self._sandboxes: dict[str, Any] = {}
+        self._tasks: dict[str, _TaskState] = {}
+        self._lock = threading.Lock()
+        self._import_failures = 0
+        self.started = time.monotonic()
+
+    @property
+    def trains_beside(self) -> bool:
+        """Whether the training run has a sandbox of its own, so that it may go on beside the other tasks."""
+        return self._lanes > 1 and self.sandbox != "in-process"
+
+    def prepare(self, task: str) -> None:
+        """Start the sandbox in which a task will be judged: importing torch takes it a second.
+
+        Raises:
+            SandboxError: It cannot be started.
+        """
+        self._sandbox_of(task)
+
+    def await_ready(self) -> None:
+        """Wait until torch is imported in the sandbox that was prepared first; all are of one kind.
+
+        Raises:
+            SandboxError: It does not start; the message says why, and what to do.
+        """
+        for sandbox in list(self._sandboxes.values())[:1]:
+            sandbox.await_ready()
+
+    def _sandbox_of(self, task: str) -> Any:
+        lane = "training" if task == "training" and self._lanes > 1 else "checks"
+        with self._lock:
+            if lane not in self._sandboxes:
+                home = self._folder / lane
+                home.mkdir()
+                ceilings = self._ceilings()
+                self._sandboxes[lane] = open_sandbox(self.sandbox, self.file, home, ceilings, self._fork)
+            return self._sandboxes[lane]
+
+    def ask(self, task: str, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int) -> Any:
+        """Run a probe in the worker of a task, which is started at the first call.
+
+        Raises:
+            WorkerFailed: No answer came.
+            NoWorker: There is none to ask; once one is gone, every later call fails the same way.
+        """
+        state = self._tasks.setdefault(task, _TaskState())
+        if state.failure is not None:
+            raise NoWorker(state.failure)
+        if state.worker is None:
+            try:
+                state.worker = self.start_worker(task)
+            except WorkerFailed as error:
+                state.failure = error.failure
+                raise NoWorker(error.failure) from None
+        try:
+            return state.worker.ask(probe, arguments, tensors, seed)
+        except WorkerFailed as error:
+            if error.failure.fatal:
+                state.failure = error.failure
+            raise
+
+    def note_end(self, task: str, failure: Failure) -> None:
+        """Keep what is known about the call that ended the worker of a task, for all later calls."""
+        self._tasks[task].failure = failure
+
+    def start_worker(self, task: str) -> Asks:
+        """Start a worker for a task, with the stand-ins that it leans on.
+
+        Raises:
+            WorkerFailed: The file cannot be imported, or the submission's time is up.
+        """
+        limits = self._limits(task)
+        if limits.wall_s <= 0:
+            raise WorkerFailed(Failure("timed out", "the time for the whole submission was up", fatal=True))
+        with self._lock:
+            if isinstance(self._dead_on_import, Failure):
+                raise WorkerFailed(self._dead_on_import)
+        standins = {name: (_STANDINS / f"{name}.py").read_text(encoding="utf-8") for name in BY_ID[task].leans_on}
+        try:
+            return self._sandbox_of(task).start(limits, standins, seed=probe_seed(self.seed, task, 0))
+        except WorkerFailed as error:
+            raise WorkerFailed(self._note_import_failure(error.failure)) from None
+
+    def printed(self, task: str) -> str:
+        """Return what the submission printed in the worker of a task."""
+        state = self._tasks.get(task)
+        return state.worker.printed() if state and state.worker else ""
+
+    def tidy(self, text: str) -> str:
+        """Return text of a student's without the paths of this grading, which differ from one to the next."""
+        for path in {self.file.copy, *(sandbox.submission for sandbox in self._sandboxes.values())}:
+            text = text.replace(str(path), self.file.copy.name)
+        return text
+
+    def failure_of(self, error: BaseException) -> Failure | None:
+        """Return what an error amounts to that the submission raised in this very process; None if it did not."""
+        for sandbox in self._sandboxes.values():
+            raised, failure = getattr(sandbox, "raised", None) or (None, None)
+            if raised is error:
+                return failure
+        return None
+
+    def finish_task(self, task: str) -> None:
+        """End the worker of a task; its checks are through."""
+        state = self._tasks.get(task)
+        if state and state.worker:
+            state.worker.close()
+            state.worker = None
+
+    def close(self) -> None:
+        """End everything and remove the folder; safe to call twice."""
+        for task in list(self._tasks):
+            with contextlib.suppress(Exception):
+                self.finish_task(task)
+        while self._sandboxes:
+            self._sandboxes.popitem()[1].close()
+        remove_folder(self._folder)
+
+    def environment(self) -> dict[str, Any]:
+        """Return what a result states about where it was made."""
+        import torch
+
+        return {"python": platform.python_version(), "torch": torch.__version__, "threads": 1}
+
+    @property
+    def _dead_on_import(self) -> Failure | None:
+        return self._import_failure if self._import_failures >= 2 else None
+
+    _import_failure: Failure | None = None
+
+    def _note_import_failure(self, failure: Failure) -> Failure:
+        """Remember that importing the file failed: after two workers the others are not tried."""
+        fatal = replace(failure, fatal=True)
+        with self._lock:
+            self._import_failures += 1
+            self._import_failure = fatal
+        return fatal
+
+    def _limits(self, task: str) -> Limits:
+        limits = self.offering.limits
+        kind = "training" if task == "training" else "task"
+        left = limits["submission_wall_s"] - (time.monotonic() - self.started)
+        return Limits(
+            cpu_s=limits[f"{kind}_cpu_s"],
+            wall_s=min(limits[f"{kind}_wall_s"], left),
+            memory_bytes=int(limits["memory_mib"]) * _MIB,
+            file_bytes=int(limits["file_mib"]) * _MIB,
+        )
+
+    def _ceilings(self) -> Ceilings:
+        limits = self.offering.limits
+        return Ceilings(
+            memory_bytes=int(limits["sandbox_memory_mib"]) * _MIB,
+            threads=int(limits["sandbox_threads"]),
+            folder_bytes=int(limits["sandbox_files_mib"]) * _MIB,
+        )
+
+
+def probe_seed(seed: int, check: str, call: int) -> int:
+    """Return the seed of a worker's generators for one probe."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{check}/{call}".encode()).digest()[:4], "big")

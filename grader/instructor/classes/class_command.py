@@ -1,0 +1,301 @@
+"""`python -m grader class`: its options, the settings that follow from them, and what is said at the end."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.commandline import file, folder, image_source, path, quoted, whole, words
+from grader.grading import seeds
+from grader.grading.options import refuse, selected
+from grader.judge import offering
+from grader.judge.offering import Offering, OfferingError
+from grader.report.text import some
+from grader.sandbox import SANDBOXES
+
+from ..tables import TableError
+from .grades import GRADED
+from .resume import LOCK, WAITING
+from .roster import Listed, read_roster
+
+
+class Unusable(ValueError):  # noqa: N818
+    """Nothing can be graded in this way; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a class run is asked to do.
+
+    Attributes:
+        folder: Of the submissions.
+        out: Where everything goes.
+        secret: Of the offering.
+        offering: Points and limits.
+        offering_text: What they were read from; empty for the grader's own.
+        tasks: Ids of those selected, in the order of the handout.
+        expression: The same as in pytest's -m; None for all.
+        jobs: Submissions at the same time, on this machine.
+        scheduler: Address of a cluster to use instead; None for this machine.
+        sandbox: As asked for.
+        data: Images of the training task.
+        roster: What the instructor's own list says, by submission.
+        roster_name: What that list is called.
+        title: Heading of the pages.
+        earlier: Output folder of an earlier run to compare with.
+    """
+
+    folder: Path
+    out: Path
+    secret: bytes
+    offering: Offering
+    offering_text: str
+    tasks: tuple[str, ...]
+    expression: str | None
+    jobs: int
+    scheduler: str | None
+    sandbox: str
+    data: str
+    roster: dict[str, Listed]
+    roster_name: str = ""
+    title: str = "Class run"
+    earlier: Path | None = None
+
+
+def settings(options: argparse.Namespace) -> Settings:
+    """Return the settings that the options of the command amount to; everything is looked at that can be wrong.
+
+    Raises:
+        Unusable, SecretError, OfferingError, TableError: An option is wrong, or names what cannot be used.
+    """
+    from .fleet import usable_cores
+
+    if options.jobs is not None and options.scheduler:
+        raise Unusable("--jobs is for this machine; with --scheduler, the cluster has as many as it has threads")
+    if options.out.resolve() == options.folder.resolve():
+        raise Unusable("--out must be another folder than that of the submissions")
+    try:
+        tasks = selected(options.tasks)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+    secret = seeds.find(os.environ, options.secret_file, options.out)
+    os.environ.pop(seeds.VARIABLE, None)  # nothing that is started from here on inherits it
+    return Settings(
+        folder=options.folder,
+        out=options.out,
+        secret=secret,
+        offering=offering.load(options.offering or offering.OFFERING),
+        offering_text=options.offering.read_text(encoding="utf-8") if options.offering else "",
+        tasks=tasks,
+        expression=options.tasks,
+        jobs=options.jobs or usable_cores(),
+        scheduler=options.scheduler,
+        sandbox=options.sandbox,
+        data=_data(options.data),
+        roster=read_roster(options.roster) if options.roster else {},
+        roster_name=options.roster.name if options.roster else "",
+        title=options.title or options.folder.resolve().name,
+        earlier=_earlier(options.compare, options.out),
+    )
+
+
+def _earlier(folder: Path | None, out: Path) -> Path | None:
+    """Return the folder of an earlier run, looked into before anything starts.
+
+    Raises:
+        Unusable: It holds no class run, or is that of this one.
+    """
+    from .grades import read_class
+
+    if folder is None:
+        return None
+    if folder.resolve() == out.resolve():
+        raise Unusable("--compare must name the output folder of another run, not --out")
+    try:
+        read_class(folder)
+    except ValueError as error:
+        raise Unusable(f"--compare: {error}") from None
+    return folder
+
+
+def _data(name: str) -> str:
+    """Return what names the images wherever the grader runs; look now whether they are there.
+
+    Raises:
+        Unusable: There are no such images.
+    """
+    if name == "sample":
+        return name
+    from data import DataError, load
+
+    given = name if name == "svhn" else str(Path(name).resolve())
+    try:
+        load(given, "test")
+    except DataError as error:
+        raise Unusable(str(error)) from None
+    return given
+
+
+if TYPE_CHECKING:
+    from .class_run import Summary
+
+_SANDBOXES = tuple(name for name in SANDBOXES if name != "in-process")  # whose scores do not count
+_EXAMPLES = """examples:
+  python -m grader class submissions/ --out class-results/
+  python -m grader class canvas-export/ --out class-results/ --roster roster.csv --jobs 8
+  python -m grader class submissions/ --out class-results/ --scheduler tcp://10.0.0.1:8786
+
+SUBMISSIONS_DIR holds one entry per submission: a .py file, a folder, a .zip or a .tar.gz with one VAE_Model.py in it.
+A file of another name is taken where there is no other, and the run says so; output folders of class runs are left out.
+The folder of a Gradescope export (with its submission_metadata.yml) and what Canvas and Moodle let you download are
+known by their form, and rows are called by the student's id, Moodle's by name and number. A roster is a CSV file with
+the columns `submission` (name of an entry, or the id or mail address of an export) and `id` (what the student is
+called), and for `python -m grader export` also `name`, `email`, `submitted` and `due` (2026-12-01T23:59+01:00), and
+`attempt`; several lines with one `id` are attempts of one student. Lines that match no entry, and entries without a
+line, are counted on the terminal and listed in DIR/unmatched.csv.
+
+The same command goes on where a killed run was: results stay valid as long as submission, grader, seed, sandbox,
+images and tasks are the same. Submissions that are gone keep their folders and lose their rows. Give each class a DIR
+of its own: one that holds the results of another class is refused.
+
+Seeds follow from a secret of the offering and the content of a file. The secret comes from $VAE_GRADER_SECRET or
+--secret-file; without either, one is made and kept in the output folder. Keep it, and keep it from students.
+
+On a cluster, start workers in a copy of this project: `python -m dask worker ADDRESS --nthreads 1`. Who can reach the
+scheduler can give it orders: let no submission reach it (bubblewrap has no network), or use dask's TLS.
+
+exit status: 0 every entry is graded; 1 some are not, and the column `status` says why; 2 nothing can be graded in this
+way; 3 the run ended before its time: run it again; 130 interrupted
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand to the parser of `python -m grader`."""
+    parser = commands.add_parser(
+        "class",
+        help="grade a folder of submissions",
+        description="Grade a folder of submissions, on all cores or on a dask cluster.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("folder", type=folder, metavar="SUBMISSIONS_DIR", help="what students handed in")
+    parser.add_argument(
+        "--out", type=path, required=True, metavar="DIR", help="where grades.csv, index.html and all else goes"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=whole(1),
+        metavar="N",
+        help="submissions at the same time [a core and 2 GiB of memory for each]",
+    )
+    parser.add_argument(
+        "--scheduler",
+        type=words,
+        metavar="ADDRESS",
+        help="use this dask cluster [one of its own, on this machine]",
+    )
+    parser.add_argument(
+        "-m",
+        dest="tasks",
+        type=words,
+        metavar="TASK",
+        help="only these tasks, as in pytest -m: `kl or nll` [all]",
+    )
+    parser.add_argument(
+        "--roster", type=file, metavar="FILE", help="CSV file with the columns submission and id, see below [none]"
+    )
+    parser.add_argument("--title", type=words, metavar="TEXT", help="heading of the pages [name of SUBMISSIONS_DIR]")
+    parser.add_argument(
+        "--compare",
+        type=path,
+        metavar="OLD_DIR",
+        help="list what changed since another class run, and why [none]",
+    )
+    parser.add_argument("--offering", type=file, metavar="FILE", help="points and limits [grader/offering.toml]")
+    parser.add_argument("--secret-file", type=file, metavar="FILE", help="holds the secret of the offering [see below]")
+    parser.add_argument(
+        "--data",
+        type=image_source,
+        default="sample",
+        metavar="sample|svhn|PATH",
+        help="images of the training task [sample]",
+    )
+    parser.add_argument(
+        "--sandbox",
+        choices=_SANDBOXES,
+        default="auto",
+        help="how submissions are kept apart; `process` protects nothing but the scores and must be named [auto]",
+    )
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the subcommand; returns the exit status."""
+    try:
+        from . import class_run
+        from .entries import ExportError
+        from .fleet import ClusterLost
+    except ModuleNotFoundError as error:
+        return refuse("class", f"the class run needs {error.name}: pip install -e '.[class]'")
+    try:
+        with _locked(options.out), _interruptible(options.again):
+            return _tell(class_run.grade_class(settings(options)), options.out, options.again)
+    except (Unusable, ExportError, TableError, ClusterLost, seeds.SecretError, OfferingError) as error:
+        return refuse("class", error)
+    except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
+        return refuse("class", f"{error}; the same command goes on from here: {options.again}")
+
+
+def _tell(summary: "Summary", out: Path, again: str) -> int:
+    """Print how a run ended, and the command that goes on if it ended early; returns the exit status."""
+    print(*summary.changes, sep="\n", end="\n" if summary.changes else "")
+    every = len(summary.entries)
+    graded = sum(entry.status == GRADED for entry in summary.entries)
+    waiting = sum(entry.status == WAITING for entry in summary.entries)
+    failed = every - graded - waiting
+    say = f"{graded} of {every} graded"
+    say += f", {failed} not, for reasons in the column `status`" if failed else ""
+    say += f", {waiting} not yet" if waiting else ""
+    say += f": {out / 'grades.csv'}, {out / 'index.html'}"
+    if summary.stopped:
+        print(f"{summary.stopped}; {say}\nthe same command goes on from here: {again}", file=sys.stderr)
+        return 130 if summary.stopped == "interrupted" else 3
+    if summary.vanished:
+        say += f"\nresults of submissions that are gone stay: {some(summary.vanished)}"
+    print(say, file=sys.stderr)
+    return 1 if graded < every else 0
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Make the output folder, and keep a second run from writing to it at the same time.
+
+    Raises:
+        Unusable: It cannot be made, or another run is at it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / LOCK).open("w")
+    except OSError as error:
+        raise Unusable(f"{quoted(out)}: {error.strerror}; give a folder for the results with --out") from None
+    with lock:
+        with contextlib.suppress(ImportError):  # Windows
+            import fcntl
+
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Unusable(f"another class run is writing to {quoted(out)}") from None
+        yield
+
+
+@contextlib.contextmanager
+def _interruptible(again: str) -> Iterator[None]:
+    """Say after Ctrl-C which command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"interrupted; nothing was lost: the same command goes on from here: {again}", file=sys.stderr)
+        raise SystemExit(130) from None

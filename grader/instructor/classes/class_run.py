@@ -1,0 +1,287 @@
+"""A class run from beginning to end: read, grade what has no valid result yet, write each result when it exists."""
+
+import contextlib
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from distributed import Client
+from tqdm import tqdm
+
+from grader.grading import seeds
+from grader.report.files import write_whole
+from grader.report.text import some
+
+from .. import gradebooks
+from ..pages.class_pages import NAMES, write_pages
+from . import fleet, resume
+from . import submissions as listing_file
+from .class_command import Settings, Unusable
+from .entries import GRADESCOPE, Submission, Told, collect, listing, read_gradescope
+from .fleet import ClusterLost, cluster_at, local_cluster
+from .grades import FILE_NAME, GRADED, Entry, grades_text
+from .judging import Job
+from .resume import THREADS, Ledger, Stamp, grader_version, versions
+from .roster import UNMATCHED, Unmatched, owners, unmatched, unmatched_text
+from .sandbox_here import NoSuchSandbox, chosen
+from .submissions import Listing
+
+RESERVED = (
+    FILE_NAME,
+    listing_file.FILE_NAME,
+    *NAMES,
+    *gradebooks.FILE_NAMES.values(),
+    seeds.FILE_NAME,
+    UNMATCHED,
+)
+_MARGIN_S = 60.0  # beyond the grader's own limit for a submission: its start, its oracles and its end
+_BETWEEN_SAVES_S = 5.0
+_ANOTHER_CLASS = (
+    "{out} holds the results of another class ({other}), less than half of which is in {folder}: give another folder "
+    "with --out; if it is the same class, delete {out}/submissions.json and run this again"
+)
+_UNPROTECTED = (
+    "no sandbox works here but a plain process, and that does not protect this machine from a hostile file: "
+    "install bubblewrap, or accept it with --sandbox=process"
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a class run ended.
+
+    Attributes:
+        entries: The rows.
+        stopped: Why it ended before its time; empty if it did not.
+        vanished: Folders with results of submissions that are no longer there.
+        changes: What changed since the earlier run, by lines.
+    """
+
+    entries: list[Entry]
+    stopped: str
+    vanished: list[str]
+    changes: list[str]
+
+
+def grade_class(settings: Settings) -> Summary:
+    """Grade a class.
+
+    Raises:
+        Unusable: The folder cannot be read or holds nothing, or the sandbox is none.
+        ExportError: The export's own list is unusable.
+        ClusterLost: There is no cluster.
+    """
+    submissions, found = read(settings)
+    if other := resume.another_class(settings.out, settings.folder, submissions):
+        raise Unusable(_ANOTHER_CLASS.format(out=settings.out, other=other, folder=settings.folder))
+    _tell(settings, found)
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(cluster_at(settings.scheduler)) if settings.scheduler else None
+        sandbox = fleet.agree(client, settings.sandbox) if client else _chosen(settings.sandbox)
+        if sandbox == "process" and settings.sandbox != "process":
+            raise Unusable(_UNPROTECTED)
+        # Nothing of an earlier run is touched before this one can start.
+        ledger = Ledger(settings.out, submissions)
+        waiting = _without_kept(settings, submissions, sandbox, ledger)
+        write_listing(settings, submissions)
+        write_grades(settings, ledger.entries())
+        stopped = _grade(settings, client, waiting, ledger)
+    return _finished(settings, submissions, ledger, stopped)
+
+
+def _finished(settings: Settings, submissions: Sequence[Submission], ledger: Ledger, stopped: str) -> Summary:
+    """Write what a run ends with, and look whether all that it says is there."""
+    ledger.try_again()
+    entries = ledger.entries()
+    unwritten = write_grades(settings, entries) or write_listing(settings, submissions)
+    changes: list[str] = []
+    try:
+        changes = write_pages(settings.out, entries, settings.title, settings.earlier)
+    except OSError as error:
+        unwritten = unwritten or f"the pages cannot be written: {error.strerror or error}"
+    unwritten = unwritten or _incomplete(settings.out, entries)
+    vanished = resume.strangers(settings.out, {s.name for s in submissions})
+    return Summary(entries, stopped or unwritten, vanished, changes)
+
+
+def _incomplete(out: Path, entries: Sequence[Entry]) -> str:
+    """Return which files are not there, or not as grades.csv has it; nothing if all are."""
+    lacking = resume.missing(out, entries)
+    return f"{out} lacks what its rows say: {some(lacking)}" if lacking else ""
+
+
+def read(settings: Settings) -> tuple[list[Submission], list[Unmatched]]:
+    """Return the submissions of a folder, each with its content or the reason why it has none, and what did not match.
+
+    Raises:
+        Unusable: The folder cannot be read or holds nothing.
+        ExportError: The export's own list is unusable.
+    """
+    try:
+        entries = listing(settings.folder, settings.out)
+    except OSError as error:
+        raise Unusable(f"{settings.folder}: {error.strerror}; give the folder of the submissions") from None
+    outputs = [entry for entry in entries if resume.is_output(entry)]
+    entries = [entry for entry in entries if entry not in outputs]
+    if not entries:
+        raise Unusable(f"{settings.folder} holds no submissions")
+    metadata = read_gradescope(settings.folder)
+    submissions = collect(entries, owners(entries, settings.roster, metadata), RESERVED)
+    took = [f"{s.name}: took {s.handed_in.took}" for s in submissions if s.handed_in and s.handed_in.took]
+    left_out = [f"{entry}: left out, as a class run wrote it" for entry in outputs]
+    print(*left_out, *took, sep="\n", end="\n" if left_out or took else "", file=sys.stderr)
+    return submissions, _unmatched(settings, entries, metadata)
+
+
+def _unmatched(settings: Settings, entries: Sequence[Path], metadata: Mapping[str, Told]) -> list[Unmatched]:
+    """Return what found no partner in the roster, and in an export's own list, if there are such."""
+    found = []
+    if settings.roster_name:
+        found.append(unmatched(settings.roster_name, settings.roster, owners(entries, {}, metadata)))
+    if metadata:
+        there = {entry.name for entry in entries}
+        gone, unlisted = (tuple(sorted(names)) for names in (set(metadata) - there, there - set(metadata)))
+        found.append(Unmatched(GRADESCOPE, gone, len(metadata), unlisted, len(there)))
+    return [one for one in found if one.lines or one.entries]
+
+
+def _tell(settings: Settings, found: Sequence[Unmatched]) -> None:
+    """Say which lines have no entry and which entries no line, and write all of them down."""
+    path = settings.out / UNMATCHED
+    if not found:
+        path.unlink(missing_ok=True)
+        return
+    unwritten = _write(settings, UNMATCHED, unmatched_text(found))
+    print(*found, unwritten or f"all of them are in {path}", sep="\n", file=sys.stderr)
+
+
+def write_listing(settings: Settings, submissions: Sequence[Submission]) -> str:
+    """Write who handed in what, for gradebooks; returns why that failed, or nothing."""
+    points = settings.offering.points
+    handed_in = tuple(replace(s.handed_in, sha256=s.sha256) for s in submissions if s.handed_in)
+    most = 100 * sum(points[task] for task in settings.tasks)
+    listing = Listing(settings.title, most, handed_in, str(settings.folder.resolve()))
+    return _write(settings, listing_file.FILE_NAME, listing_file.text(listing))
+
+
+def write_grades(settings: Settings, entries: Sequence[Entry]) -> str:
+    """Write grades.csv; returns why that failed, as on a full disk, or nothing."""
+    return _write(settings, FILE_NAME, grades_text(entries, settings.tasks, settings.offering.points))
+
+
+def _write(settings: Settings, name: str, text: str) -> str:
+    try:
+        write_whole(settings.out / name, text)
+    except OSError as error:
+        return f"{settings.out / name} cannot be written: {error.strerror}"
+    return ""
+
+
+def _grade(
+    settings: Settings, client: Client | None, waiting: Mapping[Stamp, Sequence[Submission]], ledger: Ledger
+) -> str:
+    """Enter an outcome for every submission that waits for one; returns why that ended before its time, or nothing.
+
+    Raises:
+        ClusterLost: Before anything was graded.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            bar = stack.enter_context(tqdm(total=len(ledger.entries()), initial=ledger.settled(), unit="submission"))
+            stack.callback(lambda: bar.update(ledger.settled() - bar.n))  # however it ends, bar and rows agree
+            if waiting:
+                client = client or stack.enter_context(local_cluster(min(settings.jobs, len(waiting))))
+                _enter_outcomes(settings, client, waiting, ledger, bar)
+    except KeyboardInterrupt:
+        return "interrupted"
+    except ClusterLost as error:
+        if all(entry.status != GRADED for entry in ledger.entries()):
+            raise
+        return str(error)
+    return ""
+
+
+def compared_settings(settings: Settings) -> dict[str, Any]:
+    """Return what a result records of its run for comparisons; what else decides a verdict is in its stamp."""
+    secret = seeds.fingerprint(settings.secret)
+    return {"secret": secret, "limits": settings.offering.limits, "versions": versions()}
+
+
+def _chosen(sandbox: str) -> str:
+    try:
+        return chosen(sandbox)
+    except NoSuchSandbox as error:
+        raise Unusable(str(error)) from None
+
+
+def _without_kept(
+    settings: Settings, submissions: Sequence[Submission], sandbox: str, ledger: Ledger
+) -> dict[Stamp, list[Submission]]:
+    """Enter what an earlier run found out; return the others, those of the same content together."""
+    kept, version, waiting = resume.kept(settings.out), grader_version(), defaultdict(list)
+    for submission in submissions:
+        if submission.content is None:
+            continue
+        seed = seeds.official_seed(settings.secret, submission.content)
+        stamp = Stamp(
+            sha256=submission.sha256,
+            grader=version,
+            seed=seed,
+            threads=THREADS,
+            sandbox=sandbox,
+            data=settings.data,
+            tasks=settings.expression or "",
+            offering=settings.offering.decisive() if settings.offering_text else "",
+        )
+        found = kept.get(stamp, {})
+        if submission.name in found:
+            ledger.keep(submission.name, found[submission.name])
+        elif found:
+            ledger.enter(submission.name, next(iter(found.values())))
+        else:
+            waiting[stamp].append(submission)
+    return waiting
+
+
+def _enter_outcomes(
+    settings: Settings,
+    client: Client,
+    waiting: Mapping[Stamp, Sequence[Submission]],
+    ledger: Ledger,
+    bar: "tqdm[NoReturn]",
+) -> None:
+    """Grade, and enter each outcome the moment it is there."""
+    by_name = {stamp.sha256: stamp for stamp in waiting}
+    limit_s = settings.offering.limits["submission_wall_s"] + _MARGIN_S
+    jobs = {
+        name: Job(
+            content=waiting[stamp][0].content or b"",
+            seed=stamp.seed,
+            sandbox=stamp.sandbox,
+            data=stamp.data,
+            tasks=settings.expression,
+            offering=settings.offering_text,
+            limit_s=limit_s,
+        )
+        for name, stamp in by_name.items()
+    }
+    saved = time.monotonic()
+    for name, outcome in fleet.outcomes(client, jobs, apart=settings.scheduler is not None):
+        stamp = by_name[name]
+        for submission in waiting[stamp]:
+            if outcome.results is None:
+                status = ledger.fail(submission.name, outcome.problem)
+            else:
+                used = {"cpu_s": round(outcome.cpu_s, 2), "sandbox_cpu_s": round(outcome.sandbox_cpu_s, 2)}
+                facts = {**used, **compared_settings(settings)}
+                status = ledger.enter(submission.name, resume.stamped(outcome.results, stamp, facts))
+            if status != GRADED:
+                bar.write(f"{submission.name}: {status}", file=sys.stderr)
+            bar.update(ledger.settled() - bar.n)
+        if time.monotonic() - saved > _BETWEEN_SAVES_S:
+            write_grades(settings, ledger.entries())
+            saved = time.monotonic()

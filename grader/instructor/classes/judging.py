@@ -1,0 +1,293 @@
+"""One submission to grade and what came of it; and a judge, started again when it dies."""
+
+import base64
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from grader.grading.options import ROOT, clean_environment, grading_arguments
+from grader.report.text import harmless, shortened
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submission to grade; it carries the content, so that judges need no file system in common.
+
+    Attributes:
+        content: The file.
+        seed: Its official seed.
+        sandbox: The sandbox by name, never `auto`.
+        data: Images of the training task.
+        tasks: Only these, as in pytest's -m; None for all.
+        offering: Points and limits as text; empty for the grader's own.
+        limit_s: Seconds that the grader may take in all; it has limits of its own, which are shorter.
+    """
+
+    content: bytes
+    seed: int
+    sandbox: str
+    data: str = "sample"
+    tasks: str | None = None
+    offering: str = ""
+    limit_s: float = 600.0
+
+    def to_json(self) -> bytes:
+        """Return one line."""
+        return json.dumps({**asdict(self), "content": base64.b64encode(self.content).decode()}).encode() + b"\n"
+
+    @staticmethod
+    def from_json(line: bytes) -> "Job":
+        """Return what `to_json` made a line of."""
+        fields = json.loads(line)
+        return Job(**{**fields, "content": base64.b64decode(fields["content"])})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        results: What the grader's results.json holds; None if there is none.
+        problem: Why there is none, in one line for the instructor; empty if there is.
+        again: Whether a second try may help: the grader died, rather than that it refused or took too long.
+        cpu_s: CPU seconds of the grading in all.
+        sandbox_cpu_s: Those of the zygote and its workers alone.
+    """
+
+    results: dict[str, Any] | None
+    problem: str = ""
+    again: bool = False
+    cpu_s: float = 0.0
+    sandbox_cpu_s: float = 0.0
+
+    def to_json(self) -> bytes:
+        """Return one line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @staticmethod
+    def from_json(line: bytes) -> "Outcome":
+        """Return what `to_json` made a line of."""
+        return Outcome(**json.loads(line))
+
+
+SANDBOX_CPU = "sandbox_cpu_s"
+_LOG_KEPT = 4 << 10
+
+
+def prepare(job: Job, folder: Path) -> dict[str, Any]:
+    """Put what a grading needs into an empty folder; returns what `arguments.grading` takes."""
+    for name in ("submission", "tmp"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o711)  # a sandbox may run as another user, who must get through to its own folder
+    folder.chmod(0o711)
+    file, offering = folder / "submission" / "VAE_Model.py", folder / "offering.toml"
+    file.write_bytes(job.content)
+    if job.offering:
+        offering.write_text(job.offering, encoding="utf-8")
+    return {
+        "file": str(file),
+        "seed": job.seed,
+        "data": job.data,
+        "sandbox": job.sandbox,
+        "results": str(folder / "results.json"),
+        "tasks": job.tasks or "",
+        "offering": str(offering) if job.offering else None,
+        "lanes": 1,  # a core for each submission: two lanes would share it, and import torch twice
+    }
+
+
+def outcome(job: Job, folder: Path, exit_status: int | None, cpu_s: float) -> Outcome:
+    """Return what a grading left behind.
+
+    Args:
+        job: The submission.
+        folder: Where its results.json and its log lie.
+        exit_status: Of pytest; None if it took too long.
+        cpu_s: What it used.
+    """
+    if exit_status is None:
+        return Outcome(None, f"the grader took more than {job.limit_s:.0f} s", cpu_s=cpu_s)
+    sandbox_cpu_s = 0.0
+    with contextlib.suppress(OSError, ValueError):
+        sandbox_cpu_s = float((folder / SANDBOX_CPU).read_text())
+    if exit_status in (0, 1):
+        with contextlib.suppress(OSError, ValueError):
+            results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+            return Outcome(results, cpu_s=cpu_s, sandbox_cpu_s=sandbox_cpu_s)
+    how = f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
+    said = _last_words(folder / "log")
+    return Outcome(None, f"the grader ended with {how}{said}", again=exit_status not in (4, 5), cpu_s=cpu_s)
+
+
+def _last_words(log: Path) -> str:
+    """Return the last line of a log that says what is wrong, or else the last one."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _LOG_KEPT))
+            text = harmless(stream.read().decode("utf-8", errors="replace"))
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip(" =")]
+    telling = [line for line in lines if "Error" in line or line.startswith("ERROR")] or lines
+    return f": {shortened(telling[-1])}" if telling else ""
+
+
+_MARGIN_S = 60.0  # a judge ends a grading that takes too long itself, unless it hangs too
+
+
+class JudgeDied(Exception):  # noqa: N818
+    """A judge gave no answer; the message holds its last words."""
+
+
+class Grades(Protocol):
+    """A judge, warm or not."""
+
+    def grade(self, job: Job) -> Outcome:
+        """Grade one submission."""
+
+    def close(self) -> None:
+        """End the judge, and the grading that it is at."""
+
+
+class WarmJudge:
+    """The process of warm.py, and a conversation with it. It ends when this object's process does, however that ends.
+
+    Args:
+        data: Images of the training task.
+    """
+
+    def __init__(self, data: str):
+        threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+        # With dask's setting for its workers a judge gives each tensor's memory back to the system, and takes it anew:
+        # 0.2 of 0.8 CPU seconds a submission.
+        environment = {k: v for k, v in clean_environment().items() if k != "MALLOC_TRIM_THRESHOLD_"}
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the judge
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "grader.instructor.classes.warm", data],
+            cwd=ROOT,
+            env={**environment, **threads, "CUDA_VISIBLE_DEVICES": ""},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+    def grade(self, job: Job) -> Outcome:
+        """Grade one submission.
+
+        Raises:
+            JudgeDied: No answer came. The judge is of no use any more.
+        """
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None and answers is not None
+        patience = threading.Timer(job.limit_s + _MARGIN_S, self._process.kill)
+        patience.daemon = True
+        patience.start()
+        try:
+            requests.write(job.to_json())
+            requests.flush()
+            line = answers.readline()
+        except (OSError, ValueError):  # the pipe is broken, or closed by `close` in another thread
+            line = b""
+        finally:
+            patience.cancel()
+        if not line.endswith(b"\n"):
+            raise JudgeDied(f"the judge died{self._last_words()}")
+        return Outcome.from_json(line)
+
+    def close(self) -> None:
+        """End the judge, and the grading that it is at; safe to call twice and from another thread."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=15.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            with contextlib.suppress(OSError, ValueError):  # what was still to be written has no reader
+                stream.close()  # type: ignore[union-attr]
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError, ValueError):
+            self._log.seek(0)
+            lines = self._log.read().decode("utf-8", errors="replace").split("\n")
+            return next((f": {line[:200]}" for line in reversed(lines) if line.strip()), "")
+        return ""
+
+
+class FreshJudge:
+    """Starts `python -m grader grade` for each submission, where a process that imported torch cannot be forked."""
+
+    def __init__(self, data: str):
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def grade(self, job: Job) -> Outcome:
+        """Grade one submission."""
+        with tempfile.TemporaryDirectory(prefix="vae-class-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            options = grading_arguments(**prepare(job, folder))
+            with (folder / "log").open("wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "pytest", *options],
+                    cwd=ROOT,
+                    env=clean_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+                try:
+                    status: int | None = self._process.wait(timeout=job.limit_s)
+                except subprocess.TimeoutExpired:
+                    self.close()
+                    status = None
+            return outcome(job, folder, status, 0.0)
+
+    def close(self) -> None:
+        """End the grading that is under way."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+class LastingJudge:
+    """A judge that is started when it is needed, and again when it dies.
+
+    Args:
+        start: Makes a judge that knows the images it is given; by default the one for this system.
+    """
+
+    def __init__(self, start: Callable[[str], Grades] | None = None):
+        self._start = start or (WarmJudge if sys.platform == "linux" else FreshJudge)
+        self._judge: Grades | None = None
+        self._closed = False
+
+    def grade(self, job: Job) -> Outcome:
+        """Grade one submission; once more where the judge or the grading died."""
+        problem = ""
+        for _ in range(2):
+            if self._closed:
+                return Outcome(None, "its dask worker was ended", again=True)
+            self._judge = self._judge or self._start(job.data)
+            try:
+                outcome = self._judge.grade(job)
+            except JudgeDied as error:
+                self._judge.close()
+                self._judge, problem = None, str(error)
+                continue
+            if not outcome.again:
+                return outcome
+            problem = outcome.problem
+        return Outcome(None, f"{problem} (tried twice)")
+
+    def close(self) -> None:
+        """End the judge for good, also from another thread and in the midst of a grading."""
+        self._closed = True
+        if self._judge is not None:
+            self._judge.close()

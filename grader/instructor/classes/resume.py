@@ -1,0 +1,259 @@
+"""What a killed run leaves that is still valid, and the record from which the next one goes on.
+
+A result is valid as long as all of its stamp is what a new grading would have: content, grader, seed, threads, sandbox,
+images and tasks. It is found by its stamp, not by its folder: a submission that got another name, or has the content of
+another one, takes over the result, which is then written to its own folder too.
+Folders of submissions that are no longer there stay as they are, and have no row.
+"""
+
+import contextlib
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from grader.grading import seeds
+from grader.grading.options import ROOT
+from grader.judge import offering
+from grader.report.files import write_whole
+from grader.report.text import one_line
+
+from . import submissions as listing_file
+from .entries import Submission
+from .grades import FILE_NAME, GRADED, Entry, read_statuses
+from .submissions import HandedIn
+
+_LIBRARIES = ("torch", "numpy", "scipy", "hypothesis", "pytest")
+THREADS = 1
+"""Threads that judge and workers compute with: results are the same to the last bit only for the same number."""
+
+
+def grader_version(root: Path = ROOT) -> str:
+    """Return 16 characters that change when a verdict may: with the text of grader/ and data/, or a library.
+
+    Of offering.toml, points and limits count: the rest of it decides no verdict.
+
+    Args:
+        root: The project.
+
+    Raises:
+        OfferingError: The project's own offering is unusable.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_files(root), key=lambda p: p.relative_to(root).as_posix()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    digest.update(offering.load(root / "grader" / "offering.toml").decisive().encode())
+    digest.update("".join(f"{name} {number}\n" for name, number in versions().items()).encode())
+    return digest.hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries below the grader, and of Python."""
+    return {**{library: _version(library) for library in _LIBRARIES}, "python": platform.python_version()}
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for room in ("grader", "data"):
+        yield from (root / room).rglob("*.py")
+    yield from (path for path in (root / "data" / "sample").rglob("*") if path.is_file())
+    yield root / "setup.cfg"
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"
+
+
+RESULTS, REPORT = "results.json", "report.html"
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """All that a verdict depends on.
+
+    Attributes:
+        sha256: Hash of the submission.
+        grader: Its version.
+        seed: The official seed.
+        threads: That judge and workers compute with.
+        sandbox: By name.
+        data: Images of the training task.
+        tasks: Those selected, as in pytest's -m; empty for all.
+        offering: What decides in another offering than the grader's own, which is part of its version.
+    """
+
+    sha256: str
+    grader: str
+    seed: int
+    threads: int
+    sandbox: str
+    data: str
+    tasks: str
+    offering: str = ""
+
+
+def stamped(results: Mapping[str, Any], stamp: Stamp, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return results with their stamp, and further facts, in `extra_data["class"]`."""
+    return {**results, "extra_data": {**results["extra_data"], "class": {**asdict(stamp), **facts}}}
+
+
+def stamp_of(results: Any) -> Stamp | None:
+    """Return the stamp of results, or None if they have none or do not agree with it."""
+    try:
+        extra = results["extra_data"]
+        stamp = Stamp(**{name: extra["class"][name] for name in Stamp.__dataclass_fields__})
+        stated = extra["seed"], extra["sandbox"], extra["environment"]["threads"]
+        complete = {"score", "max_score", "seconds", "tasks"} <= set(extra)
+    except (KeyError, TypeError):
+        return None
+    return stamp if complete and stated == (stamp.seed, stamp.sandbox, stamp.threads) else None
+
+
+def kept(out: Path) -> dict[Stamp, dict[str, dict[str, Any]]]:
+    """Return the results in an output folder by stamp and by the name of their folder.
+
+    What cannot be read is left out, and graded again.
+    """
+    found: dict[Stamp, dict[str, dict[str, Any]]] = {}
+    for path in sorted(out.glob(f"*/{RESULTS}")):
+        results = _content(path)
+        if stamp := stamp_of(results):
+            found.setdefault(stamp, {})[path.parent.name] = results
+    return found
+
+
+def is_output(folder: Path) -> bool:
+    """Whether a folder is one that a class run wrote, however far it came: known by two of the files that it makes."""
+    try:
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else set()
+    except OSError:
+        return False
+    return names == {LOCK} or len(names & {LOCK, seeds.FILE_NAME, listing_file.FILE_NAME, FILE_NAME}) > 1
+
+
+def strangers(out: Path, names: set[str]) -> list[str]:
+    """Return the names of folders with results that are none of `names`: of submissions that are gone."""
+    return sorted(path.parent.name for path in out.glob(f"*/{RESULTS}") if path.parent.name not in names)
+
+
+def another_class(out: Path, folder: Path, submissions: Sequence[Submission]) -> str:
+    """Return the folder of submissions whose results lie in the output folder, if they are of another class.
+
+    It is the same class if at least half of the submissions of the run before are there again: the same content, or
+    the same student by a number of Canvas, Gradescope or Moodle; in the same folder of submissions also the same name.
+    So a class may grow, be downloaded anew or hand in again, and another one does not take its place without a word.
+    """
+    try:
+        before = listing_file.read(out)
+    except ValueError:  # none, or one of an earlier grader, which did not record this
+        return ""
+    here = str(folder.resolve())
+    now = set().union(*(_marks(replace(s.handed_in, sha256=s.sha256), here) for s in submissions if s.handed_in))
+    counted = [one for one in before.submissions if one.sha256 or before.folder == here]
+    again = [one for one in counted if _marks(one, before.folder) & now]
+    return before.folder if 2 * len(again) < len(counted) else ""
+
+
+def _marks(one: HandedIn, folder: str) -> set[tuple[str, str]]:
+    """Return what a submission is known by from one run to the next."""
+    contents = {("content", one.sha256)} if one.sha256 else set()
+    numbers = {(student.system, student.number) for student in one.students if student.number}
+    return contents | numbers | {(folder, name) for name in (one.entry, *(student.id for student in one.students))}
+
+
+def missing(out: Path, entries: Sequence[Entry]) -> list[str]:
+    """Return the files, below the output folder, that do not hold what the rows of a finished run say.
+
+    They are looked at as `export`, the pages and `--compare` will read them.
+    """
+    lacking, statuses = [], read_statuses(out / FILE_NAME)
+    for entry in entries:
+        if (statuses.get(entry.submission) == GRADED) != (entry.status == GRADED):
+            lacking.append(f"{FILE_NAME} (the row of {entry.submission})")
+        path = out / entry.submission / RESULTS
+        if entry.results is not None and json.dumps(_content(path)) != json.dumps(entry.results):
+            lacking.append(f"{entry.submission}/{RESULTS}")
+        if not (out / entry.submission / REPORT).is_file():
+            lacking.append(f"{entry.submission}/{REPORT}")
+    return lacking
+
+
+def _content(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+WAITING = "not graded yet"
+_MADE = (RESULTS, REPORT)
+
+
+class Ledger:
+    """Rows of a class run, and the folders of its submissions.
+
+    Args:
+        out: The output folder.
+        submissions: In the order of the rows.
+    """
+
+    def __init__(self, out: Path, submissions: Sequence[Submission]):
+        self._out = out
+        self._sources = {s.name: (s.content or b"").decode("utf-8", errors="replace") for s in submissions}
+        self._status = {s.name: s.problem or WAITING for s in submissions}
+        self._results: dict[str, dict[str, Any]] = {}
+        self._unwritten: dict[str, dict[str, Any]] = {}
+        for submission in submissions:
+            if submission.problem:
+                self._clear(submission.name)
+
+    def keep(self, name: str, results: dict[str, Any]) -> None:
+        """Enter results that lie in their folder already."""
+        self._results[name], self._status[name] = results, GRADED
+
+    def enter(self, name: str, results: dict[str, Any]) -> str:
+        """Write the results of a submission to its folder; returns its status."""
+        try:
+            write_whole(self._out / name / RESULTS, json.dumps(results, indent=1))
+        except OSError as error:
+            self._unwritten[name] = results
+            self._status[name] = f"its results cannot be written: {error.strerror or error}"
+        else:
+            self.keep(name, results)
+        return self._status[name]
+
+    def fail(self, name: str, reason: str) -> str:
+        """Enter the reason why nothing was graded, and remove what an earlier run had found; returns the status."""
+        self._status[name] = one_line(reason, width=300)
+        self._clear(name)
+        return self._status[name]
+
+    def try_again(self) -> None:
+        """Write what could not be written before: the disk may have room by now."""
+        waiting, self._unwritten = self._unwritten, {}
+        for name, results in waiting.items():
+            self.enter(name, results)
+
+    def entries(self) -> list[Entry]:
+        """Return the rows."""
+        return [
+            Entry(name, status, self._results.get(name) if status == GRADED else None, self._sources[name])
+            for name, status in self._status.items()
+        ]
+
+    def settled(self) -> int:
+        """Return how many rows say what became of a submission, be it graded or not."""
+        return sum(status != WAITING for status in self._status.values())
+
+    def _clear(self, name: str) -> None:
+        for file in _MADE:
+            with contextlib.suppress(OSError):
+                (self._out / name / file).unlink(missing_ok=True)

@@ -1,0 +1,198 @@
+"""Who handed in which entry: what an export tells, and what the instructor's own roster knows better."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from grader.report.text import safe_cell, some
+
+from ..tables import Row, Table, read_table, time_in
+from .entries import Told, by_form, stem
+from .submissions import HandedIn, Student
+
+UNMATCHED = "unmatched.csv"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a roster says of a submission; None or empty where it says nothing.
+
+    Attributes:
+        id: What the student is called.
+        line: Of the roster.
+        name, email: Of the student.
+        submitted: When it was handed in.
+        due: When it was due, if the student has another date than everyone.
+        attempt: Its number among those of the same student.
+    """
+
+    id: str
+    line: int = 0
+    name: str = ""
+    email: str = ""
+    submitted: datetime | None = None
+    due: datetime | None = None
+    attempt: int | None = None
+
+
+def read_roster(path: Path) -> dict[str, Listed]:
+    """Return what a roster lists, by submission.
+
+    A roster is a CSV file with a header. Its column `submission` names the entry, with or without extension, or the
+    id or mail address that an export gave; its column `id` is what the student is called. It may have the columns
+    `name`, `email`, `submitted`, `due` and `attempt` too; further ones are left out of account. An id may stand in
+    several lines if each has `submitted`, or each has `attempt`: these are attempts of one student.
+
+    Raises:
+        TableError: It cannot be read, a needed cell is missing, a cell cannot be understood, or a line repeats another.
+    """
+    table = read_table(path)
+    for column in ("submission", "id"):
+        if table.column(column) is None:
+            raise table.error(table.top, f"no column `{column}`; a roster has `submission` and `id`")
+    found: dict[str, Listed] = {}
+    lines: dict[str, int] = {}
+    first_of: dict[str, tuple[int, Listed]] = {}
+    for row in table.rows:
+        submission, listed = table.cell(row, "submission"), _listed(table, row)
+        if not submission:
+            raise table.error(row.line, "no submission")
+        if submission in found:
+            raise table.error(row.line, f"submission {submission!r} stands in line {lines[submission]} too")
+        line, first = first_of.setdefault(listed.id, (row.line, listed))
+        if first is not listed and not _ordered(first, listed):
+            told = f"id {listed.id!r} stands in line {line} too; attempts of one student need `submitted` or `attempt`"
+            raise table.error(row.line, told)
+        found[submission], lines[submission] = listed, row.line
+    return found
+
+
+def _ordered(one: Listed, other: Listed) -> bool:
+    times, numbers = (one.submitted, other.submitted), (one.attempt, other.attempt)
+    return None not in times or (None not in numbers and one.attempt != other.attempt)
+
+
+def _listed(table: Table, row: Row) -> Listed:
+    own = table.cell(row, "id")
+    if not own:
+        raise table.error(row.line, "no id")
+    return Listed(
+        id=own,
+        line=row.line,
+        name=table.cell(row, "name"),
+        email=table.cell(row, "email"),
+        submitted=time_in(table, row, "submitted"),
+        due=time_in(table, row, "due"),
+        attempt=_attempt(table, row),
+    )
+
+
+def _attempt(table: Table, row: Row) -> int | None:
+    cell = table.cell(row, "attempt")
+    if cell and not (cell.isascii() and cell.isdigit() and len(cell) < 10):
+        raise table.error(row.line, f"attempt: {cell!r} is no number of an attempt")
+    return int(cell) if cell else None
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """What of a table of submissions, and of the entries of a folder, found no partner.
+
+    Attributes:
+        table: What the table is called.
+        lines: What its lines without an entry say; `of_lines` is how many lines there are.
+        entries: Names of those without a line; `of_entries` is how many entries there are.
+    """
+
+    table: str
+    lines: tuple[str, ...]
+    of_lines: int
+    entries: tuple[str, ...]
+    of_entries: int
+
+    def __str__(self) -> str:
+        """Return one line for a terminal."""
+        lines = f"{len(self.lines)} of {self.of_lines} lines match no entry ({some(self.lines)})"
+        entries = f"{len(self.entries)} of {self.of_entries} entries have no line ({some(self.entries)})"
+        said = [text for text, names in ((lines, self.lines), (entries, self.entries)) if names]
+        return f"{self.table}: {'; '.join(said)}"
+
+
+def unmatched(table: str, roster: Mapping[str, Listed], handed_in: Sequence[HandedIn]) -> Unmatched:
+    """Return which lines of a roster name no entry, and which entries have no line.
+
+    Args:
+        table: What the roster is called.
+        roster: Of `read_roster`.
+        handed_in: The entries as they are without a roster.
+    """
+    keys = {one.entry: _keys(one) for one in handed_in}
+    named = set().union(*keys.values())
+    lines = tuple(f"line {listed.line}: {key}" for key, listed in roster.items() if key not in named)
+    entries = tuple(entry for entry, own in keys.items() if not own & set(roster))
+    return Unmatched(table, lines, len(roster), entries, len(keys))
+
+
+def _keys(one: HandedIn) -> set[str]:
+    """Return what a line may call an entry by."""
+    return {one.entry, stem(one.entry), *(key for s in one.students for key in (s.id, s.email, s.name))}
+
+
+def unmatched_text(found: Sequence[Unmatched]) -> str:
+    """Return unmatched.csv: all lines without an entry, and all entries without a line."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(["what", "which"])
+    for one in found:
+        writer.writerows([f"no entry for a line of {safe_cell(one.table)}", safe_cell(line)] for line in one.lines)
+        writer.writerows([f"no line in {safe_cell(one.table)}", safe_cell(entry)] for entry in one.entries)
+    return stream.getvalue()
+
+
+def owners(entries: Sequence[Path], roster: Mapping[str, Listed], gradescope: Mapping[str, Told]) -> list[HandedIn]:
+    """Return who handed in each entry; where nothing tells, the student is called like the entry.
+
+    `submission` is the name of a row as it should be: the roster's id, or that of an export (of a group: all their
+    ids), or the entry's name without extension. It is neither unique nor harmless yet.
+
+    Args:
+        entries: Files, folders and archives.
+        roster: Of `read_roster`.
+        gradescope: Of `read_gradescope`.
+    """
+    forms = by_form([entry.name for entry in entries])
+    return [_owner(entry, roster, gradescope.get(entry.name) or forms.get(entry.name)) for entry in entries]
+
+
+def _owner(entry: Path, roster: Mapping[str, Listed], told: Told | None) -> HandedIn:
+    own = entry.name if entry.is_dir() else stem(entry.name)
+    told = told or Told(())
+    of_entry = _listed_as(roster, entry.name, own)
+    members = told.students or (Student(own),)
+    lines = [_listed_as(roster, one.id, one.email, one.name) for one in told.students] or [None]
+    if of_entry and len(members) == 1:
+        lines = [of_entry]
+    students = tuple(map(_known, members, lines))
+    row = told.row if told.row and not any(lines) else "_".join(student.id for student in students)
+    line = of_entry or next((line for line in lines if line), Listed(""))
+    return HandedIn(
+        entry=entry.name,
+        students=students,
+        submission=of_entry.id if of_entry else row,
+        submitted=line.submitted or told.submitted,
+        attempt=told.attempt if line.attempt is None else line.attempt,
+        marked_late=told.marked_late,
+    )
+
+
+def _listed_as(roster: Mapping[str, Listed], *keys: str) -> Listed | None:
+    return next((roster[key] for key in keys if key in roster), None)
+
+
+def _known(student: Student, line: Listed | None) -> Student:
+    if line is None:
+        return student
+    return replace(student, id=line.id, name=line.name or student.name, email=line.email or student.email, due=line.due)

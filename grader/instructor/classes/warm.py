@@ -1,0 +1,282 @@
+"""The warm judge: a process that has collected the checks once, and forks a child per submission that runs them.
+
+python -m grader.instructor.classes.warm DATA    a job per line of standard input, its outcome on standard output
+
+It is `pytest grader/ --collect-only`, with a plugin that forks where the run would begin. The child sets the options of
+its job and goes on as pytest does, so that the same checks run in the same way. Its zygote is a program of its own,
+started by the ordinary code and never forked from here, so that what a submission meets is the same as at home. Nothing
+of the submission comes near this process: it reads a results.json that the grader wrote. Whatever a grading leaves
+behind is ended with it, and all of it ends when whoever asked goes away.
+"""
+
+import contextlib
+import ctypes
+import gc
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+import pytest
+
+from grader.grading.options import check_arguments, grading_arguments
+
+from .judging import SANDBOX_CPU, Job, Outcome, outcome, prepare
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans(yes: bool = True) -> None:
+    """Become the parent of every descendant whose own parent ends, so that none can get out of sight; or no longer."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, int(yes))
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies, however that happens."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was quicker
+        os._exit(1)
+
+
+def offer_to_the_oom_killer() -> None:
+    """Let a machine without memory end this process and its children before any other."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
+def end_descendants(patience_s: float = 10.0) -> None:
+    """Kill and reap all that descends from this process, again and again while new ones appear."""
+    ourselves, deadline = psutil.Process(), time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        _reap()
+        left = ourselves.children(recursive=True)
+        if not left:
+            return
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.005)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+# Nothing is captured: the checks print nothing, and what pytest itself prints belongs into the log of a grading.
+_COLLECT = ["--collect-only", "-qq", "--disable-warnings", "--capture=no"]
+_DESTINATIONS = {"file": "submission", "tasks": "markexpr"}  # what pytest calls an argument, where it differs
+
+
+class AskerGone(Exception):  # noqa: N818
+    """Whoever asked is gone, so nobody waits for the outcome."""
+
+
+class Forking:
+    """A pytest plugin that runs the collected checks in children, for one job after the other until there are no more.
+
+    Args:
+        requests: Jobs come from here.
+        answers: Their outcomes go there.
+
+    Attributes:
+        folder: In a child, that of its grading; None in the warm process.
+    """
+
+    def __init__(self, requests: IO[bytes], answers: IO[bytes]):
+        self._requests, self._answers = requests, answers
+        self._judge, self._given = os.getpid(), dict[str, Any]()
+        self.folder: Path | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        """Serve; where that returns in a child, run the checks."""
+        if self.folder or session.testsfailed:  # in a child, or without checks: pytest goes on as usual
+            return None
+        sys.stdout.flush()
+        gc.collect()
+        gc.freeze()  # a collection in a child would touch, and so copy, every page of ours
+        signal.signal(signal.SIGTERM, _stop)
+        with contextlib.suppress(AskerGone, BrokenPipeError):
+            self._serve()
+        if self.folder is None:
+            return True
+        self._become_grader(self.folder)
+        _begin(session, self._given)
+        return session.config.hook.pytest_runtestloop(session=session)
+
+    def _serve(self) -> None:
+        """Grade one job after the other until there are no more; in a child, return at once.
+
+        Raises:
+            AskerGone: In the midst of a grading, which has been ended.
+        """
+        adopt_orphans()
+        while line := self._requests.readline():
+            try:
+                answer = self._grade(Job.from_json(line))
+            except OSError as error:  # no space for its folder, no process to be had: the next one may fare better
+                answer = Outcome(None, f"the grader could not start: {error}", again=True)
+            if answer is None:
+                return
+            self._answers.write(answer.to_json())
+            self._answers.flush()
+
+    def _grade(self, job: Job) -> Outcome | None:
+        """Return the outcome of grading one submission in a child, and None in that child.
+
+        Raises:
+            AskerGone: Nobody waits for it; the child is ended.
+            OSError: There is no room for a folder, or no process to be had.
+        """
+        folder, child = Path(tempfile.mkdtemp(prefix="vae-class-")), -1
+        try:
+            self._given = prepare(job, folder)
+            child = os.fork()
+            if child == 0:
+                self.folder = folder
+                return None
+            return outcome(job, folder, *_wait(child, job.limit_s, self._requests.fileno()))
+        finally:
+            if child != 0:  # its folder is the child's to use and ours to remove
+                with _undisturbed():
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _become_grader(self, folder: Path) -> None:
+        """Leave the judge's session, its conversation and its log."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.setsid()
+        die_with_parent(self._judge)
+        offer_to_the_oom_killer()
+        self._requests.close()
+        self._answers.close()
+        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+
+
+def _begin(session: pytest.Session, given: dict[str, Any]) -> None:
+    """Do with a job's options what pytest does with those of a command line: grade, and select among the checks.
+
+    Args:
+        session: With all checks collected.
+        given: What `arguments.grading` takes.
+
+    Raises:
+        pytest.UsageError: The job cannot be graded in this way.
+    """
+    from grader.conftest import begin
+
+    config = session.config
+    config.option.collectonly = False
+    for name, value in given.items():
+        setattr(config.option, _DESTINATIONS.get(name, name), value)
+    begin(config)
+    config.hook.pytest_collection_modifyitems(session=session, config=config, items=session.items)
+    session.testscollected = len(session.items)
+
+
+def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
+    """Wait for a child, then end all that is left of it.
+
+    Returns:
+        Its exit status, None if it took too long, and the CPU seconds of it and of all that it waited for.
+
+    Raises:
+        AskerGone: Nobody is there to ask: the descriptor `asker` became readable.
+    """
+    descriptor = os.pidfd_open(child)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.register(asker, select.POLLIN | select.POLLHUP)
+        ready = [number for number, _ in poll.poll(limit_s * 1000)]
+        if ready == [asker]:
+            raise AskerGone
+    finally:
+        with _undisturbed():
+            os.close(descriptor)
+            os.kill(child, signal.SIGKILL)  # in time it is a zombie by now, and feels nothing
+            _, status, usage = os.wait4(child, 0)
+            end_descendants()
+    return os.waitstatus_to_exitcode(status) if ready else None, usage.ru_utime + usage.ru_stime
+
+
+def warm_up(data: str) -> None:
+    """Import and prepare what is the same for all gradings and no check's import does; nothing may leave a thread.
+
+    Args:
+        data: Images of the training task.
+
+    Raises:
+        DataError: There are no such images.
+    """
+    import torch
+    from hypothesis import strategies
+
+    from grader.grading.training_run import images
+    from grader.judge.inputs import examples
+
+    torch.set_num_threads(1)  # a fork after more threads have run hangs the child
+    images(data)
+    examples(strategies.integers(0, 9), 3, seed=0)
+
+
+def main() -> None:
+    """Serve on standard input and output; whatever else is printed goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of whoever asks
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    warm_up(sys.argv[1])
+    forking, status = Forking(requests, answers), 3
+    try:
+        status = int(pytest.main([*check_arguments(), *_COLLECT], plugins=[forking]))
+        if forking.folder:
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            (forking.folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
+        elif status != 0:
+            print("the checks cannot be collected", file=sys.stderr)
+    except BaseException:  # a child must never return into what the judge would do next
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # nothing to tidy up, and whoever asked may be waiting
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let SIGTERM wait while something is tidied up: half of it would be left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stop(*_: object) -> None:
+    raise AskerGone
+
+
+if __name__ == "__main__":
+    main()

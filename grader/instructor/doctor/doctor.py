@@ -1,0 +1,229 @@
+"""`python -m grader doctor`: make the trials in each sandbox, watch from outside, and show a table."""
+
+import argparse
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from grader.grading.options import refuse
+from grader.sandbox import SANDBOXES
+from grader.sandbox.choose import BEST_FIRST, open_sandbox, why_not_started
+from grader.sandbox.failure import Failure, WorkerFailed
+from grader.sandbox.submission import take
+from grader.sandbox.watchdog import remove_folder
+from grader.sandbox.zygote import SandboxError
+
+from .trials import CEILINGS, FIND_REMAINS, LIMITS, TRIALS, Outcome, Trial, hostile_file
+
+_PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a sandbox prevents what a trial tries, and what was seen."""
+
+    trial: Trial
+    enforced: bool
+    outcome: Outcome
+
+
+def examine(sandbox: str, only: str = "") -> Generator[Finding, None, None]:
+    """Yield a finding for each trial, made in a sandbox of that name.
+
+    Args:
+        sandbox: `bubblewrap`, `user` or `process`, one that works here.
+        only: Id of the one trial to make; empty: all.
+    """
+    with surroundings() as around:
+        known = around.known()
+        (around.folder / "given.py").write_text(hostile_file(known), encoding="utf-8")
+        file = take(around.folder / "given.py", around.folder / "copy")
+        opened = open_sandbox(sandbox, file, around.folder / "home", CEILINGS)
+        try:
+            for number, trial in enumerate(TRIALS):
+                if only in ("", trial.id):
+                    outcome = _make(opened, number, around)
+                    yield Finding(trial, trial.enforced(outcome), outcome)
+        finally:
+            opened.close()
+
+
+def _make(opened: Any, number: int, around: "Surroundings") -> Outcome:
+    around.refresh()
+    said, failure = _ask(opened, number)
+    zygote = opened.process_id
+    afterwards, _ = _ask(opened, FIND_REMAINS)
+    return Outcome(said, failure, afterwards, around.token_seen(), opened.process_id != zygote)
+
+
+def _ask(opened: Any, number: int) -> tuple[str, Failure | None]:
+    """Let the file do one thing, in a worker of its own."""
+    try:
+        worker = opened.start(LIMITS, {}, seed=0)
+    except WorkerFailed as error:
+        return "", error.failure
+    try:
+        mean = torch.full((1, 1), float(number))
+        tensors, _ = worker.ask("distribution", {"name": "kl"}, {"mean": mean}, seed=0)
+        return bytes(tensors["value_0"].tolist()).decode(errors="replace"), None
+    except WorkerFailed as error:
+        return "", error.failure
+    finally:
+        worker.close()
+
+
+class Surroundings:
+    """What lies around a sandbox for a trial to reach: a file, a folder, a server, a process, all with one token."""
+
+    def __init__(self, folder: Path, server: socket.socket):
+        self.folder, self._server = folder, server
+        self._token = secrets.token_hex(16)
+        self._canary, self._outside = folder / "canary", folder / "outside"
+        self._canary.write_text(self._token)
+        self._outside.mkdir()
+        self._outside.chmod(0o1777)
+        for name in ("copy", "home"):
+            (folder / name).mkdir()
+        self._decoy = self._new_decoy()
+
+    def known(self) -> dict[str, str | int]:
+        """Return what the trials are told."""
+        return {
+            "TOKEN": self._token,
+            "CANARY": str(self._canary),
+            "OUTSIDE": str(self._outside),
+            "PROJECT": str(_PROJECT),
+            "PORT": self._server.getsockname()[1],
+            "DECOY": self._decoy.pid,
+        }
+
+    def refresh(self) -> None:
+        """Put away what an earlier trial left outside."""
+        for path in self._outside.iterdir():
+            path.unlink()
+
+    def token_seen(self) -> bool:
+        """Whether something outside shows that a trial reached it; a moment after its task has ended."""
+        time.sleep(0.2)
+        if any(self._outside.iterdir()) or self._decoy.poll() is not None:
+            return True
+        if any(self._token in " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])):
+            return True
+        return self._was_called()
+
+    def _was_called(self) -> bool:
+        """Whether someone connected to the server and said the token; others may know the port from before."""
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except BlockingIOError:
+                return False
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(1.0)
+                if connection.recv(100).decode(errors="replace") == self._token:
+                    return True
+
+    def _new_decoy(self) -> "subprocess.Popen[bytes]":
+        environment = {**os.environ, "VAE_GRADER_DOCTOR": self._token}
+        command = [sys.executable, "-ISc", "import time; time.sleep(600)"]
+        return subprocess.Popen(command, env=environment)
+
+    def end(self) -> None:
+        """End the decoy."""
+        self._decoy.kill()
+        self._decoy.wait()
+
+
+@contextmanager
+def surroundings() -> Iterator[Surroundings]:
+    """Make them, and put them away."""
+    folder = Path(tempfile.mkdtemp(prefix="vae-doctor-"))
+    folder.chmod(0o711)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.setblocking(False)
+            around = Surroundings(folder, server)
+            try:
+                yield around
+            finally:
+                around.end()
+    finally:
+        remove_folder(folder)
+
+
+_EXAMPLES = """examples:
+  python -m grader doctor
+  python -m grader doctor --sandbox process
+
+exit status: 0 the sandbox that is used prevents everything, 1 something succeeded in it, 2 it does not work here
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand to the parser of `python -m grader`."""
+    parser = commands.add_parser(
+        "doctor",
+        help="show what this machine's sandboxes prevent, by trying it",
+        description="Try to break out of this machine's sandboxes, and show which attempts they prevent.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the subcommand; returns the exit status."""
+    try:
+        return doctor(options.sandbox)
+    except SandboxError as error:
+        return refuse("doctor", error)
+
+
+def doctor(sandbox: str = "auto") -> int:
+    """Examine the sandboxes that work here, or one, and print what they enforce.
+
+    Args:
+        sandbox: `auto` for all that work here.
+
+    Returns:
+        0 if the sandbox that `--sandbox=NAME` stands for prevents everything, 1 if something succeeded in it, 2 if it
+        does not work here.
+    """
+    asked = [kind for kind in BEST_FIRST if sandbox in ("auto", kind.name)]
+    reasons = {kind.name: why_not_started(kind) for kind in asked}
+    best = next((name for name, reason in reasons.items() if not reason), "")
+    if not best:
+        line = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        return refuse("doctor", f"no sandbox works here: {line}")
+    for name, reason in reasons.items():
+        note = " (the one that is used)" if name == best else ""
+        print(f"{name:<12}{'works here' + note if not reason else 'no: ' + reason}")
+    names = [name for name, reason in reasons.items() if not reason]
+    print(f"\n{'a submission tries to ...':<46}" + "".join(f"{name:<14}" for name in names))
+    findings = {name: examine(name) for name in names}
+    held = True
+    for trial in TRIALS:
+        row = {name: next(found) for name, found in findings.items()}
+        print(f"{trial.title:<46}" + "".join(f"{_cell(finding):<14}" for finding in row.values()), flush=True)
+        held &= row[best].enforced
+    for found in findings.values():
+        found.close()
+    if not held:
+        print(f"\nSomething succeeded in `{best}`: grade files of strangers only where you would run them yourself.")
+    return 0 if held else 1
+
+
+def _cell(finding: Finding) -> str:
+    return "prevented" if finding.enforced else "SUCCEEDED"

@@ -1,0 +1,274 @@
+"""An export from beginning to end: read a class run, match, decide, and draw the files; nothing is written yet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Literal
+
+from grader.judge.offering import Counts, Late
+from grader.report import html
+from grader.report.results_json import record
+
+from ..classes import submissions
+from ..classes.grades import Entry, read_class
+from ..tables import Table, TableError, moodle_time, read_table, time_in
+from . import canvas, moodle, plain
+from .attempts import Attempt, Claim, Decided, Findings, by_student, claims, considered, decide, match
+from .gradebook import Person, canvas_name, moodle_name, zipped
+from .plain import Line
+
+Format = Literal["canvas", "moodle", "csv"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an export is asked to do.
+
+    Attributes:
+        folder: Of the class run.
+        format: Of the gradebook.
+        late: What lateness costs.
+        counts: Which of a student's attempts counts.
+        roster: What the system exported, or a list of the instructor's own; None for `csv` alone.
+        assignment: Title or number of the assignment, for Canvas.
+        id_column: Heading of the roster's column of ids, where it is not known.
+        grade_column: Heading of the worksheet's column of grades, where it is not known.
+        zone: Of the times that Moodle writes without one; None if unknown.
+        zero: Whether students of the roster without a submission get 0.
+        feedback: Whether a zip of reports is asked for.
+    """
+
+    folder: Path
+    format: Format
+    late: Late
+    counts: Counts
+    roster: Path | None = None
+    assignment: str | None = None
+    id_column: str | None = None
+    grade_column: str | None = None
+    zone: tzinfo | None = None
+    zero: bool = False
+    feedback: bool = False
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export amounts to.
+
+    Attributes:
+        gradebook: The CSV file.
+        feedback: The zip of reports; None if it is not asked for.
+        students: How many have a grade.
+        late: How many of them were late.
+        findings: What the instructor should look at.
+        new_assignment: Title of an assignment that Canvas does not have yet; empty if it has.
+    """
+
+    gradebook: str
+    feedback: bytes | None
+    students: int
+    late: int
+    findings: Findings
+    new_assignment: str = ""
+
+
+def export(request: Request) -> Exported:
+    """Return the files of an export.
+
+    Raises:
+        TableError: The roster is unusable.
+        ValueError: The folder holds no class run, or feedback can be returned to nobody.
+        ModuleNotFoundError: Feedback is asked for, and what draws pages is not installed.
+    """
+    run = read_run(request.folder)
+    if request.roster is None:
+        return _without_roster(request, run)
+    table = read_table(request.roster)
+    columns = moodle.columns(table, request.id_column, request.grade_column) if request.format == "moodle" else None
+    people = moodle.people(table, columns) if columns else _people(request, table)
+    matched = match(list(claims(run.attempts)), people)
+    found = Findings(of_roster=request.roster.name)
+    found.matching(matched, [person for person in people if person.row.line not in matched.of])
+    decided = {
+        person.row.line: _decide(request, run, matched.of[person.row.line], table, person)
+        for person in people
+        if person.row.line in matched.of
+    }
+    named = {person.row.line: person.called() for person in people}
+    found.decisions([(named[line], one) for line, one in decided.items()])
+    found.times_of_moodle([(p, decided[p.row.line]) for p in people if p.row.line in decided], request.zone is not None)
+    grades = {line: one.grade for line, one in decided.items()}
+    new = ""
+    if request.format == "canvas":
+        column = canvas.column(table, request.assignment)
+        found.points(canvas.possible(table, column), run.max_points)
+        found.excused([named[line] for line in canvas.excused(table, column) if line in grades])
+        text = canvas.text(table, column, grades, run.max_points, request.zero)
+        new = column.heading if column.place is None else ""
+    elif columns:
+        found.points(moodle.possible(table, columns), run.max_points)
+        text = moodle.text(table, columns, grades, request.zero)
+    else:
+        text = plain.text([_line(person, matched.of, decided) for person in people], request.zero)
+    zipped = None
+    if request.feedback:
+        pass
+
+        zipped = reports(request.format, run.title, people, matched.of, decided, found)
+    return _exported(text, zipped, decided, found, new)
+
+
+def _without_roster(request: Request, run: ClassRun) -> Exported:
+    groups = by_student(claims(run.attempts))
+    decided = {i: _decide(request, run, group) for i, group in enumerate(groups)}
+    found = Findings()
+    found.decisions([(group[0].called(), decided[i]) for i, group in enumerate(groups)])
+    lines = []
+    for i, group in enumerate(groups):
+        student = group[0].student
+        lines.append(_row(student.id, student.name, student.email, decided[i]))
+    return _exported(plain.text(lines, request.zero), None, decided, found)
+
+
+def _exported(
+    text: str, zipped: bytes | None, decided: Mapping[int, Decided], found: Findings, new: str = ""
+) -> Exported:
+    grades = [one.grade for one in decided.values() if one.grade]
+    return Exported(text, zipped, len(grades), sum(grade.days_late > 0 for grade in grades), found, new)
+
+
+def _people(request: Request, table: Table) -> list[Person]:
+    return canvas.people(table) if request.format == "canvas" else plain.people(table, request.id_column)
+
+
+def _decide(
+    request: Request, run: ClassRun, claimed: list[Claim], table: Table | None = None, person: Person | None = None
+) -> Decided:
+    """Return what counts of a student; what a roster says of times and due dates holds before all else."""
+    attempts = list({claim.attempt.place: claim.attempt for claim in claimed}.values())
+    due = max((claim.student.due for claim in claimed if claim.student.due), default=request.late.due)
+    if table is not None and person is not None:
+        due = time_in(table, person.row, "due") or due
+        if time := time_in(table, person.row, "submitted"):
+            attempts = [_at(time, table, person, considered(attempts))]
+        elif (time := _of_moodle(person, request.zone)) and len(attempts) == 1:
+            attempts = [_at(time, table, person, attempts)]
+    return decide(attempts, request.counts, request.late, due, run.max_points)
+
+
+def _of_moodle(person: Person, zone: tzinfo | None) -> datetime | None:
+    return moodle_time(person.submitted, zone) if person.submitted and zone else None
+
+
+def _at(time: datetime, table: Table, person: Person, attempts: list[Attempt]) -> Attempt:
+    if len(attempts) > 1:
+        message = f"{len(attempts)} attempts and one time `submitted`: give times of attempts to the class run's roster"
+        raise table.error(person.row.line, message)
+    return replace(attempts[0], handed_in=replace(attempts[0].handed_in, submitted=time))
+
+
+def _line(person: Person, of: Mapping[int, list[Claim]], decided: Mapping[int, Decided]) -> Line:
+    line = person.row.line
+    student = of[line][0].student if line in decided else None
+    email = next((own for own in person.ids if "@" in own), student.email if student else "")
+    name = person.name or (student.name if student else "")
+    return _row(next(iter(person.ids), ""), name, email, decided.get(line))
+
+
+def _row(student: str, name: str, email: str, one: Decided | None) -> Line:
+    if one is None:
+        return Line(student, name, email, None)
+    return Line(student, name, email, one.grade, one.attempt.record.status)
+
+
+_WAITING = "not graded yet"
+
+
+@dataclass(frozen=True)
+class ClassRun:
+    """A class run.
+
+    Attributes:
+        title: Heading of its pages.
+        max_points: To earn, in hundredths.
+        attempts: All submissions, in the order of the run.
+    """
+
+    title: str
+    max_points: int
+    attempts: tuple[Attempt, ...]
+
+
+def read_run(folder: Path) -> ClassRun:
+    """Read a class run.
+
+    Only what it has a row for counts: folders of submissions that are gone do not.
+
+    Raises:
+        ValueError: The folder holds none, or it cannot be read; the message says what to do.
+    """
+    listing = submissions.read(folder)
+    try:
+        entries = {entry.submission: entry for entry in read_class(folder)}
+    except TableError as error:
+        raise ValueError(f"{folder / 'grades.csv'} cannot be read ({error}): run the class run again") from None
+    attempts = []
+    for place, handed_in in enumerate(listing.submissions):
+        name = handed_in.submission
+        entry = Entry(name, handed_in.problem) if handed_in.problem else entries.get(name, Entry(name, _WAITING))
+        attempts.append(Attempt(handed_in, record(entry), place))
+    return ClassRun(listing.title, listing.max_score, tuple(attempts))
+
+
+def reports(
+    system: str,
+    title: str,
+    people: Sequence[Person],
+    of: Mapping[int, Sequence[Claim]],
+    decided: Mapping[int, Decided],
+    found: Findings,
+) -> bytes:
+    """Return a zip with the report of each student who has a grade.
+
+    Args:
+        system: `canvas` or `moodle`.
+        title: Of the class run.
+        people: Of the roster.
+        of: Submissions of each, by line.
+        decided: What counts of each, by line.
+        found: Is told whom nothing can be returned to.
+
+    Raises:
+        ValueError: That is everyone.
+    """
+    files, nameless = {}, []
+    for person in people:
+        one = decided.get(person.row.line)
+        if one is None or one.grade is None:
+            continue
+        name = _name(system, person, of[person.row.line], one)
+        if name:
+            files[name] = html.page(one.attempt.record, title, one.grade.notes())
+        else:
+            nameless.append(person.called())
+    if not files:
+        raise ValueError(_NOBODY[system])
+    found.unreturned(nameless)
+    return zipped(files)
+
+
+_NOBODY = {
+    "canvas": "no feedback can be returned: Canvas takes files by the names of its own download, so grade that folder",
+    "moodle": "no feedback can be returned: Moodle goes by numbers of participants, so grade the folder that it lets "
+    "you download, or give the grading worksheet as --roster",
+}
+
+
+def _name(system: str, person: Person, claimed: Sequence[Claim], one: Decided) -> str | None:
+    if system == "canvas":
+        return canvas_name(one.attempt.handed_in.entry)
+    student = next((claim.student for claim in claimed if claim.student.system == "moodle"), None)
+    number = person.number or (student.number if student else "")
+    name = person.name or (student.name if student else "")
+    return moodle_name(name, number) if number else None

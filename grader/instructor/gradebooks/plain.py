@@ -1,0 +1,68 @@
+"""A plain table of a class for whatever else there is: a row per student, and everything that made its grade."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grader.report.text import safe_cell
+
+from ..tables import Table
+from . import canvas, moodle
+from .gradebook import COLUMNS, ZERO, Grade, Person
+
+NO_SUBMISSION = "no submission"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One student: what it is called, and its grade; None without one, and then `status` says why."""
+
+    student: str
+    name: str
+    email: str
+    grade: Grade | None
+    status: str = NO_SUBMISSION
+
+
+def people(table: Table, id_column: str | None = None) -> list[Person]:
+    """Return the students of a roster: an export of Canvas or Moodle, or a list of one's own with a column `id`.
+
+    Raises:
+        TableError: It has no such column, or a row has no id, or the id of another.
+    """
+    if id_column is None and [name.strip() for name in table.header[:2]] == ["Student", "ID"]:
+        return canvas.people(table)
+    if id_column is None and (moodle.is_worksheet(table) or table.column("id") is None):
+        return moodle.people(table, moodle.columns(table))
+    column = id_column or "id"
+    if table.column(column) is None:
+        raise table.error(table.top, f"no column {column!r}: there are {', '.join(table.header)}")
+    lines: dict[str, int] = {}
+    found = []
+    for row in table.rows:
+        own = table.cell(row, column)
+        if not own:
+            raise table.error(row.line, f"no {column}")
+        if lines.setdefault(own.casefold(), row.line) != row.line:
+            raise table.error(row.line, f"{column} {own!r} stands in line {lines[own.casefold()]} too")
+        ids = tuple(cell for cell in (own, table.cell(row, "email")) if cell)
+        found.append(Person(row, table.cell(row, "name"), ids))
+    return found
+
+
+def text(lines: Sequence[Line], zero: bool) -> str:
+    """Return the file; students without a submission have no points, or 0 if `zero`."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(["student", "name", "email", "submission", *COLUMNS, "feedback"])
+    for line in lines:
+        blank = {**dict.fromkeys(COLUMNS, ""), "status": safe_cell(line.status)}
+        if zero and line.status == NO_SUBMISSION:
+            blank["points"] = ZERO
+        cells = line.grade.cells() if line.grade else blank
+        who = [safe_cell(cell) for cell in (line.student, line.name, line.email)]
+        what = safe_cell(line.grade.submission) if line.grade else ""
+        words = safe_cell(line.grade.words()) if line.grade else ""
+        writer.writerow([*who, what, *(cells[column] for column in COLUMNS), words])
+    return stream.getvalue()

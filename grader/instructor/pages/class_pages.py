@@ -1,0 +1,122 @@
+"""All pages of a class run: report.html of each submission, index.html, and compare.html."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.grading.options import ROOT
+from grader.judge.misconceptions import CATALOGUE
+from grader.report import html
+from grader.report.explain import Explained
+from grader.report.files import write_whole
+from grader.report.results_json import Record, record
+
+from ..classes.grades import Entry, read_class
+from . import compare, index
+from .compare import Comparison
+from .look_alikes import LookAlikes, find
+
+NAMES = ("index.html", "index-anonymous.html", "compare.html")
+
+
+def write_pages(out: Path, entries: Sequence[Entry], title: str, earlier: Path | None) -> list[str]:
+    """Write every page of a class; return what there is to say about the comparison with an earlier run, by lines.
+
+    Raises:
+        OSError: A page cannot be written.
+        ValueError: `earlier` holds no class run, or is the output folder itself.
+    """
+    written = write_class_reports(
+        out,
+        entries,
+        title=title,
+        catalogue={one.id: Explained(one.wrong, one.hint) for one in CATALOGUE},
+        given=_given(),
+        compare_with=earlier,
+    )
+    return compare.lines(written.comparison) if written.comparison else []
+
+
+def _given() -> list[str]:
+    """Return what every student received: code that comes from it is nobody's own."""
+    return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "assignment").glob("*.py"))]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        index: Path of index.html.
+        look_alikes: What the search found; None if copydetect is not installed.
+        comparison: With the earlier run; None if there was none to compare with.
+    """
+
+    index: Path
+    look_alikes: LookAlikes | None
+    comparison: Comparison | None
+
+
+def write_class_reports(
+    out: Path,
+    entries: Sequence[Entry],
+    *,
+    title: str,
+    catalogue: Mapping[str, Explained],
+    given: Iterable[str],
+    compare_with: Path | None = None,
+) -> Written:
+    """Write every page of a class run into its output folder, each atomically.
+
+    `out/<submission>/report.html` for each entry, `out/index.html`, `out/index-anonymous.html` (no names in the file at
+    all), and `out/compare.html` if there is a run to compare with.
+
+    Args:
+        out: The output folder.
+        entries: All rows of the class, graded or not.
+        title: Heading of the pages: course, assignment, term.
+        catalogue: The words of each misconception, by id.
+        given: Texts that every student received (skeleton, training code): what comes from them is nobody's own.
+        compare_with: Output folder of an earlier run.
+
+    Raises:
+        OSError: A page cannot be written.
+        ValueError: `compare_with` holds no class run or is `out` itself, or a name is none of a folder in `out`.
+    """
+    if astray := [entry.submission for entry in entries if not _names_a_folder(entry.submission)]:
+        raise ValueError(f"no name of a folder: {astray[0]!r}")
+    if compare_with and compare_with.resolve() == out.resolve():
+        raise ValueError(f"{compare_with} is the folder of this very run: compare it with another one")
+    records = [record(entry) for entry in entries]
+    comparison = compared(records, compare_with) if compare_with else None
+    for entry, one in zip(entries, records, strict=True):
+        html.write(out / entry.submission, one, title)
+    found = _look_alikes(records, given)
+    for name, anonymous in (("index.html", False), ("index-anonymous.html", True)):
+        text = index.page(
+            records, title=title, catalogue=catalogue, look_alikes=found, comparison=comparison, anonymous=anonymous
+        )
+        write_whole(out / name, text)
+    if comparison:
+        write_whole(out / "compare.html", compare.page(comparison, title))
+    return Written(out / "index.html", found, comparison)
+
+
+def compared(records: Sequence[Record], old: Path) -> Comparison:
+    """Return what changed since the class run in the folder `old`.
+
+    Raises:
+        ValueError: The folder is none of a class run.
+    """
+    return compare.compare([record(entry) for entry in read_class(old)], records, old.resolve().name)
+
+
+def _names_a_folder(name: str) -> bool:
+    return name not in ("", ".", "..") and Path(name).name == name
+
+
+def _look_alikes(records: Sequence[Record], given: Iterable[str]) -> LookAlikes | None:
+    try:
+        return find([(one.submission, one.source) for one in records if one.source], given)
+    except ImportError:  # of copydetect, which comes with the extra `class`
+        return None

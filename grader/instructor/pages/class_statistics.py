@@ -1,0 +1,176 @@
+"""The numbers of a class: scores, tasks, misconceptions, time. Pure functions of what was graded."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from grader.judge.result import Result, Status, TaskResult
+from grader.report.explain import BROKEN
+from grader.report.results_json import Record
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is said of a list of scores: how many, mean, quartiles, and how many are full."""
+
+    count: int
+    mean: float
+    lower: float
+    median: float
+    upper: float
+    full: int
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Scores from `low` up to, but not including, `high`; the last bin holds the best score too."""
+
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True)
+class TaskNumbers:
+    """One task over a class.
+
+    Attributes:
+        task: Its id.
+        max_score: Points to earn.
+        mean: Mean share of them, 0 to 1; None for a task that has no points.
+        full, partial, zero, not_attempted: How many earned all, some, none, or did not try; of a task that has no
+            points, how many passed all checks, some, none.
+    """
+
+    task: str
+    max_score: float
+    mean: float | None
+    full: int
+    partial: int
+    zero: int
+    not_attempted: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """One misconception: its id, its task, and the submissions that have it."""
+
+    id: str
+    task: str
+    submissions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A submission that crashed, hung or ran out of memory.
+
+    Attributes:
+        submission: Its name.
+        status: The worst that happened.
+        tasks: Where that happened.
+        message: The first words of the report on it.
+    """
+
+    submission: str
+    status: Status
+    tasks: tuple[str, ...]
+    message: str
+
+
+def summary(scores: Sequence[float], most: float) -> Summary | None:
+    """Return a summary, or None of no scores; quartiles are interpolated linearly."""
+    if not scores:
+        return None
+    ordered = sorted(scores)
+    quarter, half, three_quarters = (_quantile(ordered, q) for q in (0.25, 0.5, 0.75))
+    full = sum(score >= most for score in ordered)
+    return Summary(len(ordered), math.fsum(ordered) / len(ordered), quarter, half, three_quarters, full)
+
+
+def _quantile(ordered: Sequence[float], q: float) -> float:
+    place = q * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def histogram(scores: Iterable[float], most: float, bins: int = 20) -> tuple[Bin, ...]:
+    """Return how many scores lie in each of `bins` equal parts of 0 to `most`."""
+    counts = [0] * bins
+    for score in scores:
+        counts[min(max(int(bins * score / most), 0), bins - 1) if most > 0 else bins - 1] += 1
+    return tuple(Bin(most * i / bins, most * (i + 1) / bins, count) for i, count in enumerate(counts))
+
+
+def by_task(results: Sequence[Result]) -> tuple[TaskNumbers, ...]:
+    """Return the numbers of each task, in the order of the handout; a result without the task does not count there."""
+    of: dict[str, list[TaskResult]] = {}
+    for result in results:
+        for task in result.tasks:
+            of.setdefault(task.id, []).append(task)
+    return tuple(_task_numbers(task, found) for task, found in of.items())
+
+
+def _task_numbers(task: str, found: Sequence[TaskResult]) -> TaskNumbers:
+    kinds = [attainment(result) for result in found]
+    shares = [share for result in found if (share := share_of(result)) is not None]
+    return TaskNumbers(
+        task=task,
+        max_score=max(result.max_score for result in found) / 100,
+        mean=math.fsum(shares) / len(shares) if shares else None,
+        full=kinds.count("full"),
+        partial=kinds.count("partial"),
+        zero=kinds.count("zero"),
+        not_attempted=kinds.count("not attempted"),
+    )
+
+
+def share_of(of: TaskResult | Result) -> float | None:
+    """Return the part of its points that was earned, 0 to 1; None where there are none to earn."""
+    return of.score / of.max_score if of.max_score else None
+
+
+def attainment(task: TaskResult) -> str:
+    """Return `full`, `partial`, `zero` or `not attempted`: by points, or by checks where a task has no points."""
+    share = share_of(task)
+    if share is None:
+        share = sum(check.status == "passed" for check in task.checks) / max(1, len(task.checks))
+    if share >= 1:
+        return "full"
+    if share > 0:
+        return "partial"
+    return "not attempted" if task.status == "not attempted" else "zero"
+
+
+def misconceptions(records: Iterable[Record]) -> tuple[Found, ...]:
+    """Return the misconceptions of a class, the most frequent first."""
+    who: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        for task in record.result.tasks if record.result else ():
+            for diagnosis in task.diagnoses:
+                who.setdefault((diagnosis, task.id), []).append(record.submission)
+    found = [Found(diagnosis, task, tuple(submissions)) for (diagnosis, task), submissions in who.items()]
+    return tuple(sorted(found, key=lambda f: (-len(f.submissions), f.task, f.id)))
+
+
+def slowest(records: Iterable[Record], count: int = 5) -> tuple[tuple[str, float], ...]:
+    """Return the submissions that took longest, as (name, seconds)."""
+    timed = [(record.submission, record.result.seconds) for record in records if record.result]
+    return tuple(sorted(timed, key=lambda pair: (-pair[1], pair[0]))[:count])
+
+
+def troubles(records: Iterable[Record]) -> tuple[Trouble, ...]:
+    """Return the submissions that crashed, hung or ran out of memory: the worst and the widest first."""
+    found = [trouble for record in records if record.result and (trouble := _trouble(record.submission, record.result))]
+    order: Callable[[Trouble], tuple[int, int, str]] = lambda t: (BROKEN.index(t.status), -len(t.tasks), t.submission)  # noqa: E731
+    return tuple(sorted(found, key=order))
+
+
+def _trouble(submission: str, result: Result) -> Trouble | None:
+    checks = [check for task in result.tasks for check in task.checks]
+    worst = next((status for status in BROKEN if any(check.status == status for check in checks)), None)
+    if worst is None:
+        return None
+    of_it = [check for check in checks if check.status == worst]
+    words = of_it[0].output.removeprefix("got").strip().partition("\n")[0]
+    return Trouble(submission, worst, tuple(dict.fromkeys(check.task for check in of_it)), words)

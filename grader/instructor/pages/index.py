@@ -1,0 +1,139 @@
+"""index.html: a class at a glance, for whoever teaches it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from grader.judge.result import Result, TaskResult
+from grader.report.explain import Explained
+from grader.report.html import render
+from grader.report.results_json import Record
+
+from . import class_statistics
+from .compare import Comparison
+from .look_alikes import LookAlikes
+
+FIRST = 12  # rows of a list that are seen at once; the others unfold
+MOST_LINES = 80  # of a look-alike that are shown
+
+
+@dataclass(frozen=True)
+class Who:
+    """A submission as a page names it: with a link, or by a number where names are left out."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one task earned, for the large table."""
+
+    score: float
+    attainment: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One submission in the large table; `cells` hold None for a task that was not graded."""
+
+    who: Who
+    score: float
+    share: float
+    seconds: float
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A misconception of the class, with the catalogue's words; who has it, and its part of the class."""
+
+    id: str
+    task: str
+    wrong: str
+    hint: str
+    who: tuple[Who, ...]
+    share: float
+
+
+def page(
+    records: Sequence[Record],
+    *,
+    title: str,
+    catalogue: Mapping[str, Explained],
+    look_alikes: LookAlikes | None,
+    comparison: Comparison | None = None,
+    anonymous: bool = False,
+) -> str:
+    """Return the page of a class.
+
+    Args:
+        records: All entries of the class, graded or not.
+        title: Heading: course, assignment, term.
+        catalogue: The words of each misconception, by id; one that is missing is shown by its id alone.
+        look_alikes: What the search found; None if it was not made.
+        comparison: With an earlier run, if there is one.
+        anonymous: Leave out every name, and all that could hold one, for good; else a switch on the page hides them.
+    """
+    who = numbered(records)
+    results = [record.result for record in records if record.result]
+    most = max((result.max_score for result in results), default=0) / 100
+    scores = [result.score / 100 for result in results]
+    numbers = class_statistics.by_task(results)
+    order = sorted((record for record in records if record.result), key=lambda r: who[r.submission].number)
+    return render(
+        "index.html",
+        scripted=True,
+        title=title,
+        anonymous=anonymous,
+        first=FIRST,
+        most_lines=MOST_LINES,
+        entries=len(records),
+        graded=len(results),
+        most=most,
+        summary=class_statistics.summary(scores, most) if most else None,
+        bins=class_statistics.histogram(scores, most),
+        numbers=numbers,
+        misconceptions=_misconceptions(records, who, catalogue),
+        slowest=[(who[name], seconds) for name, seconds in class_statistics.slowest(records)],
+        troubles=[(who[trouble.submission], trouble) for trouble in class_statistics.troubles(records)],
+        ungraded=[(who[r.submission], r.status) for r in records if not r.result],
+        rows=[_row(who[r.submission], r.result, [n.task for n in numbers]) for r in order if r.result],
+        look_alikes=None if anonymous else look_alikes,
+        comparison=None if anonymous else comparison,
+        who=who,
+    )
+
+
+def numbered(records: Sequence[Record]) -> dict[str, Who]:
+    """Return who is who: numbers follow the scores, and chance among equals, so that they tell no names."""
+
+    def key(record: Record) -> tuple[bool, int, str]:
+        chance = hashlib.sha256(record.submission.encode("utf-8", "replace")).hexdigest()
+        return record.result is None, -(record.result.score if record.result else 0), chance
+
+    ordered = sorted(records, key=key)
+    return {record.submission: Who(record.submission, i) for i, record in enumerate(ordered, 1)}
+
+
+def _misconceptions(
+    records: Sequence[Record], who: Mapping[str, Who], catalogue: Mapping[str, Explained]
+) -> list[Misconception]:
+    graded = sum(record.result is not None for record in records)
+    found = []
+    for one in class_statistics.misconceptions(records):
+        words = catalogue.get(one.id, Explained("", ""))
+        them = tuple(who[name] for name in one.submissions)
+        found.append(Misconception(one.id, one.task, words.wrong, words.hint, them, len(them) / graded))
+    return found
+
+
+def _row(who: Who, result: Result, tasks: Sequence[str]) -> Row:
+    of = {task.id: task for task in result.tasks}
+    share = class_statistics.share_of(result) or 0.0
+    return Row(who, result.score / 100, share, result.seconds, tuple(_cell(of.get(task)) for task in tasks))
+
+
+def _cell(task: TaskResult | None) -> Cell | None:
+    return Cell(task.score / 100, class_statistics.attainment(task), task.status) if task else None

@@ -1,0 +1,182 @@
+"""No release without proof: nothing of the reference goes out, and what does go out grades as it must.
+
+Compared without blanks, so that a line is found however it is set, and in notebooks as the reader sees their cells.
+"""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .build import lay
+from .contents import SKELETON, SOLUTION, File
+
+LONG = 30  # characters without blanks: such a line is no coincidence
+_ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)
+_MARK = "### BEGIN SOLUTION"  # nbgrader's
+_COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
+
+
+class NoAnswers(ValueError):  # noqa: N818
+    """The reference marks no answers: then nothing could be searched for."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A piece of the reference in a file that goes out.
+
+    Attributes:
+        file: The file.
+        piece: What stands in it: one line, or two that follow each other.
+    """
+
+    file: str
+    piece: str
+
+
+def pieces(reference: str) -> dict[str, str]:
+    """Return what must not go out: the pieces of all answers without blanks, each with its text as it is written.
+
+    Args:
+        reference: Source with answers between nbgrader's marks.
+
+    Raises:
+        NoAnswers: There are no marks in it.
+    """
+    answers = _ANSWER.findall(reference)
+    if not answers:
+        raise NoAnswers(f"the reference has no answers between {_MARK} and its end: nothing can be searched for")
+    return {_bare(piece): piece for answer in answers for piece in _pieces(answer)}
+
+
+def _pieces(answer: str) -> Iterator[str]:
+    """Yield the pieces of one answer; where lines hold comments, a second time without them."""
+    for text in (answer, _COMMENT.sub("", answer)):
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        yield from (line for line in lines if len(_bare(line)) >= LONG)
+        yield from (f"{first}\n{second}" for first, second in itertools.pairwise(lines))
+
+
+def leaks(files: Mapping[str, bytes], forbidden: Mapping[str, str]) -> list[Leak]:
+    """Return every piece of the reference that stands in one of the files.
+
+    Args:
+        files: Contents by path.
+        forbidden: From `pieces`.
+    """
+    return [Leak(path, piece) for path, content in files.items() for piece in _found(path, content, forbidden)]
+
+
+def _found(path: str, content: bytes, forbidden: Mapping[str, str]) -> Iterable[str]:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:  # images: what is in there as text is found, if it is ASCII
+        text = content.translate(None, b" \t\r\n\f\v").decode("ascii", errors="ignore")
+        yield from (piece for form, piece in forbidden.items() if form in text)
+        return
+    texts = [text, *_cells(text)] if path.endswith(".ipynb") else [text]
+    bare = [form for text in texts for form in {_bare(text), _bare(_COMMENT.sub("", text))}]
+    if _MARK in text:
+        yield _MARK
+    yield from (piece for form, piece in forbidden.items() if any(form in text for text in bare))
+
+
+def _cells(notebook: str) -> list[str]:
+    """Return the text of a notebook's cells and of what they printed; nothing if it is none."""
+    try:
+        return ["\n".join(_strings(json.loads(notebook)))]
+    except ValueError:
+        return []
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
+
+
+_PATIENCE_S = 900.0
+
+
+class NotProven(Exception):  # noqa: N818
+    """A grading did not come out as it must; the message says which, and what to look at."""
+
+
+def prove(root: Path, student: Mapping[str, File]) -> None:
+    """Grade skeleton and reference with the very grader that goes out, in a folder of its own.
+
+    Args:
+        root: The repository, for the reference.
+        student: What a student gets.
+
+    Raises:
+        NotProven: The skeleton is not what the reference makes, has points, or the reference misses some.
+        OSError: The folder cannot be written.
+    """
+    _skeleton_is_made_from_the_reference(root)
+    with tempfile.TemporaryDirectory(prefix="vae-release-") as made:
+        folder = Path(made) / "student"
+        lay(folder, student)
+        check_skeleton(grade(folder, folder / SKELETON))
+        check_reference(grade(folder, root / SOLUTION))
+
+
+def check_skeleton(results: Mapping[str, Any]) -> None:
+    """Raise NotProven unless nothing is attempted and nothing is paid."""
+    extra = results["extra_data"]
+    statuses = {task: entry["status"] for task, entry in extra["tasks"].items()}
+    if extra["score"] != 0 or set(statuses.values()) != {"not attempted"}:
+        odd = next((f"{task} is {status}" for task, status in statuses.items() if status != "not attempted"), "")
+        raise NotProven(f"the skeleton has {extra['score']:g} points, not 0 {f'({odd})' if odd else ''}".strip())
+
+
+def check_reference(results: Mapping[str, Any]) -> None:
+    """Raise NotProven unless the reference has all points, and all of them are there to be had."""
+    extra = results["extra_data"]
+    short = [f"{task} {entry['status']}" for task, entry in extra["tasks"].items() if entry["status"] != "passed"]
+    if short or extra["score"] != extra["max_score"]:
+        where = f": {', '.join(short)}" if short else ""
+        say = f"the reference has {extra['score']:g} of {extra['max_score']:g} points{where}"
+        raise NotProven(f"{say}; see `pytest grader/ --submission={SOLUTION}`")
+
+
+def grade(project: Path, submission: Path) -> dict[str, Any]:
+    """Return the results.json of a submission, by the grader that lies in a project.
+
+    Raises:
+        NotProven: There is none.
+    """
+    with tempfile.TemporaryDirectory(prefix="vae-release-results-") as folder:
+        results = Path(folder) / "results.json"
+        command = [sys.executable, "-B", "-m", "grader", "grade", str(submission.resolve()), f"--results={results}"]
+        try:
+            done = subprocess.run(
+                command, cwd=project, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+            )
+            if done.returncode in (0, 1):
+                return json.loads(results.read_text(encoding="utf-8"))
+        except (subprocess.TimeoutExpired, OSError, ValueError) as error:
+            raise NotProven(f"{submission.name} could not be graded: {error}") from None
+    said = (done.stdout + done.stderr).strip().splitlines()
+    raise NotProven(f"{submission} could not be graded: {said[-1] if said else f'exit status {done.returncode}'}")
+
+
+def _skeleton_is_made_from_the_reference(root: Path) -> None:
+    command = [sys.executable, "-B", "-m", "solution.skeleton", "--check"]
+    if subprocess.run(command, cwd=root, capture_output=True, check=False).returncode != 0:
+        raise NotProven(f"{SKELETON} is not what {SOLUTION} makes: run `python -m solution.skeleton`")

@@ -1,0 +1,126 @@
+"""`python -m grader release`: its options, the order of things, and what is said at the end."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from data.commandline import file, path, quoted
+from grader.grading import seeds
+from grader.grading.options import ROOT, refuse
+from grader.judge.offering import OfferingError, load
+
+_EXAMPLES = """examples:
+  python -m grader release
+  python -m grader release --out dist/spring-2027
+  python -m grader release --secret-file ~/vae-secret
+
+OUT gets
+  student.zip        for students: assignment, data, the grader and how to begin
+  gradescope.zip     for Gradescope's "Configure Autograder"; holds the secret
+  github-classroom/  a template repository with a workflow that grades; commit it, or keep it as a repository
+  README.md          for instructors: what to do with each of them
+  secret             the secret of the offering, from which official seeds follow; readable by you only
+
+The same repository and secret give the same bytes. Before anything is written, the artefacts are searched for pieces of
+the reference, and the grader that students get grades it: no release unless the reference has all points and the
+skeleton none. This takes half a minute.
+
+The secret comes from $VAE_GRADER_SECRET or --secret-file; without either, the one that OUT keeps is used, or made. Keep
+it, and keep it from students: whoever knows it can compute the inputs of an official grading beforehand. Class runs use
+it by `python -m grader class ... --secret-file OUT/secret`.
+
+Where Gradescope and Classroom get PyTorch from is `wheel_index` in grader/offering.toml.
+
+exit status: 0 written; 1 nothing was written: the reference or the skeleton has the wrong score, or something would
+leak; 2 an option is wrong, or something cannot be read or written; 130 interrupted
+"""
+
+
+class _Unusable(ValueError):  # noqa: N818
+    """Nothing can be released in this way; the message says what to do."""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the subcommand to the parser of `python -m grader`."""
+    parser = commands.add_parser(
+        "release",
+        help="build what students, Gradescope and GitHub Classroom get",
+        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, once proven.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("--out", type=path, default=Path("dist"), metavar="OUT", help="where they go [dist]")
+    parser.add_argument(
+        "--secret-file", type=file, metavar="FILE", help="holds the secret of the offering [OUT/secret]"
+    )
+
+
+def main(options: argparse.Namespace, root: Path = ROOT) -> int:
+    """Run the subcommand; returns the exit status."""
+    from . import build, proof
+    from .build import NotOurs, check_ours, write_artefact
+    from .contents import Missing
+    from .proof import NoAnswers
+
+    try:
+        load()
+        out = _usable(options.out, root)
+        check_ours(out / build.CLASSROOM, build.WORKFLOW)
+        given = _given(options.secret_file, out)
+        # Everything is built and proven before the first byte is written, so also before a secret is made.
+        release = build.build(root, given or b"made only once all is proven")
+        print("grading skeleton and reference with the grader that students get ...", file=sys.stderr)
+        proof.prove(root, release.student)
+        out.mkdir(parents=True, exist_ok=True)
+        secret = seeds.find({}, home=out) if given is None else _kept(given, out)
+        written = build.write(out, build.with_secret(release, root, secret))
+    except (build.Leaking, proof.NotProven) as error:
+        return refuse("release", f"{error}; nothing was written", 1)
+    except (_Unusable, Missing, NoAnswers, NotOurs, OfferingError, seeds.SecretError) as error:
+        return refuse("release", error)
+    except OSError as error:
+        where = quoted(error.filename or options.out)
+        return refuse("release", f"{where}: {error.strerror}; give another folder with --out")
+    except KeyboardInterrupt:
+        return refuse("release", "interrupted; run it again", 130)
+    print(*(str(path) for path in written), sep="\n")
+    print(f"what to do with each of them: {out / build.README}", file=sys.stderr)
+    return 0
+
+
+def _usable(out: Path, root: Path) -> Path:
+    """Return the output folder if a release may be written there.
+
+    Raises:
+        _Unusable: It is no folder, or lies where a later release would take it for a part of the repository.
+    """
+    if out.exists() and not out.is_dir():
+        raise _Unusable(f"{quoted(out)} is not a folder: give another one with --out")
+    below = out.resolve().relative_to(root.resolve()).parts if out.resolve().is_relative_to(root.resolve()) else None
+    if below is not None and (not below or (root / below[0] / "__init__.py").exists()):
+        raise _Unusable(f"{quoted(out)} holds the sources themselves: give another folder with --out, for example dist")
+    return out
+
+
+def _given(file: Path | None, out: Path) -> bytes | None:
+    """Return the secret that was given or that the output folder keeps; None if one must be made.
+
+    Raises:
+        SecretError: It cannot be used.
+        _Unusable: The output folder keeps another one.
+    """
+    kept = out / seeds.FILE_NAME
+    if file is None and seeds.VARIABLE not in os.environ:
+        return seeds.find({}, kept) if kept.exists() else None
+    secret = seeds.find(os.environ, file)
+    if kept.exists() and seeds.find({}, kept) != secret:
+        raise _Unusable(f"{quoted(kept)} holds another secret: remove it to change the secret, or give another --out")
+    return secret
+
+
+def _kept(secret: bytes, out: Path) -> bytes:
+    """Keep a secret in the output folder, for class runs and the next release; returns it."""
+    from .build import NotOurs, check_ours, write_artefact
+
+    write_artefact(out / seeds.FILE_NAME, secret + b"\n", mode=0o600)
+    return secret

@@ -1,0 +1,139 @@
+"""One grading on GitHub Classroom: `python -m grader.platforms.classroom`, which the workflow calls.
+
+Classroom records whole numbers: the sum of the tests' scores over the sum of the runners' max_score. A check may be
+worth 0.3 points, so everything is told in hundredths: 61.5 of 100 points are recorded as 6150 of 10000.
+
+Reads the secret from $VAE_GRADER_SECRET, writes the result to the file that $GITHUB_OUTPUT names, and a report into a
+folder. A fork and a student's own run have no secret: they grade with the public seed, and say so.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from data.commandline import Parser, path, print_everywhere, quoted
+from grader.grading import seeds
+from grader.grading.options import ROOT
+from grader.judge.result import CheckResult, Result
+from grader.report import results_json
+from grader.report.files import write_whole
+from grader.report.text import harmless, shortened
+
+from .verdict import FAILED, Verdict, judge, ungraded
+
+VERSION = 3
+_MOST = 96_000  # characters once encoded: the reporter finds them in one variable, which Linux ends at 131,072 bytes
+_LONGEST = 2_000  # characters of a message, if there is room for it
+
+
+def as_json(result: Result, notice: str = "", sound: bool = True, longest: int = _LONGEST) -> dict[str, Any]:
+    """Return a result in the format of Classroom's runners; there is always a test, the reporter crashes without.
+
+    Args:
+        result: The result.
+        notice: What the student must know before all else.
+        sound: Whether it is a verdict; if not, the status is `error`.
+        longest: Characters of a message at most.
+    """
+    tests = [_test(check, longest) for task in result.tasks for check in task.checks]
+    if notice or not tests:
+        tests.insert(0, _entry("submission", "fail" if sound else "error", 0, _quoted(notice, longest), ""))
+    full = "pass" if result.score == result.max_score > 0 else "fail"
+    return {
+        "version": VERSION,
+        "status": full if sound else "error",
+        "max_score": result.max_score,
+        "tests": tests,
+    }
+
+
+def encoded(result: Result, notice: str = "", sound: bool = True) -> str:
+    """Return the same as one line of base64, short enough for the reporter: long messages are cut."""
+    for longest in (_LONGEST, 1_000, 500, 200, 0):
+        text = json.dumps(as_json(result, notice, sound, longest), ensure_ascii=True)
+        line = base64.b64encode(text.encode()).decode("ascii")
+        if len(line) <= _MOST:
+            break
+    return line
+
+
+def _test(check: CheckResult, longest: int) -> dict[str, Any]:
+    points = f"{check.score / 100:g} of {check.max_score / 100:g} points"
+    said = check.output if check.status == "passed" else f"{check.status}\n{check.output}"
+    full = check.status == "passed" and check.score == check.max_score
+    message = "" if full else _quoted(f"{points}: {said}", longest)
+    name = f"{check.task}: {check.title} ({points})"
+    return _entry(name, "pass" if full else "fail", check.score, message, f"pytest grader/ -m {check.task}")
+
+
+def _entry(name: str, status: str, score: int, message: str, command: str) -> dict[str, Any]:
+    fixed = {"filename": "", "line_no": 0, "duration": 0}
+    return {"name": name, "status": status, "score": score, "message": message, "test_code": command, **fixed}
+
+
+def _quoted(text: str, longest: int) -> str:
+    """Return text that is no order to the runner in whose log it will stand, and is not too long."""
+    return shortened(harmless(text), lines=40, width=400)[:longest]
+
+
+_PUBLIC = f"""no secret: graded with the public seed 0, as at home. An instructor sets the repository or organisation
+secret {seeds.VARIABLE} for official seeds; forks do not see it."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Grade the file of this repository; returns 0 once the result is written, 2 if it cannot be."""
+    print_everywhere()
+    parser = Parser(prog="python -m grader.platforms.classroom", description=__doc__)
+    default = ROOT / "assignment" / "VAE_Model.py"
+    parser.add_argument("--submission", type=path, default=default, metavar="FILE", help="[assignment/VAE_Model.py]")
+    parser.add_argument("--report", type=path, default=Path("report"), metavar="DIR", help="for results.json [report]")
+    options = parser.parse_args(argv)
+    verdict = _verdict(options.submission)
+    result = results_json.result(verdict.results, "assignment/VAE_Model.py")
+    line = f"result={classroom.encoded(result, verdict.notice, verdict.sound)}\n"
+    try:
+        write_whole(options.report / "results.json", json.dumps(verdict.results, indent=1, ensure_ascii=True))
+        if told := os.environ.get("GITHUB_OUTPUT"):
+            with Path(told).open("a", encoding="utf-8") as output:
+                output.write(line)
+        else:
+            print(line, end="")
+    except OSError as error:
+        where = quoted(error.filename or options.report)
+        print(f"the result cannot be written: {where}: {error.strerror}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _verdict(submission: Path) -> Verdict:
+    given = os.environ.pop(seeds.VARIABLE, "")  # nothing that is started from here on inherits it
+    try:
+        secret = seeds.find({seeds.VARIABLE: given}) if given.strip() else None
+    except seeds.SecretError as error:
+        print(error, flush=True)
+        return ungraded(FAILED, "crashed", sound=False)
+    if secret is None:
+        print(_PUBLIC, flush=True)
+    with _no_orders():
+        return judge(submission, secret, sandbox="auto")
+
+
+@contextlib.contextmanager
+def _no_orders() -> Iterator[None]:
+    """Keep GitHub's runner from obeying what a submission prints: lines of a log can be orders to it."""
+    word = secrets.token_hex(16)
+    print(f"::stop-commands::{word}", flush=True)
+    try:
+        yield
+    finally:
+        print(f"::{word}::", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""One grading on Gradescope: `python -m grader.platforms.gradescope [/autograder]`, which run_autograder calls.
+
+A results.json lies there from the first moment on, so that there is one even if the container is killed.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from data.commandline import Parser, path, print_everywhere
+from grader.grading import seeds
+from grader.report.files import write_whole
+
+from .verdict import FAILED, UNFINISHED, Verdict, judge, ungraded
+
+LEAST_MIB = 1024
+"""Measured: the reference needs some 830 MiB; in 768 MiB the kernel ends parts of right submissions."""
+_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of control groups, version 2 and version 1
+
+
+def too_small(groups: Path = Path("/sys/fs/cgroup")) -> str:
+    """Return what is wrong with the container's memory, for the instructor; empty if it is enough or unknown.
+
+    Args:
+        groups: Where the container sees its own control group.
+    """
+    for name in _LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # there is none, or it says "max"
+            mib = int((groups / name).read_text(encoding="ascii")) >> 20
+            if mib < LEAST_MIB:
+                return f"this container has {mib} MiB of memory, and the grader needs 1.5 GB: choose a larger one"
+    return ""
+
+
+SANDBOX = "VAE_GRADER_SANDBOX"
+"""Variable of the environment with another sandbox: for tests, where Python lies where only its owner can read it."""
+_TOO_SMALL = "Nothing was graded: {}. This is not your mistake: please tell your instructor."
+
+
+def main(argv: list[str]) -> int:
+    """Grade what lies in ROOT/submission into ROOT/results/results.json; returns 0 once that is written."""
+    print_everywhere()
+    parser = Parser(prog="python -m grader.platforms.gradescope", description=__doc__)
+    parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
+    root = parser.parse_args(argv[1:]).root
+    target = root / "results" / "results.json"
+    _write(target, ungraded(UNFINISHED, "crashed", sound=False).results)
+    _write(target, _verdict(root).results)
+    return 0
+
+
+def _verdict(root: Path) -> Verdict:
+    try:
+        os.environ.pop(seeds.VARIABLE, None)
+        secret = seeds.find({}, root / "source" / seeds.FILE_NAME)
+        if reason := too_small():  # rather nothing than points that are missing for want of memory
+            print(reason, flush=True)
+            return ungraded(_TOO_SMALL.format(reason), "out of memory", sound=False)
+        # In one lane, so that at most one worker is there at a time: memory is what containers are short of.
+        return judge(root / "submission", secret, sandbox=os.environ.get(SANDBOX, "user"), lanes=1)
+    except Exception:  # the secret is not there: this container is set up wrongly
+        traceback.print_exc()
+        return ungraded(FAILED, "crashed", sound=False)
+
+
+def _write(target: Path, results: dict[str, Any]) -> None:
+    write_whole(target, json.dumps(results, indent=1, ensure_ascii=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,55 @@
+"""Looks whether a Gradescope image can grade: `python -m grader.platforms.ready [/autograder]`, the end of setup.sh."""
+
+import compileall
+import os
+import sys
+from pathlib import Path
+
+from data.commandline import Parser, path, print_everywhere
+from grader.grading import seeds
+from grader.grading.options import ROOT
+from grader.judge.offering import OfferingError, load
+
+from .gradescope import SANDBOX
+
+_NEEDED = ("hypothesis", "matplotlib", "psutil", "pytest", "safetensors", "scipy", "torch")
+
+
+def main(argv: list[str]) -> int:
+    """Look at what every grading needs; returns 0, or 1 after one line that says what is wrong."""
+    print_everywhere()
+    parser = Parser(prog="python -m grader.platforms.ready", description=__doc__)
+    parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
+    root = parser.parse_args(argv[1:]).root
+    try:
+        load()
+        seeds.find({}, root / "source" / seeds.FILE_NAME)
+        for package in _NEEDED:
+            __import__(package)
+        sandbox = _sandbox(os.environ.get(SANDBOX, "user"))
+    except (OfferingError, seeds.SecretError, ImportError, ValueError) as error:
+        print(f"not ready: {error}", file=sys.stderr)
+        return 1
+    for room in ("grader", "data"):
+        compileall.compile_dir(ROOT / room, quiet=2)
+    print(f"ready: Python {sys.version.split()[0]}, torch {sys.modules['torch'].__version__}, sandbox {sandbox}")
+    return 0
+
+
+def _sandbox(name: str) -> str:
+    """Return the name of the sandbox if it works here.
+
+    Raises:
+        ValueError: It does not; the message says why.
+    """
+    from grader.sandbox.choose import proven
+    from grader.sandbox.zygote import SandboxError
+
+    try:
+        return proven(name)
+    except SandboxError as error:
+        raise ValueError(str(error)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
