@@ -23,8 +23,13 @@ from data.commandline import (
 from grader.grading.options import FOLDER, ROOT, clean_environment, grading_arguments, refuse, selected
 from grader.sandbox import SANDBOXES
 
-# Commands of instructors, each with its package: what students get has none of these.
-_INSTRUCTORS = {"class": "classrun", "export": "export", "release": "release", "doctor": "doctor"}
+# Commands of instructors, each with its module in grader/instructor: what students get has none of these.
+_INSTRUCTORS = {
+    "class": "classes.class_command",
+    "export": "gradebooks.export_command",
+    "release": "release.release_command",
+    "doctor": "doctor.doctor",
+}
 _DAY = """an instructor's day:
   python -m grader doctor                                        what does the sandbox of this machine prevent?
   python -m grader grade solution/VAE_Model.py                   100 of 100 points: all is well here
@@ -47,7 +52,7 @@ exit status: 0 full points, 1 points are missing, 2 or more there is nothing to 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
     print_everywhere()
-    here = {name: package for name, package in _INSTRUCTORS.items() if _is_here(package)}
+    here = _INSTRUCTORS if (FOLDER / "instructor").is_dir() else {}
     parser: argparse.ArgumentParser = Parser(
         prog="python -m grader",
         description="Grade submissions of the VAE assignment.",
@@ -56,8 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
     _add_grade(commands)
     run = {"grade": _grade}
-    for name, package in here.items():
-        command = importlib.import_module(f"grader.{package}.command")
+    for name, module in here.items():
+        command = importlib.import_module(f"grader.instructor.{module}")
         command.add_to(commands)
         run[name] = command.main
     options = parser.parse_args(argv)
@@ -68,10 +73,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"python -m grader {options.command}: interrupted", file=sys.stderr)
         return 130
-
-
-def _is_here(package: str) -> bool:
-    return (FOLDER / package / "command.py").exists()
 
 
 def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

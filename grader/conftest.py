@@ -36,7 +36,7 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Refuse pytest-xdist's -f here: it starts pytest anew, with other options, before it comes to `begin`."""
-    options.refuse("--looponfail" if config.getoption("looponfail", False) else "")
+    options.refuse_option("--looponfail" if config.getoption("looponfail", False) else "")
 
 
 @pytest.hookimpl(trylast=True)  # when the options and markers of other plugins are known

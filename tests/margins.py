@@ -62,7 +62,7 @@ def _seen(run: ShortRun) -> str:
 
 
 def main() -> int:
-    """Print a line for each submission: the gaps of its seeds, and of the last what `judge/causes.py` sees."""
+    """Print a line for each submission: the gaps of its seeds, and of the last what `judge/short_run.py` sees."""
     parser = Parser(prog="python -m tests.margins", description=__doc__)
     parser.add_argument("--data", type=image_source, default="sample", help="what data.load takes [sample]")
     parser.add_argument("--seeds", type=whole(1), default=3, help="seeds of each submission [3]")

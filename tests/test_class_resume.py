@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from grader.instructor.classes import resume
 from grader.instructor.classes.entries import Submission
 from grader.instructor.classes.grades import Entry, grades_text
 from grader.instructor.classes.resume import (
@@ -215,7 +216,7 @@ def test_a_full_disk_costs_that_row_until_there_is_room(tmp_path: Path, monkeypa
 
     book = Ledger(tmp_path, SUBMISSIONS)
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "write_whole", full)
+        patch.setattr(resume, "write_whole", full)
         assert book.enter("alice", results()) == "its results cannot be written: No space left on device"
         book.try_again()
     assert book.entries()[0].results is None

@@ -15,7 +15,7 @@ from grader.instructor.classes import class_run, fleet
 from grader.instructor.classes.grades import Entry
 from grader.instructor.classes.judging import Job, Outcome
 from grader.instructor.classes.sandbox_here import NoSuchSandbox
-from grader.instructor.pages.class_pages import write_pages
+from grader.instructor.pages import class_pages
 from grader.report import results_json
 from tests.made_up_class import result
 from tests.made_up_run import offering
@@ -45,10 +45,10 @@ class Fleet:
 @pytest.fixture
 def judges(monkeypatch: pytest.MonkeyPatch) -> Fleet:
     made = Fleet()
-    monkeypatch.setattr(cluster, "local", made.local)
+    monkeypatch.setattr(class_run, "local_cluster", made.local)
     monkeypatch.setattr(fleet, "outcomes", made.outcomes)
-    monkeypatch.setattr(run, "chosen", lambda name: name)
-    monkeypatch.setattr(pages, "_given", list)
+    monkeypatch.setattr(class_run, "chosen", lambda name: name)
+    monkeypatch.setattr(class_pages, "_given", list)
     monkeypatch.setenv("VAE_GRADER_SECRET", "the secret of the tests")
     return made
 
@@ -169,7 +169,7 @@ def test_a_run_that_cannot_start_leaves_the_one_before_as_it_was(
     assert grade() == 0
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     (tmp_path / "in" / "alice.py").write_bytes(b"\xff")
-    monkeypatch.setattr(run, "chosen", none)
+    monkeypatch.setattr(class_run, "chosen", none)
     assert grade() == 2
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
 
@@ -189,9 +189,9 @@ def test_a_run_says_which_of_its_files_are_missing(
         return found
 
     hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
-    write_pages = write_pages
+    write_pages = class_pages.write_pages
     with monkeypatch.context() as patch:
-        patch.setattr(pages, "write_pages", losing)
+        patch.setattr(class_run, "write_pages", losing)
         assert grade() == 3
     assert f"{tmp_path / 'out'} lacks what its rows say: bob/{file}; 2 of 2" in capsys.readouterr().err
     assert grade() == 0

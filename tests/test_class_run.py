@@ -418,7 +418,7 @@ def test_a_plain_process_must_be_asked_for(
 ) -> None:
     from grader.instructor.classes import class_run
 
-    monkeypatch.setattr(run, "chosen", lambda name: "process")
+    monkeypatch.setattr(class_run, "chosen", lambda name: "process")
     monkeypatch.setenv("VAE_GRADER_SECRET", SECRET)
     assert main(["class", str(folder), "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from grader.instructor.classes.grades import Entry
+from grader.instructor.classes.grades import Entry, record
 from grader.instructor.pages import compare
 from grader.instructor.pages.class_pages import write_class_reports
 from grader.instructor.pages.compare import Comparison, Mended
-from grader.report.results_json import record
 from tests.made_up_class import a_class, entry
 from tests.test_html import Seen
 

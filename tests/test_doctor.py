@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.instructor.doctor import doctor as command
 from grader.instructor.doctor.doctor import Finding, doctor, examine
 from grader.instructor.doctor.trials import TRIALS
 from grader.sandbox import process
@@ -15,8 +16,6 @@ from tests.acts import KINDS, why_not
 
 WORKING = [kind.name for kind in KINDS[:-1] if not why_not(kind)]
 UNLOCKED = '''
-import os
-from . import limits
 
 def confine(folder, limited, readable, writable):
     """No locks at all: what a worker could do without them."""
@@ -54,7 +53,8 @@ OPEN = ["read", "read-project", "import-project", "connect", "write", "leave", "
 def test_without_its_locks_a_trial_succeeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: str) -> None:
     """A trial that cannot succeed would show nothing."""
     shutil.copytree(WORKER, tmp_path / "worker")
-    (tmp_path / "worker" / "confine.py").write_text(UNLOCKED, encoding="utf-8")
+    with (tmp_path / "worker" / "confine.py").open("a", encoding="utf-8") as file:
+        file.write(UNLOCKED)
     monkeypatch.setattr(process, "PROGRAM", tmp_path / "worker" / "__main__.py")
     (finding,) = examine("process", only=trial)
     assert not finding.enforced, finding.outcome

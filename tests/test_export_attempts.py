@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.instructor.classes.grades import record
 from grader.instructor.classes.submissions import HandedIn, Student
 from grader.instructor.gradebooks.attempts import Attempt, decide
 from grader.judge.offering import Counts, Late
-from grader.report.results_json import record
 from tests.made_up_class import entry
 from tests.made_up_run import DUE, class_run, export, handed, offering, ten_percent, written
 

@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from grader.instructor.classes.grades import Entry
+from grader.instructor.classes.grades import Entry, record
 from grader.instructor.pages import index
 from grader.instructor.pages.class_pages import write_class_reports
 from grader.report import html
 from grader.report.html import number, percent
-from grader.report.results_json import Record, record
+from grader.report.results_json import Record
 from tests.made_up_class import CATALOGUE, POINTS, a_class, entry
 
 TITLE = "VAE, spring"

@@ -62,11 +62,11 @@ def strangers(module: str, *allowed: str) -> set[str]:
 
 # ## The reader of imports itself
 def test_imports_are_seen_in_all_their_forms() -> None:
-    assert "grader.worker.wire" in imports("grader.sandbox.worker"), "from ..worker import wire"
-    assert "grader.worker.wire" in imports("grader.sandbox.worker"), "from ..worker.wire import Message"
+    assert "grader.worker.wire" in imports("grader.sandbox.worker"), "from grader.worker import wire"
+    assert "grader.worker.wire" in imports("grader.sandbox.process"), "from grader.worker.wire import Message"
     assert "grader.worker.probes.found" in imports("grader.worker.probes"), "from .found import Found"
     assert "grader.worker.probes" in imports("grader.worker.serve"), "inside a function"
-    assert "grader.worker.serve" in imports("grader.sandbox.choose"), "importlib.import_module"
+    assert "grader.worker.serve" in imports("grader.sandbox.in_process"), "importlib.import_module"
     assert {"torch", "data"} <= imports("grader.judge.short_run")
 
 
@@ -97,45 +97,39 @@ def test_reports_know_the_result_model_only(module: str) -> None:
     assert not strangers(module, "grader.report", "grader.judge.result")
 
 
+@pytest.mark.parametrize("module", [m for m in of("grader") if not within(m, "grader.platforms", "grader.instructor")])
+def test_nothing_that_students_get_knows_what_they_do_not_get(module: str) -> None:
+    """Commands of instructors are found by name, if their folder is there."""
+    assert not any(within(name, "grader.platforms", "grader.instructor") for name in imports(module))
+
+
+@pytest.mark.parametrize("module", of("grader.platforms"))
+def test_platforms_know_nothing_of_instructors(module: str) -> None:
+    assert not any(within(name, "grader.instructor") for name in imports(module))
+
+
+@pytest.mark.parametrize("module", of("grader.instructor"))
+def test_instructors_know_nothing_of_platforms(module: str) -> None:
+    assert not any(within(name, "grader.platforms") for name in imports(module))
+
+
 @pytest.mark.parametrize("module", of("grader.instructor.gradebooks"))
 def test_exports_know_what_was_graded_and_nothing_of_grading(module: str) -> None:
-    policy = ("grader.judge.offering", "grader.judge.offering", "grader.judge.result")
-    assert not strangers(
-        module,
-        "grader.instructor.gradebooks",
-        "grader.report",
-        "grader.instructor.tables",
-        "grader.commandline",
-        *policy,
-    )
+    policy = ("grader.judge.offering", "grader.judge.result", "grader.grading.options")
+    graded = (f"grader.instructor.{name}" for name in ("classes.grades", "classes.submissions", "tables"))
+    assert not strangers(module, "grader.instructor.gradebooks", "grader.report", "data.commandline", *graded, *policy)
 
 
 def test_what_an_export_needs_is_installed_for_every_student() -> None:
     """Only a zip of reports asks for more: it draws pages."""
-    for module in [
-        m
-        for m in of("grader.instructor.gradebooks", "grader.instructor.gradebooks")
-        if m != "grader.instructor.gradebooks.export"
-    ]:
+    for module in of("grader.instructor.gradebooks"):
         roots = {name.partition(".")[0] for name in imports(module)}
-        assert roots <= set(sys.stdlib_module_names) | {"grader"}
-
-
-@pytest.mark.parametrize("module", [m for m in of("grader") if not within(m, "grader.instructor.classes")])
-def test_nothing_knows_of_class_runs(module: str) -> None:
-    """Commands are found by name."""
-    assert not any(within(name, "grader.instructor.classes") for name in imports(module))
-
-
-@pytest.mark.parametrize("module", of("grader"))
-def test_nothing_knows_of_releases_and_official_gradings(module: str) -> None:
-    for room in ("grader.instructor.release", "grader.platforms"):
-        assert within(module, room) or not any(within(name, room) for name in imports(module))
+        assert roots <= set(sys.stdlib_module_names) | {"grader", "data"}
 
 
 @pytest.mark.parametrize("module", of("grader.instructor.release"))
 def test_a_release_takes_everything_as_text(module: str) -> None:
-    allowed = ("grader.grading.options", "grader.commandline", "grader.grading.seeds", "grader.judge.offering")
+    allowed = ("grader.grading.options", "grader.grading.seeds", "grader.judge.offering", "data.commandline")
     assert not strangers(module, "grader.instructor.release", *allowed)
 
 
@@ -156,7 +150,7 @@ def test_the_judge_knows_neither_worker_nor_sandbox_nor_reports(module: str) -> 
 
 @pytest.mark.parametrize("module", of("grader.sandbox"))
 def test_the_sandbox_knows_of_the_worker_the_wire_only(module: str) -> None:
-    if module == "grader.sandbox.choose":  # no sandbox at all: it runs the probes in the judge's process
+    if module == "grader.sandbox.in_process":  # no sandbox at all: it runs the probes in the judge's process
         assert strangers(module, "grader.sandbox") == {"grader.worker.serve", "grader.worker.probes"}
     else:
         assert not strangers(module, "grader.sandbox", "grader.worker.wire")

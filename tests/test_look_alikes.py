@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.instructor.classes.grades import record
 from grader.instructor.pages import index, look_alikes
 from grader.instructor.pages.class_pages import write_class_reports
 from grader.instructor.pages.look_alikes import LookAlikes, stream
-from grader.report.results_json import record
 from tests.made_up_class import entry
 from tests.test_html import Seen
 from tests.zoo.build import REGIONS, reference, with_answers

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grader.instructor.classes.grades import Entry
+from grader.instructor.classes.grades import Entry, read_class, record
 from grader.judge.result import Result, TaskResult
 from grader.report import results_json
 from grader.report.explain import parts, shown
@@ -58,7 +58,7 @@ def test_what_was_not_judged_and_what_was_left_out_return() -> None:
 
 
 def test_what_the_class_run_recorded_is_kept() -> None:
-    assert results_json.record(entry("a", made={"sha256": "ff"})).made == {"sha256": "ff"}
+    assert record(entry("a", made={"sha256": "ff"})).made == {"sha256": "ff"}
 
 
 def test_results_without_headlines_are_read_as_far_as_they_go() -> None:
@@ -87,15 +87,15 @@ def _broken() -> list[Any]:
 
 @pytest.mark.parametrize("results", _broken(), ids=range(len(_broken())))
 def test_what_is_no_results_json_becomes_a_status(results: Any) -> None:
-    record = results_json.record(Entry("a", "graded", results))
-    assert (record.result, record.status) == (None, "its results.json has another format")
+    read = record(Entry("a", "graded", results))
+    assert (read.result, read.status) == (None, "its results.json has another format")
 
 
 def test_texts_become_harmless() -> None:
-    record = results_json.record(entry("na\u202eme", {"kl": "wrong"}, output="got       \x1b[31mred\x1b[0m\u202e\x00"))
-    assert record.result is not None
-    assert record.submission == "na\N{REPLACEMENT CHARACTER}me"
-    assert record.result.tasks[0].checks[1].output == "got       red\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
+    read = record(entry("na\u202eme", {"kl": "wrong"}, output="got       \x1b[31mred\x1b[0m\u202e\x00"))
+    assert read.result is not None
+    assert read.submission == "na\N{REPLACEMENT CHARACTER}me"
+    assert read.result.tasks[0].checks[1].output == "got       red\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
 
 
 # ## A whole class run
@@ -106,19 +106,19 @@ def test_a_class_run_is_read_from_its_folder(tmp_path: Path) -> None:
             (tmp_path / one.submission / "results.json").write_text(json.dumps(one.results))
     rows = [f"{one.submission},0,22,{safe_cell(one.status)},1" for one in a_class()]
     (tmp_path / "grades.csv").write_text("\n".join(["submission,score,max_score,status,seconds", *rows]))
-    assert results_json.read_class(tmp_path) == a_class()
+    assert read_class(tmp_path) == a_class()
 
 
 def test_without_grades_csv_the_folders_are_the_class(tmp_path: Path) -> None:
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "results.json").write_text("{")
     (tmp_path / "no entry").mkdir()
-    assert results_json.read_class(tmp_path) == [Entry("damaged", "its results.json cannot be read")]
+    assert read_class(tmp_path) == [Entry("damaged", "its results.json cannot be read")]
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no class run"):
-        results_json.read_class(tmp_path)
+        read_class(tmp_path)
 
 
 # ## What needs words

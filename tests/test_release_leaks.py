@@ -55,19 +55,19 @@ def test_no_file_holds_a_piece_of_the_reference(name: str) -> None:
 
 def test_both_finders_find_the_reference_itself() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
-    pieces = pieces(text)
-    whole = {leak.piece for leak in leaks({"VAE_Model.py": text.encode()}, pieces)}
-    assert set(pieces.values()) <= whole and len(pieces) > 50
+    found = pieces(text)
+    whole = {leak.piece for leak in leaks({"VAE_Model.py": text.encode()}, found)}
+    assert set(found.values()) <= whole and len(found) > 50
     assert len(plainly(text)) > 50
 
 
 @pytest.mark.parametrize("form", ["{}", "    {}  # with a remark", "> {}", "print('''{}''')"])
 def test_each_long_line_of_the_reference_is_found_alone(form: str) -> None:
-    pieces = pieces(reference())
-    single = [piece for piece in pieces.values() if "\n" not in piece and not piece.startswith("#")]
+    found = pieces(reference())
+    single = [piece for piece in found.values() if "\n" not in piece and not piece.startswith("#")]
     assert len(single) > 20
     for piece in single:
-        assert leaks({"grader/new.py": form.format(piece).encode()}, pieces), piece
+        assert leaks({"grader/new.py": form.format(piece).encode()}, found), piece
 
 
 # ## The finder itself
@@ -99,8 +99,8 @@ def test_a_notebook_is_read_as_its_reader_sees_it() -> None:
 
 def test_a_line_between_images_is_found() -> None:
     hidden = b"\x89PNG\xff" + _REFERENCE.encode() + b"\xfe"
-    pieces = pieces(_REFERENCE)
-    assert {leak.piece for leak in leaks({"sample.png": hidden}, pieces)} >= {
+    found = pieces(_REFERENCE)
+    assert {leak.piece for leak in leaks({"sample.png": hidden}, found)} >= {
         'z = y * 2\nreturn some_function_of(z, "and of a long text") + y'
     }
 

@@ -16,7 +16,7 @@ from tests.releases import REFERENCE, ROOT, SECRET, grading, release, run, unpac
 from tests.test_layout import MODULES, imports
 
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
-_KEPT_AT_HOME = ("solution/", "tests/", "grader/classrun/", "grader/export/", "grader/release/", "grader/doctor/")
+_KEPT_AT_HOME = ("solution/", "tests/", "grader/instructor/")
 ARTEFACTS = {
     "student": lambda: release().student,
     "gradescope": lambda: {
@@ -58,7 +58,7 @@ def test_students_have_the_command_that_is_of_use_to_them(tmp_path: Path) -> Non
 # ## What is in it
 def test_what_only_instructors_have_is_not_in_it() -> None:
     assert not [path for path in release().student if path.startswith(_KEPT_AT_HOME)]
-    assert not [path for path in release().student if "secret" in path or path.startswith("grader/official")]
+    assert not [path for path in release().student if "secret" in path or path.startswith("grader/platforms")]
 
 
 @pytest.mark.parametrize("name", ARTEFACTS)
@@ -93,8 +93,8 @@ def test_its_settings_bring_the_dependencies_and_nothing_of_developers() -> None
 def test_what_nobody_decided_about_is_refused(tmp_path: Path) -> None:
     for path in ("LICENSE", "pyproject.toml"):
         (tmp_path / path).write_text("text")
-    with pytest.raises(Missing, match=r"has no data/README\.md: release from a complete copy"):
-        contents.chosen(tmp_path, ("LICENSE", "data/README.md"))
+    with pytest.raises(Missing, match=r"has no data/: release from a complete copy"):
+        contents.chosen(tmp_path, ("LICENSE", "data/"))
 
 
 def test_what_git_does_not_know_is_refused(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from grader.sandbox.bubblewrap import Bubblewrap
-from grader.sandbox.choose import InProcess
 from grader.sandbox.failure import WorkerFailed
+from grader.sandbox.in_process import InProcess
 from grader.sandbox.interpreter import can_fork
 from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import MAX_BYTES, NoSubmission, take

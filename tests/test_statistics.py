@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.instructor.classes.grades import record
 from grader.instructor.pages import class_statistics
 from grader.instructor.pages.class_statistics import Bin, Found, TaskNumbers
 from grader.judge.result import TaskResult
-from grader.report.results_json import record
 from tests.made_up_class import a_class, checks, result
 
 RECORDS = [record(entry) for entry in a_class()]

@@ -146,7 +146,7 @@ def test_images_are_written_to_a_folder_with_any_name(tmp_path: Path) -> None:
 _DOCTOR = """
 from unittest import mock
 from grader.__main__ import main
-from grader.doctor import command
+from grader.instructor.doctor import doctor as command
 with mock.patch.object(command, "TRIALS", ()), mock.patch.object(command.BEST_FIRST[0], "why_not", lambda: "μ\\u2264"):
     main(["doctor"])
 """

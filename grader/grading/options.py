@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,18 @@ from _pytest.mark.expression import Expression
 
 from data.commandline import quoted
 from grader.judge.offering import BY_ID, TASKS
+from grader.report.text import one_line
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[1]
 ROOT = FOLDER.parent
 TASK_IDS = f"tasks are {', '.join(task.id for task in TASKS)}"
 _MORE_ARGUMENTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+
+
+def refuse(command: str, message: object, status: int = 2) -> int:
+    """Print why a command did nothing, in one line, whatever names are in it; returns the exit status."""
+    print(f"python -m grader {command}: {one_line(str(message))}", file=sys.stderr)
+    return status
 
 
 def clean_environment() -> dict[str, str]:
@@ -107,12 +115,12 @@ def check(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: The checks would not run here, a selection is none, or results cannot be written.
     """
-    refuse(_taken_away(config))
+    refuse_option(_taken_away(config))
     _check_selection(config)
     _check_results(config)
 
 
-def refuse(option: str) -> None:
+def refuse_option(option: str) -> None:
     """Refuse an option with which the checks would run elsewhere or not at all; nothing if there is none.
 
     Raises:

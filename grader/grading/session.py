@@ -18,7 +18,7 @@ from grader.sandbox.submission import take
 from grader.sandbox.watchdog import remove_folder
 from grader.sandbox.worker import Ceilings, Limits
 
-_STANDINS = Path(__file__).resolve().parent / "worker" / "standins"
+_STANDINS = Path(__file__).resolve().parents[1] / "worker" / "standins"
 _MIB = 1 << 20
 
 

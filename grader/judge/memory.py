@@ -1,4 +1,4 @@
-"""Whether a result depends on earlier calls: three sets of inputs, asked for in turn (worker/probes/memory.py)."""
+"""Whether a result depends on earlier calls: three sets of inputs, asked for in turn (worker/probes/found.py)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def expect_no_memory(
         answer: Of a probe of `remembered`.
         exact: The exact answers by the name of a result, in the order of `of`; there may be fewer.
         unit: See tolerances.py; without it, the answer's own.
-        of: When the answers were asked for, see worker/probes/memory.py.
+        of: When the answers were asked for, see worker/probes/found.py.
 
     Raises:
         CheckFailed: One of them is another call's, or was overwritten.

@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     verdict = _verdict(options.submission)
     result = results_json.result(verdict.results, "assignment/VAE_Model.py")
-    line = f"result={classroom.encoded(result, verdict.notice, verdict.sound)}\n"
+    line = f"result={encoded(result, verdict.notice, verdict.sound)}\n"
     try:
         write_whole(options.report / "results.json", json.dumps(verdict.results, indent=1, ensure_ascii=True))
         if told := os.environ.get("GITHUB_OUTPUT"):

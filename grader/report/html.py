@@ -200,3 +200,20 @@ def _environment(result: Result | None) -> str:
         return ""
     versions = [f"{name} {result.environment[name]}" for name in ("python", "torch") if name in result.environment]
     return ", ".join(versions)
+
+
+def share_of(of: TaskResult | Result) -> float | None:
+    """Return the part of its points that was earned, 0 to 1; None where there are none to earn."""
+    return of.score / of.max_score if of.max_score else None
+
+
+def attainment(task: TaskResult) -> str:
+    """Return `full`, `partial`, `zero` or `not attempted`: by points, or by checks where a task has no points."""
+    share = share_of(task)
+    if share is None:
+        share = sum(check.status == "passed" for check in task.checks) / max(1, len(task.checks))
+    if share >= 1:
+        return "full"
+    if share > 0:
+        return "partial"
+    return "not attempted" if task.status == "not attempted" else "zero"

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from grader.instructor.classes.grades import Entry
-from grader.instructor.tables import read_table
 from grader.judge.result import CheckResult, Result, Status, TaskResult
 
 from .explain import BROKEN, WAITS, judged_part, shown
@@ -108,7 +106,7 @@ def write(path: Path, result: Result) -> None:
     write_whole(path, json.dumps(as_json(result), indent=1, ensure_ascii=True))
 
 
-_GRADED = "graded"
+GRADED = "graded"
 _STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -129,18 +127,6 @@ class Record:
     result: Result | None = None
     made: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
-
-
-def record(entry: Entry) -> Record:
-    """Return an entry with its results read; results that cannot be read become a status."""
-    name, status = harmless(entry.submission), harmless(entry.status)
-    if entry.results is None:
-        return Record(name, status, source=entry.source)
-    try:
-        made = entry.results["extra_data"].get("class") or {}
-        return Record(name, status, result(entry.results, name), dict(made), entry.source)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
-        return Record(name, "its results.json has another format", source=entry.source)
 
 
 def result(data: Mapping[str, Any], submission: str) -> Result:
@@ -199,43 +185,3 @@ def _status(of_test: str, headline: str, of_task: str) -> Status:
         if headline.startswith(status):
             return status
     return next((status for status in _STATUSES if status == of_task and status != "passed"), "failed")
-
-
-def read_class(folder: Path) -> list[Entry]:
-    """Return the entries of an earlier class run: the rows of its grades.csv, or else all that have a results.json.
-
-    Raises:
-        ValueError: The folder is none of a class run, or its grades.csv cannot be read.
-    """
-    statuses = read_statuses(folder / "grades.csv")
-    statuses = statuses or {file.parent.name: _GRADED for file in sorted(folder.glob("*/results.json"))}
-    if not statuses:
-        raise ValueError(f"{folder} holds no class run: neither grades.csv nor any results.json")
-    return [_entry(folder, name, status) for name, status in statuses.items()]
-
-
-def read_statuses(grades: Path) -> dict[str, str]:
-    """Return the status of each row of a grades.csv, in which a spreadsheet may have been; nothing without the file.
-
-    Raises:
-        TableError: It cannot be read.
-    """
-    if not grades.is_file():
-        return {}
-    table = read_table(grades)
-    names = [table.cell(row, "submission") for row in table.rows]
-    statuses = [table.cell(row, "status") or _GRADED for row in table.rows]
-    return {name: status for name, status in zip(names, statuses, strict=True) if name}
-
-
-def _entry(folder: Path, name: str, status: str) -> Entry:
-    """Return a row with its results; what is left of an earlier run is not the result of one that has none."""
-    if status != _GRADED:
-        return Entry(name, status)
-    try:
-        results = json.loads((folder / name / "results.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Entry(name, "its results.json is missing")
-    except (OSError, ValueError):
-        return Entry(name, "its results.json cannot be read")
-    return Entry(name, status, results)

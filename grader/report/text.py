@@ -82,3 +82,8 @@ def safe_cell(text: str) -> str:
     line = harmless(text).replace("\n", " ").replace("\t", " ")
     dangerous = text.startswith(_STARTS_A_FORMULA) or line.lstrip().startswith(_STARTS_A_FORMULA)
     return f"'{line}" if dangerous else line
+
+
+def two_decimals(hundredths: int) -> str:
+    """Return hundredths of points as points with two decimals; no rounding is left to do."""
+    return f"{'-' if hundredths < 0 else ''}{abs(hundredths) // 100}.{abs(hundredths) % 100:02}"

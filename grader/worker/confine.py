@@ -250,7 +250,7 @@ def confine(folder: Path, limited: dict[str, Any], readable: list[str], writable
 
     Args:
         folder: The worker's own; home and temporary folder too.
-        limited: See `limits.apply`.
+        limited: See `apply_limits`.
         readable: What may be read: the interpreter, packages, the submission.
         writable: What may be written besides `folder`.
     """

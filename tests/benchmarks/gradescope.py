@@ -20,8 +20,7 @@ from pathlib import Path
 import psutil
 
 from data.commandline import Parser, path, whole
-from grader.instructor.release.build import lay
-from grader.instructor.release.contents import gradescope_files
+from grader.instructor.release.contents import gradescope_files, lay
 from grader.platforms.gradescope import SANDBOX
 from grader.sandbox.process import UnprivilegedUser
 

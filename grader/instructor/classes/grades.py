@@ -2,11 +2,15 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from grader.report.text import safe_cell
+from grader.instructor.tables import read_table
+from grader.report.results_json import GRADED, Record, result
+from grader.report.text import harmless, safe_cell
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,6 @@ class Entry:
 
 
 FILE_NAME = "grades.csv"
-GRADED = "graded"
 
 
 def grades_text(entries: Sequence[Entry], tasks: Sequence[str], points: dict[str, int]) -> str:
@@ -63,3 +66,55 @@ def _row(entry: Entry, tasks: Sequence[str], points: dict[str, int]) -> list[str
 def number(points: float) -> str:
     """Return points without needless digits: 100, 61.5, 3.25."""
     return f"{points:.2f}".rstrip("0").rstrip(".")
+
+
+def read_class(folder: Path) -> list[Entry]:
+    """Return the entries of an earlier class run: the rows of its grades.csv, or else all that have a results.json.
+
+    Raises:
+        ValueError: The folder is none of a class run, or its grades.csv cannot be read.
+    """
+    statuses = read_statuses(folder / FILE_NAME)
+    statuses = statuses or {file.parent.name: GRADED for file in sorted(folder.glob("*/results.json"))}
+    if not statuses:
+        raise ValueError(f"{folder} holds no class run: neither grades.csv nor any results.json")
+    return [_entry(folder, name, status) for name, status in statuses.items()]
+
+
+def read_statuses(grades: Path) -> dict[str, str]:
+    """Return the status of each row of a grades.csv, in which a spreadsheet may have been; nothing without the file.
+
+    Raises:
+        TableError: It cannot be read.
+    """
+    if not grades.is_file():
+        return {}
+    table = read_table(grades)
+    names = [table.cell(row, "submission") for row in table.rows]
+    statuses = [table.cell(row, "status") or GRADED for row in table.rows]
+    return {name: status for name, status in zip(names, statuses, strict=True) if name}
+
+
+def _entry(folder: Path, name: str, status: str) -> Entry:
+    """Return a row with its results; what is left of an earlier run is not the result of one that has none."""
+    if status != GRADED:
+        return Entry(name, status)
+    try:
+        results = json.loads((folder / name / "results.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Entry(name, "its results.json is missing")
+    except (OSError, ValueError):
+        return Entry(name, "its results.json cannot be read")
+    return Entry(name, status, results)
+
+
+def record(entry: Entry) -> Record:
+    """Return an entry with its results read; results that cannot be read become a status."""
+    name, status = harmless(entry.submission), harmless(entry.status)
+    if entry.results is None:
+        return Record(name, status, source=entry.source)
+    try:
+        made = entry.results["extra_data"].get("class") or {}
+        return Record(name, status, result(entry.results, name), dict(made), entry.source)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+        return Record(name, "its results.json has another format", source=entry.source)

@@ -1,4 +1,4 @@
-"""Which sandbox a name stands for on this machine: `python -m grader.instructor.classes.sandbox_here NAME`, or `chosen(NAME)`.
+"""Which sandbox a name stands for on this machine: `chosen(NAME)`, or this file as a program.
 
 Asked in a process of its own: to look, the sandboxes import torch, and 300 MB of it would stay in every dask worker.
 Each is started, packages and all, before it is chosen: a class must not find out one by one that it cannot be graded.

@@ -28,7 +28,7 @@ from typing import IO, Any
 import psutil
 import pytest
 
-from grader.grading.options import check_arguments, grading_arguments
+from grader.grading.options import check_arguments
 
 from .judging import SANDBOX_CPU, Job, Outcome, outcome, prepare
 

@@ -28,7 +28,7 @@ from grader.sandbox.zygote import SandboxError
 
 from .trials import CEILINGS, FIND_REMAINS, LIMITS, TRIALS, Outcome, Trial, hostile_file
 
-_PROJECT = Path(__file__).resolve().parents[2]
+_PROJECT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)

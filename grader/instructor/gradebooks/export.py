@@ -6,9 +6,8 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Literal
 
+from grader.instructor.classes.grades import record
 from grader.judge.offering import Counts, Late
-from grader.report import html
-from grader.report.results_json import record
 
 from ..classes import submissions
 from ..classes.grades import Entry, read_class
@@ -17,6 +16,45 @@ from . import canvas, moodle, plain
 from .attempts import Attempt, Claim, Decided, Findings, by_student, claims, considered, decide, match
 from .gradebook import Person, canvas_name, moodle_name, zipped
 from .plain import Line
+
+_WAITING = "not graded yet"
+
+
+@dataclass(frozen=True)
+class ClassRun:
+    """A class run.
+
+    Attributes:
+        title: Heading of its pages.
+        max_points: To earn, in hundredths.
+        attempts: All submissions, in the order of the run.
+    """
+
+    title: str
+    max_points: int
+    attempts: tuple[Attempt, ...]
+
+
+def read_run(folder: Path) -> ClassRun:
+    """Read a class run.
+
+    Only what it has a row for counts: folders of submissions that are gone do not.
+
+    Raises:
+        ValueError: The folder holds none, or it cannot be read; the message says what to do.
+    """
+    listing = submissions.read(folder)
+    try:
+        entries = {entry.submission: entry for entry in read_class(folder)}
+    except TableError as error:
+        raise ValueError(f"{folder / 'grades.csv'} cannot be read ({error}): run the class run again") from None
+    attempts = []
+    for place, handed_in in enumerate(listing.submissions):
+        name = handed_in.submission
+        entry = Entry(name, handed_in.problem) if handed_in.problem else entries.get(name, Entry(name, _WAITING))
+        attempts.append(Attempt(handed_in, record(entry), place))
+    return ClassRun(listing.title, listing.max_score, tuple(attempts))
+
 
 Format = Literal["canvas", "moodle", "csv"]
 
@@ -113,8 +151,6 @@ def export(request: Request) -> Exported:
         text = plain.text([_line(person, matched.of, decided) for person in people], request.zero)
     zipped = None
     if request.feedback:
-        pass
-
         zipped = reports(request.format, run.title, people, matched.of, decided, found)
     return _exported(text, zipped, decided, found, new)
 
@@ -182,45 +218,6 @@ def _row(student: str, name: str, email: str, one: Decided | None) -> Line:
     return Line(student, name, email, one.grade, one.attempt.record.status)
 
 
-_WAITING = "not graded yet"
-
-
-@dataclass(frozen=True)
-class ClassRun:
-    """A class run.
-
-    Attributes:
-        title: Heading of its pages.
-        max_points: To earn, in hundredths.
-        attempts: All submissions, in the order of the run.
-    """
-
-    title: str
-    max_points: int
-    attempts: tuple[Attempt, ...]
-
-
-def read_run(folder: Path) -> ClassRun:
-    """Read a class run.
-
-    Only what it has a row for counts: folders of submissions that are gone do not.
-
-    Raises:
-        ValueError: The folder holds none, or it cannot be read; the message says what to do.
-    """
-    listing = submissions.read(folder)
-    try:
-        entries = {entry.submission: entry for entry in read_class(folder)}
-    except TableError as error:
-        raise ValueError(f"{folder / 'grades.csv'} cannot be read ({error}): run the class run again") from None
-    attempts = []
-    for place, handed_in in enumerate(listing.submissions):
-        name = handed_in.submission
-        entry = Entry(name, handed_in.problem) if handed_in.problem else entries.get(name, Entry(name, _WAITING))
-        attempts.append(Attempt(handed_in, record(entry), place))
-    return ClassRun(listing.title, listing.max_score, tuple(attempts))
-
-
 def reports(
     system: str,
     title: str,
@@ -242,6 +239,8 @@ def reports(
     Raises:
         ValueError: That is everyone.
     """
+    from grader.report.html import page  # needs a package that an export without reports does not
+
     files, nameless = {}, []
     for person in people:
         one = decided.get(person.row.line)
@@ -249,7 +248,7 @@ def reports(
             continue
         name = _name(system, person, of[person.row.line], one)
         if name:
-            files[name] = html.page(one.attempt.record, title, one.grade.notes())
+            files[name] = page(one.attempt.record, title, one.grade.notes())
         else:
             nameless.append(person.called())
     if not files:

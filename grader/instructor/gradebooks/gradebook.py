@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from grader.judge.result import Result
-from grader.report.text import harmless, safe_cell
+from grader.report.text import harmless, safe_cell, two_decimals
 
 from ..classes.submissions import System
 from ..tables import Row
@@ -88,11 +88,6 @@ class Grade:
 
 Grades = Mapping[int, Grade | None]
 """By the line of the student in the roster: None where the grader has no verdict, no entry without a submission."""
-
-
-def two_decimals(hundredths: int) -> str:
-    """Return hundredths of points as points with two decimals; no rounding is left to do."""
-    return f"{'-' if hundredths < 0 else ''}{abs(hundredths) // 100}.{abs(hundredths) % 100:02}"
 
 
 def percent(value: Decimal) -> str:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.grading.options import ROOT
+from grader.instructor.classes.grades import record
 from grader.judge.misconceptions import CATALOGUE
 from grader.report import html
 from grader.report.explain import Explained
 from grader.report.files import write_whole
-from grader.report.results_json import Record, record
+from grader.report.results_json import Record
 
 from ..classes.grades import Entry, read_class
 from . import compare, index

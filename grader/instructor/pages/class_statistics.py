@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from grader.judge.result import Result, Status, TaskResult
 from grader.report.explain import BROKEN
+from grader.report.html import attainment, share_of
 from grader.report.results_json import Record
 
 
@@ -123,23 +124,6 @@ def _task_numbers(task: str, found: Sequence[TaskResult]) -> TaskNumbers:
         zero=kinds.count("zero"),
         not_attempted=kinds.count("not attempted"),
     )
-
-
-def share_of(of: TaskResult | Result) -> float | None:
-    """Return the part of its points that was earned, 0 to 1; None where there are none to earn."""
-    return of.score / of.max_score if of.max_score else None
-
-
-def attainment(task: TaskResult) -> str:
-    """Return `full`, `partial`, `zero` or `not attempted`: by points, or by checks where a task has no points."""
-    share = share_of(task)
-    if share is None:
-        share = sum(check.status == "passed" for check in task.checks) / max(1, len(task.checks))
-    if share >= 1:
-        return "full"
-    if share > 0:
-        return "partial"
-    return "not attempted" if task.status == "not attempted" else "zero"
 
 
 def misconceptions(records: Iterable[Record]) -> tuple[Found, ...]:

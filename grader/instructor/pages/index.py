@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from grader.judge.result import Result, TaskResult
 from grader.report.explain import Explained
-from grader.report.html import render
+from grader.report.html import attainment, render, share_of
 from grader.report.results_json import Record
 
 from . import class_statistics
@@ -131,9 +131,9 @@ def _misconceptions(
 
 def _row(who: Who, result: Result, tasks: Sequence[str]) -> Row:
     of = {task.id: task for task in result.tasks}
-    share = class_statistics.share_of(result) or 0.0
+    share = share_of(result) or 0.0
     return Row(who, result.score / 100, share, result.seconds, tuple(_cell(of.get(task)) for task in tasks))
 
 
 def _cell(task: TaskResult | None) -> Cell | None:
-    return Cell(task.score / 100, class_statistics.attainment(task), task.status) if task else None
+    return Cell(task.score / 100, attainment(task), task.status) if task else None

@@ -1,7 +1,6 @@
 """A release: the three artefacts, searched for leaks, proven, and only then written, whole or not at all."""
 
 import io
-import os
 import shutil
 import stat
 import zipfile
@@ -11,7 +10,17 @@ from pathlib import Path
 
 from grader.grading.seeds import FILE_NAME as SECRET
 
-from .contents import SOLUTION, WORKFLOW, File, classroom_files, gradescope_files, student_files, template
+from .contents import (
+    SOLUTION,
+    WORKFLOW,
+    File,
+    classroom_files,
+    gradescope_files,
+    lay,
+    student_files,
+    template,
+    write_artefact,
+)
 from .proof import leaks, pieces
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive knows
@@ -36,24 +45,6 @@ def zipped(files: Mapping[str, File]) -> bytes:
             entry.external_attr = (stat.S_IFREG | files[path].mode) << 16
             archive.writestr(entry, files[path].content)
     return stream.getvalue()
-
-
-def write_artefact(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file atomically, with a mode that no umask changes.
-
-    Raises:
-        OSError: It cannot be written; what was there before is still there.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        temporary.chmod(mode)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def check_ours(folder: Path, sign: str) -> None:
@@ -90,18 +81,6 @@ def write_folder(folder: Path, files: Mapping[str, File], sign: str) -> None:
 
 def _old(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name != _KEPT] if folder.exists() else []
-
-
-def lay(folder: Path, files: Mapping[str, File]) -> None:
-    """Write files below a folder.
-
-    Raises:
-        OSError: They cannot be written.
-    """
-    for path in sorted(files):
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_artefact(target, files[path].content, files[path].mode)
 
 
 STUDENT, GRADESCOPE, CLASSROOM, README = "student.zip", "gradescope.zip", "github-classroom", "README.md"

@@ -43,34 +43,14 @@ def file_of(path: str, content: bytes, program: bool = False) -> File:
     return File(content.replace(b"\r\n", b"\n") if text else content, 0o755 if program else 0o644)
 
 
-# Commands of instructors (class runs, exports, releases, the doctor) and their pages stay at home, and so do the tests:
-# students and platforms get the checks, and whatever these import.
-_ROOT = ("LICENSE", "pyproject.toml")
-_DATA = ("data/*.py", "data/README.md", "data/sample.png", "data/sample/*.mat")
-_GRADER = (
-    *(f"grader/{name}.py" for name in ("__init__", "__main__", "arguments", "commandline", "conftest", "plugin")),
-    *(f"grader/{name}.py" for name in ("options", "session", "grading", "probe", "short_runner", "junit")),
-    *("grader/test_*.py", "grader/offering.toml", "grader/judge/*.py", "grader/sandbox/*.py", "grader/worker/*.py"),
-    *(
-        f"grader/report/{name}.py"
-        for name in ("__init__", "cells", "explain", "files", "gradescope", "terminal", "text")
-    ),
-    *(
-        "grader/report/gradebooks/__init__.py",
-        "grader/instructor/gradebooks/gradebook.py",
-    ),  # two decimals, for pytest's JUnit
+# A folder says who receives it: `grader/instructor/`, `solution/` and `tests/` stay at home.
+_CHECKS = (
+    *("LICENSE", "pyproject.toml", "data/", "grader/*.py", "grader/offering.toml", "grader/grading/", "grader/judge/"),
+    *("grader/report/", "grader/sandbox/", "grader/worker/"),
 )
-# What grades in place of an instructor: one submission, with an official seed, where a platform asks for it.
-_OFFICIAL = ("grader/grading/seeds.py", *(f"grader/official/{name}.py" for name in ("__init__", "run", "verdict")))
-_ON_GRADESCOPE = tuple(f"grader/official/{name}.py" for name in ("gradescope", "ready", "container"))
-_ON_CLASSROOM = (
-    "grader/platforms/classroom.py",
-    *(f"grader/report/{name}.py" for name in ("classroom", "entry", "reading", "tables")),
-)
-
-STUDENT = (*_ROOT, *_DATA, *_GRADER, "assignment/*.py", "assignment/*.md", "assignment/*.ipynb")
-GRADESCOPE = (*_ROOT, *_DATA, *_GRADER, *_OFFICIAL, *_ON_GRADESCOPE)
-CLASSROOM = (*STUDENT, *_OFFICIAL, *_ON_CLASSROOM, ".gitignore")
+STUDENT = (*_CHECKS, "assignment/*.py", "assignment/*.md", "assignment/*.ipynb")
+GRADESCOPE = (*_CHECKS, "grader/platforms/")
+CLASSROOM = (*STUDENT, "grader/platforms/", ".gitignore")
 
 _LEFT_BEHIND = ("__pycache__", "results", "results-*", "svhn", "downloads", "build", "dist", "venv", "*.egg-info")
 
@@ -79,27 +59,33 @@ class Missing(ValueError):  # noqa: N818
     """The repository lacks something, or holds what nobody decided about; the message says what to do."""
 
 
-def chosen(root: Path, patterns: Sequence[str]) -> dict[str, File]:
+def chosen(root: Path, places: Sequence[str]) -> dict[str, File]:
     """Return the files of the repository that an artefact holds.
 
     Args:
         root: The repository, a checkout or a copy.
-        patterns: Of paths, as above; a `*` reaches into folders too.
+        places: As above: a folder with all below it, or a pattern of files in one folder.
 
     Raises:
-        Missing: A pattern has no file, or git does not know one that would go out.
+        Missing: A place has no file, or git does not know one that would go out.
     """
-    paths = [path for path in _walk(root) if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)]
-    for pattern in patterns:
-        if not fnmatch.filter(paths, pattern):
-            raise Missing(f"{root} has no {pattern}: release from a complete copy of the repository")
+    paths = [path for path in _walk(root) if any(_lies_in(path, place) for place in places)]
+    for place in places:
+        if not any(_lies_in(path, place) for path in paths):
+            raise Missing(f"{root} has no {place}: release from a complete copy of the repository")
     if strange := untracked(root, paths):
         raise Missing(f"git does not know {strange[0]}, which would go out: `git add` it, or move it away")
     return {path: file_of(path, (root / path).read_bytes()) for path in paths}
 
 
+def _lies_in(path: str, place: str) -> bool:
+    if place.endswith("/"):
+        return path.startswith(place)
+    return path.count("/") == place.count("/") and fnmatch.fnmatchcase(path, place)
+
+
 def template(name: str, program: bool = False) -> File:
-    """Return a file that goes out as it lies in grader/release/templates."""
+    """Return a file that goes out as it lies in templates/."""
     return file_of(name, (Path(__file__).parent / "templates" / name).read_bytes(), program)
 
 
@@ -141,7 +127,7 @@ _KEPT = {
     "options": ("packages", "py_modules", "python_requires", "install_requires"),
     "tool:pytest": ("minversion", "addopts", "pythonpath"),
 }
-_CHECKS = "grader"  # what `pytest` alone runs
+_TEST_PATHS = "grader"  # what `pytest` alone runs
 
 
 def settings_of_part(settings: str) -> File:
@@ -161,7 +147,7 @@ def settings_of_part(settings: str) -> File:
             part[section] = {key: whole[section][key] for key in keys}
     except (configparser.Error, KeyError) as error:
         raise Missing(f"{NAME} cannot be taken apart: {' '.join(str(error).split())} is missing or wrong") from None
-    part["tool:pytest"]["testpaths"] = _CHECKS
+    part["tool:pytest"]["testpaths"] = _TEST_PATHS
     stream = io.StringIO()
     part.write(stream)
     lines = [line.rstrip() for line in stream.getvalue().strip().splitlines()]
@@ -216,6 +202,36 @@ def classroom_files(root: Path) -> dict[str, File]:
         "README.md": _replaced(template("student/README.md"), template("classroom/hand_in.md")),
         WORKFLOW: template("classroom/classroom.yml"),
     }
+
+
+def write_artefact(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write a file atomically, with a mode that no umask changes.
+
+    Raises:
+        OSError: It cannot be written; what was there before is still there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def lay(folder: Path, files: Mapping[str, File]) -> None:
+    """Write files below a folder.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    for path in sorted(files):
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_artefact(target, files[path].content, files[path].mode)
 
 
 def bytes_of(artefact: Mapping[str, File]) -> dict[str, bytes]:

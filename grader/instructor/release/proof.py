@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .build import lay
-from .contents import SKELETON, SOLUTION, File
+from .contents import SKELETON, SOLUTION, File, lay
 
 LONG = 30  # characters without blanks: such a line is no coincidence
 _ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)

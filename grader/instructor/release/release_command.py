@@ -58,7 +58,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def main(options: argparse.Namespace, root: Path = ROOT) -> int:
     """Run the subcommand; returns the exit status."""
     from . import build, proof
-    from .build import NotOurs, check_ours, write_artefact
+    from .build import NotOurs, check_ours
     from .contents import Missing
     from .proof import NoAnswers
 
@@ -120,7 +120,7 @@ def _given(file: Path | None, out: Path) -> bytes | None:
 
 def _kept(secret: bytes, out: Path) -> bytes:
     """Keep a secret in the output folder, for class runs and the next release; returns it."""
-    from .build import NotOurs, check_ours, write_artefact
+    from .build import write_artefact
 
     write_artefact(out / seeds.FILE_NAME, secret + b"\n", mode=0o600)
     return secret

@@ -30,7 +30,7 @@ class Hostile:
 
     Attributes:
         name: What it does.
-        content: The file. `@NAME@` stands for what `grader.instructor.doctor` calls NAME: TOKEN, CANARY, OUTSIDE, PROJECT, PORT,
+        content: The file. `@NAME@` stands for what the doctor calls NAME: TOKEN, CANARY, OUTSIDE, PROJECT, PORT,
             DECOY.
         earned: Points and status, by task.
         words: What the report must say, in the outputs of the failed checks.
