@@ -7,6 +7,7 @@ what git does not know is refused, because nobody decided that it should go out.
 import configparser
 import fnmatch
 import io
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
