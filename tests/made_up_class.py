@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from grader.instructor.classes.grades import Entry
-from grader.judge.result import CheckResult, Kind, Result, Status, TaskResult
+from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult
 from grader.report import results_json
 from grader.report.explain import Explained
 
@@ -18,16 +18,16 @@ CATALOGUE = {
     "kl_missing_half": Explained("factor 1/2 forgotten", "it is a constant factor too large"),
     "mode_std": Explained("the standard deviation", "where is a normal density highest?"),
 }
-WRONG = "expected  kl = 4.2\ngot       8.4, and 6 of 6 values differ\ndeviation 4.2 at most, at [5]\nhint      {hint}"
+WRONG = Explanation("kl = 4.2", "8.4, and 6 of 6 values differ", "4.2 at most, at [5]")
 
 
-def checks(task: str, outcome: str, output: str | None = None) -> tuple[CheckResult, ...]:
+def checks(task: str, outcome: str, got: str | None = None) -> tuple[CheckResult, ...]:
     """Return the checks of a task.
 
     Args:
         task: One of POINTS.
         outcome: `full`; a misconception's id or `wrong`: the shape is right, the value wrong; or a status.
-        output: What the failed checks say; by default something plain.
+        got: What the failed checks say; by default something plain.
     """
     full = tuple(
         CheckResult(task, f"test_{kind}", title, kind, POINTS[task] * share, POINTS[task] * share, "passed")
@@ -37,30 +37,32 @@ def checks(task: str, outcome: str, output: str | None = None) -> tuple[CheckRes
         return full
     statuses: dict[str, Status] = {s: s for s in ("not attempted", "crashed", "timed out", "out of memory")}
     if outcome in statuses:
-        said = {"not attempted": "not attempted yet: the TODO is still there"}.get(outcome, f"got       it {outcome}")
-        return tuple(replace(c, score=0, status=statuses[outcome], output=output or said) for c in full)
+        left = Explanation(said="not attempted yet: the TODO is still there")
+        ended = left if outcome == "not attempted" and not got else Explanation(got=got or f"it {outcome}")
+        return tuple(replace(c, score=0, status=statuses[outcome], explanation=ended) for c in full)
     diagnosis = None if outcome == "wrong" else outcome
-    said = output or WRONG.format(hint=CATALOGUE[outcome].hint if diagnosis else "look again")
+    told = replace(WRONG, hint=CATALOGUE[outcome].hint if diagnosis else "look again", diagnosis=diagnosis)
+    told = Explanation(got=got, diagnosis=diagnosis) if got else told
     shape, value, gradient = full
     return (
         shape,
-        replace(value, score=0, status="failed", output=said, diagnosis=diagnosis),
-        replace(gradient, score=0, status="failed", output="what follows from the wrong value"),
+        replace(value, score=0, status="failed", explanation=told),
+        replace(gradient, score=0, status="failed", explanation=Explanation("what follows from the wrong value")),
     )
 
 
-def result(outcomes: dict[str, str], output: str | None = None, **more: Any) -> Result:
+def result(outcomes: dict[str, str], got: str | None = None, **more: Any) -> Result:
     """Return a result with an outcome per task; tasks that are not named are full."""
-    tasks = tuple(TaskResult(task, checks(task, outcomes.get(task, "full"), output)) for task in POINTS)
+    tasks = tuple(TaskResult(task, checks(task, outcomes.get(task, "full"), got)) for task in POINTS)
     plain: dict[str, Any] = {"seconds": 3.5, "sandbox": "process", "seed": 7}
     environment = {"python": "3.11.0", "torch": "2.4.0", "threads": 1}
     return Result("VAE_Model.py", tasks, environment=environment, **plain | more)
 
 
-def entry(name: str, outcomes: dict[str, str] | None = None, output: str | None = None, **more: Any) -> Entry:
+def entry(name: str, outcomes: dict[str, str] | None = None, got: str | None = None, **more: Any) -> Entry:
     """Return a graded entry; see `result`. `made` becomes extra_data["class"], `source` the text of the file."""
     source, made = more.pop("source", ""), more.pop("made", {"sha256": "a" * 64, "grader": "b" * 40})
-    results = results_json.as_json(result(outcomes or {}, output, **more))
+    results = results_json.as_json(result(outcomes or {}, got, **more))
     results["extra_data"]["class"] = made
     return Entry(name, "graded", results, source)
 

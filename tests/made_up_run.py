@@ -24,7 +24,7 @@ def handed(
     row: str = "",
     problem: str = "",
     status: str = "",
-    output: str | None = None,
+    got: str | None = None,
     **more: Any,
 ) -> tuple[HandedIn, Entry]:
     """Return a submission, and what became of it.
@@ -35,14 +35,14 @@ def handed(
         row: What the class run calls it; by default the first student's id.
         problem: Why there is nothing to grade.
         status: Why the grader has no verdict.
-        output: What failed checks say.
+        got: What failed checks say.
         **more: Fields of HandedIn.
     """
     students = student if isinstance(student, tuple) else (student,)
     known = tuple(Student(one) if isinstance(one, str) else one for one in students)
     row = row or known[0].id
     found = HandedIn(more.pop("entry", f"{row}.py"), known, submission=row, problem=problem, **more)
-    return found, Entry(row, problem or status) if problem or status else entry(row, outcomes, output)
+    return found, Entry(row, problem or status) if problem or status else entry(row, outcomes, got)
 
 
 def class_run(folder: Path, *handed_in: tuple[HandedIn, Entry], title: str = "VAE, autumn") -> Path:

@@ -135,7 +135,8 @@ def test_checks_of_one_run_only_are_compared_with_none() -> None:
     old, new = entry("a"), entry("a")
     assert new.results is not None
     test = next(t for t in new.results["tests"] if t["name"] == "kl: its gradient")
-    test["name"], test["score"] = "kl: another", 1.0
+    test["extra_data"].update(id="test_another", title="another")
+    test["score"] = 1.0
     checks = compared([old], [new]).changes[0].tasks[0].checks
     assert [(c.title, compare.status(c.before), compare.status(c.after)) for c in checks] == [
         ("its gradient", "passed", "no such check"),

@@ -9,9 +9,9 @@ import torch
 from grader.judge.inputs import Draw
 from grader.judge.known import random_model
 from grader.judge.offering import BY_ID
-from grader.judge.result import CheckResult, Result, TaskResult
+from grader.judge.result import CheckResult, Explanation, Result, TaskResult
 from grader.report import terminal
-from grader.report.explain import parts, shown
+from grader.report.explain import shown
 from grader.worker.devices import DefaultDevice
 from grader.worker.probes import PROBES
 from grader.worker.submission import Submission, load, module_from_source
@@ -117,14 +117,14 @@ def test_what_a_gpu_allows_is_not(task: str, answer: str, tmp_path: Path) -> Non
 
 def test_a_note_is_shown_and_costs_nothing() -> None:
     checks = [
-        CheckResult("mode", name, f"title of {name}", "value", 100, 100, "passed", output)
-        for name, output in (("one", "note      line 7: it may be so"), ("other", ""))
+        CheckResult("mode", name, f"title of {name}", "value", 100, 100, "passed", Explanation(note=note))
+        for name, note in (("one", "line 7: it may be so"), ("other", ""))
     ]
     task = TaskResult("mode", tuple(checks))
     assert (task.status, task.score, shown(task).explained, shown(task).same) == ("passed", 200, (checks[0],), 0)
     text = terminal.render(Result("file", (task,), 1.0, "process", 0))
     assert "mode: title of one\n    note      line 7: it may be so\n" in text and "title of other" not in text
-    assert parts(checks[0].output) == (("note", "line 7: it may be so"),)
+    assert checks[0].explanation.parts() == (("note", "line 7: it may be so"),)
 
 
 @pytest.mark.parametrize("task", ["sample", "kl", "nll", "prior_sample", "forward", "log_likelihood", "interpolate"])

@@ -122,9 +122,7 @@ def test_a_zip_for_nobody_is_refused_and_nothing_is_written(tmp_path: Path, caps
 
 def test_what_a_student_wrote_stays_text_in_the_page(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
-    run = class_run(
-        tmp_path, handed(of("canvas", "11"), {"kl": "wrong"}, entry="d_11_9_VAE_Model.py", output=f"got       {evil}")
-    )
+    run = class_run(tmp_path, handed(of("canvas", "11"), {"kl": "wrong"}, entry="d_11_9_VAE_Model.py", got=evil))
     roster, out = written(tmp_path / "canvas.csv", CANVAS), tmp_path / "feedback.zip"
     export(run, "--format=canvas", "--roster", roster, "--feedback", out)
     (page,) = pages(out).values()

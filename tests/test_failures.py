@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from grader.grading.verdicts import _failure_text
+from grader.grading.verdicts import told_of
 from grader.judge.inputs import Draw
 from grader.judge.known import random_model
 from grader.judge.offering import BY_ID
@@ -234,9 +234,9 @@ def failed(sandbox: Any, variant: str, task: str, limits: Limits = SMALL) -> Fai
 # ## The text of a failure
 def test_a_hint_is_printed_after_the_lines() -> None:
     lines = [{"line": 3, "function": "kl", "text": "x = 1"}]
-    text = _failure_text(Failure("crashed", "it broke", lines, hint="is it so?"))
+    text = told_of(Failure("crashed", "it broke", lines, hint="is it so?")).text()
     assert text.splitlines() == ["got       it broke", "          line 3, in kl: x = 1", "hint      is it so?"]
-    assert "hint" not in _failure_text(Failure("crashed", "it broke", lines))
+    assert not told_of(Failure("crashed", "it broke", lines)).hint
 
 
 def test_only_a_stand_in_that_was_sent_can_be_named() -> None:
@@ -284,7 +284,7 @@ def test_a_call_that_a_stand_in_cannot_answer_is_told_in_the_words_of_the_studen
     assert [line["function"] for line in told.traceback] == functions, "the student's own lines, and no others"
 
 
-def test_a_stand_in_is_told_of_in_every_sandbox(sandbox: Any) -> None:
+def test_a_stand_in_istold_of_in_every_sandbox(sandbox: Any) -> None:
     assert failed(sandbox, "narrow codes", "decode").standin == "decoder"
 
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from _pytest.junitxml import LogXML
 
-from grader.judge.result import CheckResult, Result, TaskResult
+from grader.judge.result import CheckResult, Explanation, Result, TaskResult
 from grader.report.junit import add_points
 
 HOSTILE = "\x00\x1b[31m<b>&amp;]]></failure>\ufffe\uffff\ud800 σ"
@@ -38,7 +38,9 @@ def properties(case: ElementTree.Element) -> dict[str | None, str | None]:
 
 CHECKS = (
     CheckResult("kl", "test_shape", "its shape", "shape", 200, 200, "passed"),
-    CheckResult("kl", "test_value", "its value", "value", 0, 555, "timed out", diagnosis="kl_missing_half"),
+    CheckResult(
+        "kl", "test_value", "its value", "value", 0, 555, "timed out", Explanation(diagnosis="kl_missing_half")
+    ),
     CheckResult("kl", "test_gradient", "its gradient", "gradient", 0, 245, "passed"),
 )
 

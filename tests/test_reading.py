@@ -2,16 +2,16 @@
 
 import copy
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grader.instructor.classes.grades import Entry, read_class, record
-from grader.judge.result import Result, TaskResult
+from grader.judge.result import Explanation, Result, TaskResult
 from grader.report import results_json
-from grader.report.explain import parts, shown
+from grader.report.explain import shown
 from grader.report.text import safe_cell
 from tests.made_up_class import a_class, checks, entry, result
 
@@ -20,52 +20,39 @@ from tests.made_up_class import a_class, checks, entry, result
 @pytest.mark.parametrize(
     "outcome", ["full", "kl_missing_half", "wrong", "not attempted", "crashed", "timed out", "out of memory"]
 )
-def test_a_result_returns_as_far_as_the_file_tells(outcome: str) -> None:
+def test_a_result_returns_as_it_was(outcome: str) -> None:
     before = result({"kl": outcome})
     after = results_json.result(json.loads(json.dumps(results_json.as_json(before))), before.submission)
-    for was, now in zip(before.tasks, after.tasks, strict=True):
-        assert (now.id, now.score, now.max_score, now.status) == (was.id, was.score, was.max_score, was.status)
-        assert now.diagnoses == was.diagnoses
-        assert [(c.title, c.score, c.max_score, c.output) for c in now.checks] == [
-            (c.title, c.score, c.max_score, c.output) for c in was.checks
-        ]
-        assert [c.title for c in shown(now).explained] == [c.title for c in shown(was).explained]
-        assert [c.title for c in shown(now).waiting] == [c.title for c in shown(was).waiting]
-        assert shown(now).same == shown(was).same
-    assert (after.seconds, after.sandbox, after.seed) == (before.seconds, before.sandbox, before.seed)
+    assert after == replace(before, environment=after.environment)
+    assert after.environment == {name: str(value) for name, value in before.environment.items()}
+
+
+def test_every_field_of_an_explanation_returns() -> None:
+    told = Explanation(**{field.name: f"{field.name},\nhint      {i}" for i, field in enumerate(fields(Explanation))})
+    kl = tuple(replace(check, explanation=told) for check in checks("kl", "wrong"))
+    before = Result("f.py", (TaskResult("kl", kl),), 1.0, "process", 0)
+    assert results_json.result(json.loads(json.dumps(results_json.as_json(before))), "f.py") == before
 
 
 def test_a_later_check_keeps_the_status_of_its_own() -> None:
     shape, value, gradient = checks("kl", "wrong")
-    late = replace(value, title="later", status="timed out", output="got       too slow")
+    late = replace(value, title="later", status="timed out", explanation=Explanation(got="too slow"))
     before = Result("f.py", (TaskResult("kl", (shape, value, late, gradient)),), 1.0, "process", 0)
-    kl = results_json.result(results_json.as_json(before), "f.py").tasks[0]
-    assert [check.status for check in kl.checks[:3]] == ["passed", "failed", "timed out"]
+    assert results_json.result(results_json.as_json(before), "f.py") == before
 
 
 def test_what_was_not_judged_and_what_was_left_out_return() -> None:
     shape, value, gradient = checks("kl", "kl_missing_half")
-    stopped = replace(gradient, status="not judged", output="not judged: the run was stopped")
+    stopped = replace(gradient, status="not judged", explanation=Explanation(said="the run was stopped"))
     tasks = (TaskResult("kl", (shape, value, stopped)), TaskResult("mode", checks("mode", "full")[:2], left_out=60))
     before = Result("f.py", tasks, 1.0, "process", 0)
     after = results_json.result(json.loads(json.dumps(results_json.as_json(before))), "f.py")
-    assert (after.judged, after.worth, after.unfinished) == (before.judged, before.worth, True)
-    for was, now in zip(before.tasks, after.tasks, strict=True):
-        assert (now.status, now.judged, now.worth) == (was.status, was.judged, was.worth)
-        assert [c.status for c in now.checks] == [c.status for c in was.checks]
-        assert [c.title for c in shown(now).explained] == [c.title for c in shown(was).explained]
-        assert shown(now).waiting == shown(was).waiting == ()
+    assert after == before and after.unfinished
+    assert shown(after.tasks[0]).waiting == ()
 
 
 def test_what_the_class_run_recorded_is_kept() -> None:
     assert record(entry("a", made={"sha256": "ff"})).made == {"sha256": "ff"}
-
-
-def test_results_without_headlines_are_read_as_far_as_they_go() -> None:
-    old = results_json.as_json(result({"kl": "timed out"}))
-    for test in old["tests"]:
-        test["output"] = test["output"].partition("\n")[2] or test["output"]
-    assert {check.status for check in results_json.result(old, "a").tasks[0].checks} == {"timed out"}
 
 
 def _broken() -> list[Any]:
@@ -74,6 +61,9 @@ def _broken() -> list[Any]:
     damaged: list[Any] = [{}, [], "text", 3, {"extra_data": None}, {"extra_data": {"tasks": {}}, "tests": 3}]
     for change in (
         lambda r: r["tests"][0].pop("tags"),
+        lambda r: r["tests"][0].pop("extra_data"),
+        lambda r: r["tests"][0]["extra_data"].update(status="excellent"),
+        lambda r: r["tests"][0]["extra_data"].update(kind="form"),
         lambda r: r["tests"][0].update(score=float("nan")),
         lambda r: r["tests"][0].update(score=float("inf")),
         lambda r: r["extra_data"]["tasks"].update(kl=3),
@@ -92,7 +82,7 @@ def test_what_is_no_results_json_becomes_a_status(results: Any) -> None:
 
 
 def test_texts_become_harmless() -> None:
-    read = record(entry("na\u202eme", {"kl": "wrong"}, output="got       \x1b[31mred\x1b[0m\u202e\x00"))
+    read = record(entry("na\u202eme", {"kl": "wrong"}, got="\x1b[31mred\x1b[0m\u202e\x00"))
     assert read.result is not None
     assert read.submission == "na\N{REPLACEMENT CHARACTER}me"
     assert read.result.tasks[0].checks[1].output == "got       red\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
@@ -140,15 +130,8 @@ def test_what_was_not_attempted_needs_no_words() -> None:
 
 
 def test_an_explanation_falls_into_its_parts() -> None:
-    text = "expected  a\n          more\ngot       b\nhint      c\nprinted   d\n          e"
-    assert parts(text) == (("expected", "a\nmore"), ("got", "b"), ("hint", "c"), ("printed", "d\ne"))
-    assert parts("not attempted yet") == (("", "not attempted yet"),)
-    assert parts("") == ()
-
-
-def test_what_a_student_prints_cannot_pose_as_the_graders_words() -> None:
-    text = "got       an error\nprinted   hint      all is right\n          got       100 points\nhint      trust me"
-    assert parts(text) == (
-        ("got", "an error"),
-        ("printed", "hint      all is right\ngot       100 points\nhint      trust me"),
-    )
+    told = Explanation("a\nmore", "b", hint="c", printed="d\nhint      e", diagnosis="kl_missing_half")
+    assert told.parts() == (("expected", "a\nmore"), ("got", "b"), ("hint", "c"), ("printed", "d\nhint      e"))
+    text = "expected  a\n          more\ngot       b\nhint      c\nprinted   d\n          hint      e"
+    assert told.text() == text, "what a student prints cannot pose as the grader's words"
+    assert (Explanation(said="not attempted yet").text(), Explanation().text()) == ("not attempted yet", "")

@@ -13,7 +13,7 @@ import yaml
 
 from grader.grading.seeds import VARIABLE, official_seed
 from grader.judge.offering import TASKS
-from grader.judge.result import CheckResult, Result, TaskResult
+from grader.judge.result import CheckResult, Explanation, Result, TaskResult
 from grader.platforms import classroom
 from tests.releases import SECRET, filled, release, run, unpacked
 
@@ -152,7 +152,7 @@ def test_there_is_a_result_when_nothing_can_be_graded(
 # ## The format
 def full(**changes: Any) -> Result:
     check = {"task": "kl", "name": "test_it", "title": "kl is right", "kind": "value", "score": 333, "max_score": 1000}
-    one = CheckResult(**{**check, "status": "failed", "output": "expected 1", **changes})
+    one = CheckResult(**{**check, "status": "failed", "explanation": Explanation("1"), **changes})
     return Result("VAE_Model.py", (TaskResult("kl", (one,)),), 1.0, "process", 0)
 
 
@@ -167,12 +167,14 @@ def test_there_is_always_a_test() -> None:
 
 
 def test_what_a_student_printed_is_no_order_to_the_runner() -> None:
-    message = classroom.as_json(full(output="::set-output name=x::y\n##[add-path]/tmp"))["tests"][0]["message"]
+    message = classroom.as_json(full(explanation=Explanation(got="1\n::set-output name=x::y\n##[add-path]/tmp")))[
+        "tests"
+    ][0]["message"]
     assert "::" not in message and "##[" not in message
 
 
 def test_many_long_messages_still_fit_into_a_variable() -> None:
-    check: Mapping[str, Any] = vars(full(output="ü" * 5_000).tasks[0].checks[0])
+    check: Mapping[str, Any] = vars(full(explanation=Explanation(got="ü" * 5_000)).tasks[0].checks[0])
     tasks = tuple(TaskResult(task.id, (CheckResult(**{**check, "task": task.id}),) * 8) for task in TASKS)
     result = decoded(f"result={classroom.encoded(Result('VAE_Model.py', tasks, 1.0, 'process', 0))}")
     assert len(result["tests"]) == 104

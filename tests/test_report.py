@@ -15,26 +15,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from grader.judge.result import CheckResult, Result, TaskResult
+from grader.judge.result import CheckResult, Explanation, Result, TaskResult
 from grader.platforms import classroom
 from grader.report import results_json, terminal
 from grader.report.text import harmless, one_line, settled, shortened
 from tests.made_up_class import checks
 
+SEVEN = Explanation(got="7", diagnosis="kl_missing_half")
 KL = TaskResult(
     "kl",
     (
         CheckResult("kl", "test_shape", "one number per row", "shape", 200, 200, "passed"),
-        CheckResult("kl", "test_value", "the closed form", "value", 0, 500, "failed", "got       7", "kl_missing_half"),
-        CheckResult("kl", "test_gradient", "its gradient", "gradient", 0, 300, "passed", "passes, but pays only once"),
+        CheckResult("kl", "test_value", "the closed form", "value", 0, 500, "failed", SEVEN),
+        CheckResult(
+            "kl",
+            "test_gradient",
+            "its gradient",
+            "gradient",
+            0,
+            300,
+            "passed",
+            Explanation(said="passes, but pays only once"),
+        ),
     ),
 )
-MODE = TaskResult("mode", (CheckResult("mode", "test_value", "the peak", "value", 0, 200, "not attempted", "TODO"),))
+MODE = TaskResult(
+    "mode", (CheckResult("mode", "test_value", "the peak", "value", 0, 200, "not attempted", Explanation(said="TODO")),)
+)
 NLL = TaskResult(
     "nll",
     (
-        CheckResult("nll", "test_a", "title a", "value", 0, 333, "timed out", "got       too slow"),
-        CheckResult("nll", "test_b", "title b", "shape", 0, 667, "timed out", "got       too slow"),
+        CheckResult("nll", "test_a", "title a", "value", 0, 333, "timed out", Explanation(got="too slow")),
+        CheckResult("nll", "test_b", "title b", "shape", 0, 667, "timed out", Explanation(got="too slow")),
     ),
 )
 ENCODE = TaskResult("encode", (CheckResult("encode", "test_v", "the heads", "value", 512, 512, "passed"),))
@@ -75,6 +87,14 @@ def test_each_check_is_one_of_gradescopes_tests() -> None:
         "status": "failed",
         "output": "got       7",
         "tags": ["kl"],
+        "extra_data": {
+            "id": "test_value",
+            "title": "the closed form",
+            "kind": "value",
+            "status": "failed",
+            "got": "7",
+            "diagnosis": "kl_missing_half",
+        },
     }
     assert [test["tags"] for test in tests] == [["kl"]] * 3 + [["nll"]] * 2 + [["mode"], ["encode"]]
     assert {test["status"] for test in tests} <= {"passed", "failed"}, "Gradescope knows no other"
@@ -115,7 +135,7 @@ def test_writing_makes_the_folder_and_leaves_nothing_but_the_file(tmp_path: Path
 
 
 def test_no_character_of_the_file_can_harm_a_terminal_that_shows_it(tmp_path: Path) -> None:
-    check = CheckResult("kl", "test_value", "σ", "value", 0, 100, "failed", "got       \u202e数\x9b")
+    check = CheckResult("kl", "test_value", "σ", "value", 0, 100, "failed", Explanation(got="\u202e数\x9b"))
     path = tmp_path / "results.json"
     results_json.write(path, Result("f.py", (TaskResult("kl", (check,)),), 1.0, "process", 0))
     assert path.read_bytes().isascii()
@@ -170,7 +190,7 @@ def test_each_failure_is_explained_once_below_its_title() -> None:
 
 
 def test_nothing_that_a_submission_brings_reaches_the_terminal_as_it_is() -> None:
-    evil = CheckResult("kl", "test_value", "title", "value", 0, 100, "crashed", "got       \x1b[2J\x9bhi\u202e")
+    evil = CheckResult("kl", "test_value", "title", "value", 0, 100, "crashed", Explanation(got="\x1b[2J\x9bhi\u202e"))
     text = terminal.render(Result("\x1b]0;owned\x07\u202eyp.py", (TaskResult("kl", (evil,)),), 1.0, "process", 0))
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
 
@@ -190,7 +210,9 @@ def test_a_score_from_in_process_says_that_it_does_not_count() -> None:
 
 def test_a_part_says_how_much_was_judged() -> None:
     whole, (shape, value, _) = TaskResult("mode", checks("mode", "full")), checks("kl", "full")
-    stopped = TaskResult("kl", (shape, replace(value, score=0, status="not judged", output="not judged: stopped")))
+    stopped = TaskResult(
+        "kl", (shape, replace(value, score=0, status="not judged", explanation=Explanation(said="stopped")))
+    )
     never = TaskResult("training", tuple(replace(c, score=0, status="not judged") for c in checks("training", "full")))
     text = terminal.render(Result("f.py", (stopped, whole, never), 1.0, "process", 0))
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line}
@@ -268,7 +290,7 @@ ORDERS = (
 @pytest.mark.parametrize("order", ORDERS)
 def test_no_text_of_a_submission_is_an_order_wherever_it_is_printed(order: str, separator: str) -> None:
     text = f"{separator}{order}{separator}{order}"
-    check = CheckResult("kl", "test_value", "title", "value", 0, 100, "crashed", f"got       {text}")
+    check = CheckResult("kl", "test_value", "title", "value", 0, 100, "crashed", Explanation(got=text))
     result = Result(text, (TaskResult("kl", (check,)),), 1.0, "process", 0)
     message = classroom.as_json(result, notice=text)["tests"]
     for printed in (harmless(text), one_line(text), terminal.render(result), *(test["message"] for test in message)):

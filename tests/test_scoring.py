@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grader.judge.check import Verdict, score, validate_shares
 from grader.judge.offering import TASKS, load
-from grader.judge.result import Kind, Status, TaskResult
+from grader.judge.result import Explanation, Kind, Status, TaskResult
 
 GRADER = Path(__file__).parents[1] / "grader"
 POINTS = load().points
@@ -22,7 +22,9 @@ KL: list[tuple[Kind, int]] = [("shape", 20), ("value", 50), ("statistics", 10), 
 def verdicts(*statuses: Status, task: str = "kl", shares: list[tuple[Kind, int]] = KL) -> list[Verdict]:
     """Return verdicts of checks of one task, in order."""
     return [
-        Verdict(task, f"test_{i}", f"title {i}", kind, share, status, "" if status == "passed" else "why")
+        Verdict(
+            task, f"test_{i}", f"title {i}", kind, share, status, Explanation(got="" if status == "passed" else "why")
+        )
         for i, ((kind, share), status) in enumerate(zip(shares, statuses, strict=True))
     ]
 
@@ -98,7 +100,7 @@ def test_a_check_that_passes_unpaid_says_why_and_is_no_failure() -> None:
     assert statistics.status == "passed"
     assert "pays only once the value is right" in statistics.output
     assert gradient.status == "failed"
-    assert gradient.output == "why"
+    assert gradient.explanation.got == "why"
 
 
 def test_one_wrong_value_check_of_several_leaves_the_shape_checks_alone() -> None:
@@ -156,7 +158,7 @@ def test_a_task_has_the_status_of_its_first_check_that_did_not_pass(status: Stat
 
 def test_diagnoses_are_collected_once_each() -> None:
     named = [
-        Verdict("kl", f"test_{i}", "title", "value", 25, "failed", "why", diagnosis)
+        Verdict("kl", f"test_{i}", "title", "value", 25, "failed", Explanation(diagnosis=diagnosis))
         for i, diagnosis in enumerate(["kl_missing_half", None, "kl_missing_half", "kl_sum_over_batch"])
     ]
     (task,) = score(named, POINTS)

@@ -13,7 +13,7 @@ from grader.judge.expect import expect_close, expect_gradient
 from grader.judge.inputs import Parameters
 from grader.judge.known import AS_STUDENTS_SAY
 from grader.judge.misconceptions import by_id
-from grader.judge.result import CheckResult, TaskResult
+from grader.judge.result import CheckResult, Explanation, TaskResult
 from grader.judge.short_run import ShortRun
 from grader.report.explain import shown
 from grader.sandbox.failure import from_error
@@ -104,16 +104,16 @@ def test_a_todo_that_is_left_in_a_task_that_was_begun_is_shown_with_its_line() -
 
 
 def test_the_report_shows_the_todo_that_is_left_once_and_of_untouched_tasks_nothing() -> None:
-    def task(output: str) -> TaskResult:
+    def task(told: Explanation) -> TaskResult:
         each = ("shape", "value")
         return TaskResult(
             "encoder",
-            tuple(CheckResult("encoder", kind, kind, kind, 0, 100, "not attempted", output) for kind in each),  # type: ignore[arg-type]
+            tuple(CheckResult("encoder", kind, kind, kind, 0, 100, "not attempted", told) for kind in each),  # type: ignore[arg-type]
         )
 
-    left = shown(task("got       begun, but a TODO is left\n          line 59, in forward: raise"))
+    left = shown(task(Explanation(got="begun, but a TODO is left\nline 59, in forward: raise")))
     assert [check.name for check in left.explained] == ["shape"] and left.waiting == ()
-    assert shown(task("not attempted yet: the TODO is still there")).explained == ()
+    assert shown(task(Explanation(said="not attempted yet: the TODO is still there"))).explained == ()
 
 
 # ## Whole reports

@@ -5,6 +5,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -18,9 +19,9 @@ from grader.grading.options import FOLDER, nothing_selected
 from grader.grading.probe import Probe
 from grader.grading.session import Session
 from grader.grading.training_run import ShortRunner
-from grader.judge.check import CheckFailed, Explanation, Verdict, score
+from grader.judge.check import CheckFailed, Verdict, score
 from grader.judge.offering import BY_ID
-from grader.judge.result import Result, Status
+from grader.judge.result import Explanation, Result, Status
 from grader.judge.short_run import ShortRun
 from grader.report import junit, results_json, terminal
 from grader.report.text import harmless, one_line, settled, shortened
@@ -129,7 +130,7 @@ class Grading:
             verdict = self._verdict(item, error)
             self._verdicts[item.nodeid] = verdict
             if report.failed:
-                report.longrepr = verdict.output
+                report.longrepr = verdict.explanation.text()
         if call.when == "teardown":  # JUnit takes properties from this report
             report.user_properties.append(("task", task))
         return report
@@ -194,7 +195,8 @@ class Grading:
 
     def _score(self) -> Result:
         verdicts = [
-            self._verdicts.get(item.nodeid) or _verdict(item, "not judged", _STOPPED) for item in self._selected
+            self._verdicts.get(item.nodeid) or _verdict(item, "not judged", Explanation(said=_STOPPED))
+            for item in self._selected
         ]
         return Result(
             submission=self._shown_path,
@@ -208,20 +210,21 @@ class Grading:
     def _verdict(self, item: pytest.Item, error: BaseException | None) -> Verdict:
         if error is None:
             probe = _probe_of(item)
-            return _verdict(item, "passed", "\n".join(f"{'note':<10}{note}" for note in (probe.notes if probe else ())))
+            return _verdict(item, "passed", Explanation(note="\n".join(probe.notes if probe else ())))
         if isinstance(error, CheckFailed):
-            return self._explained(item, "failed", error.explanation.text(), error.explanation.diagnosis)
+            return self._explained(item, "failed", error.explanation)
         failure = error.failure if isinstance(error, WorkerFailed) else self.session.failure_of(error)
         if failure is None:
             if isinstance(error, _OF_COMPUTING) and self._answered(item):
                 self._caught.append("".join(traceback.format_exception(error)))
-                return self._explained(item, "failed", _uncomputable(error).text())
+                return self._explained(item, "failed", _uncomputable(error))
             self._note_grader_error(error)
-            return _verdict(item, "failed", f"{'got':<10}an error of the grader's own; please tell your instructor")
+            said = "an error of the grader's own; please tell your instructor"
+            return _verdict(item, "failed", Explanation(got=said))
         if failure.status == "not attempted":
-            text = _failure_text(failure) if failure.traceback else failure.message
-            return _verdict(item, "not attempted", self.session.tidy(harmless(text)))
-        return self._explained(item, failure.status, _failure_text(failure))
+            told = told_of(failure) if failure.traceback else Explanation(said=failure.message)
+            return _verdict(item, "not attempted", self._harmless(told))
+        return self._explained(item, failure.status, told_of(failure))
 
     def _note_grader_error(self, error: BaseException) -> None:
         """Keep an error of the grader's own, in full; a sandbox that is lost says all in its one line, once."""
@@ -237,22 +240,26 @@ class Grading:
         probe = _probe_of(item)
         return probe is not None and probe.answered
 
-    def _explained(self, item: pytest.Item, status: Status, text: str, diagnosis: str | None = None) -> Verdict:
-        """Return a verdict with its text and what the student printed, both harmless and short."""
+    def _explained(self, item: pytest.Item, status: Status, told: Explanation) -> Verdict:
+        """Return a verdict with its explanation and what the student printed, both harmless and short."""
         task = task_of(item)
-        text = shortened(harmless(self.session.tidy(text)), lines=16, width=400)
         printed = self._training.printed if task == "training" and self._training else self.session.printed(task)
         seen, self._shown[task] = self._shown.get(task, 0), len(printed)
         # Each line once, with the first check that it belongs to.
-        if printed := shortened(harmless(settled(self.session.tidy(printed[seen:]))).strip()):
-            text += f"\n{'printed':<10}" + printed.replace("\n", "\n" + " " * 10)
-        return _verdict(item, status, text, diagnosis)
+        new = shortened(harmless(settled(self.session.tidy(printed[seen:]))).strip())
+        return _verdict(item, status, replace(self._harmless(told), printed=new))
+
+    def _harmless(self, told: Explanation) -> Explanation:
+        """Return an explanation without what a terminal would obey, without our own paths, and short."""
+        texts = {name: text for name, text in vars(told).items() if text and name != "diagnosis"}
+        clean = {n: shortened(harmless(self.session.tidy(text)), lines=16, width=400) for n, text in texts.items()}
+        return replace(told, **clean)
 
 
-def _failure_text(failure: Failure) -> str:
+def told_of(failure: Failure) -> Explanation:
+    """Return what a student reads where no answer came: what ended it, and on which of his lines."""
     lines = [f"line {f['line']}, in {f['function'] or 'the file'}: {f['text']}" for f in failure.traceback]
-    got = [f"{'got':<10}{failure.message}", *(f"{'':<10}{line}" for line in lines)]
-    return "\n".join([*got, f"{'hint':<10}{failure.hint}"] if failure.hint else got)
+    return Explanation(got="\n".join([failure.message, *lines]), hint=failure.hint)
 
 
 def _uncomputable(error: BaseException) -> Explanation:
@@ -265,12 +272,10 @@ def _uncomputable(error: BaseException) -> Explanation:
     return Explanation("a result that the check can compute with", f"one that led to {first}", hint=hint)
 
 
-def _verdict(item: pytest.Item, status: Status, output: str = "", diagnosis: str | None = None) -> Verdict:
+def _verdict(item: pytest.Item, status: Status, told: Explanation) -> Verdict:
     mark = _mark(item)
     title = (item.function.__doc__ or item.name).strip().splitlines()[0]  # type: ignore[attr-defined]
-    return Verdict(
-        task_of(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, output, diagnosis
-    )
+    return Verdict(task_of(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, told)
 
 
 def _probe_of(item: pytest.Item) -> Probe | None:

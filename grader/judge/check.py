@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, TypeVar
 
 import pytest
 
 from .offering import TASKS
-from .result import CheckResult, Kind, Status, TaskResult
+from .result import CheckResult, Explanation, Kind, Status, TaskResult
 
 _Function = TypeVar("_Function", bound=Callable[..., None])
 
@@ -27,30 +27,6 @@ def check(kind: Kind, share: int) -> Callable[[_Function], _Function]:
     return mark
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """What a student reads about a failed check.
-
-    Attributes:
-        expected: What the check asked for.
-        actual: What came instead.
-        deviation: The largest deviation and where it is.
-        hint: What to look at, without the answer.
-        diagnosis: Id of the misconception that matched, if any.
-    """
-
-    expected: str
-    actual: str
-    deviation: str = ""
-    hint: str = ""
-    diagnosis: str | None = None
-
-    def text(self) -> str:
-        """Return it as lines of "label  text"."""
-        lines = [("expected", self.expected), ("got", self.actual), ("deviation", self.deviation), ("hint", self.hint)]
-        return "\n".join(f"{label:<10}{text}" for label, text in lines if text)
-
-
 class CheckFailed(Exception):  # noqa: N818
     """Raised by a check whose demand is not met."""
 
@@ -59,13 +35,13 @@ class CheckFailed(Exception):  # noqa: N818
         self.explanation = explanation
 
 
-def fail(expected: str, actual: str, *, deviation: str = "", hint: str = "", diagnosis: str | None = None) -> NoReturn:
+def fail(expected: str, got: str, *, deviation: str = "", hint: str = "", diagnosis: str | None = None) -> NoReturn:
     """Fail the running check.
 
     Raises:
         CheckFailed: Always.
     """
-    raise CheckFailed(Explanation(expected, actual, deviation, hint, diagnosis))
+    raise CheckFailed(Explanation(expected, got, deviation, hint, diagnosis=diagnosis))
 
 
 MOST_FOR_FORM = 40  # percent of a task that shape checks may pay at most
@@ -81,8 +57,7 @@ class Verdict:
     kind: Kind
     share: int
     status: Status
-    output: str = ""
-    diagnosis: str | None = None
+    explanation: Explanation = field(default_factory=Explanation)
 
 
 def validate_shares(shares: Iterable[tuple[str, Kind, int]]) -> None:
@@ -134,12 +109,13 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
         score=worth if verdict.status == "passed" else 0,
         max_score=worth,
         status=verdict.status,
-        output=verdict.output,
-        diagnosis=verdict.diagnosis,
+        explanation=verdict.explanation,
     )
     if not value_is_wrong or verdict.kind == "shape":
         return result
     if result.score:
-        return replace(result, score=0, output="passes, but pays only once the value is right")
+        return replace(result, score=0, explanation=Explanation(said="passes, but pays only once the value is right"))
     # What follows from a wrong value is no mistake of its own: it must not be named as one.
-    return result if verdict.kind == "value" else replace(result, diagnosis=None)
+    if verdict.kind == "value":
+        return result
+    return replace(result, explanation=replace(result.explanation, diagnosis=None))

@@ -5,6 +5,45 @@ from typing import Any, Literal
 
 Status = Literal["passed", "failed", "not attempted", "crashed", "timed out", "out of memory", "not judged"]
 Kind = Literal["shape", "value", "gradient", "statistics"]
+_LABEL = 10  # width of the column of labels
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a student reads about one check, field by field; whoever shows it chooses the form.
+
+    Attributes:
+        expected: What the check asked for.
+        got: What came instead.
+        deviation: The largest deviation and where it is.
+        hint: What to look at, without the answer.
+        note: What costs nothing, and may matter elsewhere.
+        printed: What the submission printed during the check.
+        said: All there is to say where nothing was compared: a TODO that is left, a check that was not judged.
+        diagnosis: Id of the misconception that matched, if any.
+    """
+
+    expected: str = ""
+    got: str = ""
+    deviation: str = ""
+    hint: str = ""
+    note: str = ""
+    printed: str = ""
+    said: str = ""
+    diagnosis: str | None = None
+
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """Return the fields that say something as (label, text), in the order in which they are read."""
+        labels = ("said", "expected", "got", "deviation", "hint", "note", "printed")
+        return tuple(("" if label == "said" else label, text) for label in labels if (text := getattr(self, label)))
+
+    def text(self) -> str:
+        """Return the parts as lines of "label  text"."""
+        lines = []
+        for label, text in self.parts():
+            first, *more = text.split("\n")
+            lines += [f"{label:<{_LABEL}}{first}" if label else first, *(f"{'':<{_LABEL}}{line}" for line in more)]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -18,8 +57,7 @@ class CheckResult:
         kind: What it looks at; decides what it pays when the value is wrong.
         score, max_score: Hundredths of points.
         status: How it ended; `not judged` if the run was stopped before.
-        output: The explanation that the student reads; if it passed, a note that costs nothing, mostly none.
-        diagnosis: Id of the misconception that matched, if any.
+        explanation: What the student reads; if it passed, a note that costs nothing, mostly none.
     """
 
     task: str
@@ -29,8 +67,17 @@ class CheckResult:
     score: int
     max_score: int
     status: Status
-    output: str = ""
-    diagnosis: str | None = None
+    explanation: Explanation = Explanation()
+
+    @property
+    def output(self) -> str:
+        """The explanation as text."""
+        return self.explanation.text()
+
+    @property
+    def diagnosis(self) -> str | None:
+        """Id of the misconception that matched, if any."""
+        return self.explanation.diagnosis
 
 
 @dataclass(frozen=True)

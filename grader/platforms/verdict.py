@@ -10,7 +10,7 @@ from typing import Any
 from grader.grading import seeds
 from grader.grading.child import GraderFailed, grade
 from grader.judge.offering import Offering, load
-from grader.judge.result import CheckResult, Result, Status, TaskResult
+from grader.judge.result import CheckResult, Explanation, Result, Status, TaskResult
 from grader.report import results_json
 from grader.report.text import harmless, one_line
 from grader.sandbox.archives import FILE_NAME, NoSubmission
@@ -109,6 +109,8 @@ def ungraded(message: str, status: Status, sound: bool, seconds: float = 0.0) ->
 
 def _without_points(offering: Offering, status: Status, message: str) -> tuple[TaskResult, ...]:
     return tuple(
-        TaskResult(task, (CheckResult(task, "graded", "graded", "value", 0, 100 * points, status, message),))
+        TaskResult(
+            task, (CheckResult(task, "graded", "graded", "value", 0, 100 * points, status, Explanation(said=message)),)
+        )
         for task, points in offering.points.items()
     )

@@ -1,14 +1,11 @@
 """What a student reads about the checks of a task: which need words, and which only wait for the value."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grader.judge.result import CheckResult, Result, Status, TaskResult
 
 BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # the worst first
 WAITS = "counts once the value is right"
-LABELS = ("expected", "got", "deviation", "hint", "note", "printed")
-_WIDTH = 10  # of the column that holds the labels
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def shown(task: TaskResult) -> Shown:
     Of one that was not attempted, a TODO that is left is explained; a check that was not judged is not.
     """
     if task.status == "not attempted":
-        left = [check for check in task.checks if check.output.startswith("got ")]
+        left = [check for check in task.checks if check.explanation.got]
         return Shown(tuple(left[:1]), (), len(left[1:]))
     short = [c for c in task.checks if c.score < c.max_score or c.status != "passed"]  # worth nothing, and wrong
     wrong_value = any(check.kind == "value" and check.status != "passed" for check in short)
@@ -57,26 +54,3 @@ def shown(task: TaskResult) -> Shown:
 def judged_part(of: TaskResult | Result) -> str:
     """Say how much was judged, where that is not all: some checks were not selected, or the run was stopped."""
     return f"only {of.judged / 100:g} of {of.worth / 100:g} points judged" if of.judged < of.worth else ""
-
-
-def parts(output: str) -> tuple[tuple[str, str], ...]:
-    """Return an explanation as (label, text) pairs; text without a label has the label "".
-
-    A label counts once and in the order of LABELS, so that what a student prints can not pose as the grader's words
-    further down.
-    """
-    return tuple((label, "\n".join(lines)) for label, lines in _parts(output))
-
-
-def _parts(output: str) -> Iterator[tuple[str, list[str]]]:
-    label, lines, left = "", list[str](), list(LABELS)
-    for line in output.splitlines():
-        word = line[:_WIDTH].rstrip()
-        if word in left and line[:_WIDTH] == f"{word:<{_WIDTH}}":
-            if lines:
-                yield label, lines
-            label, lines, left = word, [line[_WIDTH:]], left[left.index(word) + 1 :]
-        else:
-            lines.append(line.removeprefix(" " * _WIDTH))
-    if lines:
-        yield label, lines

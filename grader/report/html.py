@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from grader.judge.result import CheckResult, Result, TaskResult
 
-from .explain import BROKEN, parts, shown
+from .explain import BROKEN, shown
 from .files import write_whole
 from .results_json import Record
 
@@ -191,7 +191,7 @@ def _check(check: CheckResult) -> ShownCheck:
         status=check.status,
         score=check.score / 100,
         max_score=check.max_score / 100,
-        parts=parts(check.output),
+        parts=check.explanation.parts(),
     )
 
 

@@ -1,17 +1,16 @@
 """results.json: Gradescope's format, which is also the grader's own, written and read back.
 
-The texts in it came from students and become harmless here. The file has no word for some of what the model knows: a
-check that is read back is of kind `gradient` if it waits for the value, else `value`, its name is its title, and the
-misconceptions of a task lie with the first checks that failed.
+Each entry of `tests` says in Gradescope's words what its `extra_data` holds field by field, so that a file is read back
+as the result that was written. The texts in it came from students, and become harmless here.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
-from grader.judge.result import CheckResult, Result, Status, TaskResult
+from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult
 
 from .explain import BROKEN, WAITS, judged_part, shown
 from .files import write_whole
@@ -88,6 +87,13 @@ def _test(check: CheckResult, waits: bool) -> dict[str, Any]:
         "status": "passed" if check.status == "passed" else "failed",
         "output": "\n".join([*_headline(check, waits), check.output]),
         "tags": [check.task],
+        "extra_data": {
+            "id": check.name,
+            "title": check.title,
+            "kind": check.kind,
+            "status": check.status,
+            **{name: text for name, text in asdict(check.explanation).items() if text},
+        },
     }
 
 
@@ -107,7 +113,6 @@ def write(path: Path, result: Result) -> None:
 
 
 GRADED = "graded"
-_STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -147,41 +152,24 @@ def result(data: Mapping[str, Any], submission: str) -> Result:
 
 
 def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> TaskResult:
-    checks = [_check(name, test, task["status"]) for test in tests if test["tags"] == [name]]
-    found = [str(diagnosis) for diagnosis in task["diagnoses"]]
-    for i, check in enumerate(checks):
-        # The file names the misconceptions of a task, not of its checks: they go to those that can have one.
-        if found and check.kind == "value" and check.status == "failed":
-            checks[i] = replace(check, diagnosis=found.pop(0))
-    return TaskResult(name, tuple(checks), round(100 * task.get("left_out", 0)))
+    checks = tuple(_check(name, test) for test in tests if test["tags"] == [name])
+    return TaskResult(name, checks, round(100 * task.get("left_out", 0)))
 
 
-def _check(task: str, test: Mapping[str, Any], status_of_task: str) -> CheckResult:
-    title = harmless(str(test["name"])).removeprefix(f"{task}: ")
-    headline, _, rest = harmless(str(test["output"])).partition("\n")
-    waits = headline == WAITS or (test["status"] == "passed" and test["score"] < test["max_score"])
-    if headline not in (WAITS, *BROKEN):
-        rest = f"{headline}\n{rest}" if rest else headline
+def _check(task: str, test: Mapping[str, Any]) -> CheckResult:
+    told = {name: harmless(str(value)) for name, value in test["extra_data"].items()}
+    status, kind = told["status"], told["kind"]
+    if status not in get_args(Status) or kind not in get_args(Kind):
+        raise ValueError(f"{task}: {kind}, {status}")
     return CheckResult(
         task=task,
-        name=title,
-        title=title,
-        kind="gradient" if waits else "value",
+        name=told["id"],
+        title=told["title"],
+        kind=cast(Kind, kind),
         score=round(100 * test["score"]),
         max_score=round(100 * test["max_score"]),
-        status=_status(str(test["status"]), headline, status_of_task),
-        output=rest,
+        status=cast(Status, status),
+        explanation=Explanation(
+            **{field.name: told[field.name] for field in fields(Explanation) if field.name in told}
+        ),
     )
-
-
-def _status(of_test: str, headline: str, of_task: str) -> Status:
-    """Return how a check ended: Gradescope tells passed from failed, the headline and the task say the rest."""
-    if of_test == "passed":
-        return "passed"
-    found = next((status for status in BROKEN if status == headline), None)
-    if found or headline.startswith("expected"):
-        return found or "failed"
-    for status in ("not attempted", "not judged"):
-        if headline.startswith(status):
-            return status
-    return next((status for status in _STATUSES if status == of_task and status != "passed"), "failed")

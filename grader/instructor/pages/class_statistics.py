@@ -156,5 +156,6 @@ def _trouble(submission: str, result: Result) -> Trouble | None:
     if worst is None:
         return None
     of_it = [check for check in checks if check.status == worst]
-    words = of_it[0].output.removeprefix("got").strip().partition("\n")[0]
+    told = of_it[0].explanation
+    words = (told.got or told.said).partition("\n")[0]
     return Trouble(submission, worst, tuple(dict.fromkeys(check.task for check in of_it)), words)
