@@ -20,7 +20,7 @@ from data.commandline import (
     whole,
     words,
 )
-from grader.grading.options import FOLDER, ROOT, clean_environment, grading_arguments, refuse, selected
+from grader.grading.options import FOLDER, ROOT, GradingOptions, clean_environment, refuse, selected
 from grader.sandbox import SANDBOXES
 
 # Commands of instructors, each with its module in grader/instructor: what students get has none of these.
@@ -118,16 +118,17 @@ def _grade(options: argparse.Namespace) -> int:
         selected(options.tasks)
     except ValueError as error:
         return refuse("grade", error)
-    given = grading_arguments(
-        options.file.absolute(),
+    grading = GradingOptions(
+        submission=options.file.absolute(),
         seed=options.seed,
-        data=options.data if options.data in SOURCES else Path(options.data).absolute(),
+        data=options.data if options.data in SOURCES else str(Path(options.data).absolute()),
         sandbox=options.sandbox,
+        fork=not options.no_fork,
         results=options.results.absolute() if options.results else None,
-        tasks=options.tasks,
+        tasks=options.tasks or "",
     )
     with contextlib.chdir(ROOT):
-        return int(pytest.main([*given, *(["--no-fork"] if options.no_fork else [])]))
+        return int(pytest.main(grading.arguments()))
 
 
 if __name__ == "__main__":

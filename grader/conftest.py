@@ -5,14 +5,13 @@ import contextlib
 import pytest
 
 from data.commandline import like_ctrl_c
-from grader.grading import options
-from grader.grading.options import ROOT
+from grader.grading.options import ROOT, GradingOptions
 from grader.grading.probe import Probe
 from grader.grading.session import Session
 from grader.grading.verdicts import Grading
 from grader.judge.inputs import Draw
-from grader.judge.offering import TASKS, OfferingError, load
-from grader.plugin import DEFAULT_SUBMISSION
+from grader.judge.offering import TASKS, OfferingError
+from grader.plugin import grading_options, may_be_selected, refuse_option
 from grader.report.text import one_line
 from grader.sandbox.archives import NoSubmission
 from grader.sandbox.zygote import SandboxError
@@ -36,7 +35,7 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Refuse pytest-xdist's -f here: it starts pytest anew, with other options, before it comes to `begin`."""
-    options.refuse_option("--looponfail" if config.getoption("looponfail", False) else "")
+    refuse_option("--looponfail" if config.getoption("looponfail", False) else "")
 
 
 @pytest.hookimpl(trylast=True)  # when the options and markers of other plugins are known
@@ -44,32 +43,25 @@ def pytest_configure(config: pytest.Config) -> None:
     """Begin at once: the sandbox starts while pytest goes on to import torch and the checks."""
     config.addinivalue_line("filterwarnings", "ignore")  # a warning must never decide a verdict
     if not (config.option.collectonly or config.option.help):
-        begin(config)
+        begin(config, grading_options(config))
 
 
-def begin(config: pytest.Config) -> None:
-    """Take the submission that the options name, start its sandbox, and put whoever judges it to work.
+def begin(config: pytest.Config, options: GradingOptions) -> None:
+    """Take the submission, start its sandbox, and put whoever judges it to work.
 
     Raises:
-        pytest.UsageError: There is nothing to grade, or an option is wrong.
+        pytest.UsageError: There is nothing to grade, or the offering or the sandbox is of no use.
     """
-    options.check(config)
-    given = config.getoption("submission")
-    submission = config.invocation_params.dir / given if given else config.rootpath / DEFAULT_SUBMISSION
     stopping = contextlib.ExitStack()
     stopping.enter_context(like_ctrl_c())
     config.add_cleanup(stopping.close)
     try:
-        chosen = config.getoption("offering")
-        offering = load(config.invocation_params.dir / chosen) if chosen else load()
-        fork = not config.getoption("no_fork")
-        lanes = config.getoption("lanes")
-        session = Session(submission, offering, config.getoption("seed"), options.sandbox(config), fork, lanes)
-        shown = ": ".join(str(name) for name in (given or DEFAULT_SUBMISSION, session.file.took) if name)
-        grading = Grading(config, session, shown)
+        session = Session(options)
+        config.add_cleanup(session.close)
+        grading = Grading(config, session, options)
         config.add_cleanup(grading.close)  # however pytest ends
         for task in TASKS:
-            if options.may_be_selected(config, task.id):
+            if may_be_selected(options.tasks, task.id):
                 session.prepare(task.id)
     except (NoSubmission, OfferingError, SandboxError) as error:
         raise pytest.UsageError(one_line(str(error))) from None

@@ -29,9 +29,10 @@ import torch
 from torch import Tensor
 
 from data.commandline import Parser, whole
+from grader.grading.options import GradingOptions
 from grader.grading.probe import Probe
 from grader.grading.session import Session
-from grader.judge import expect, offering
+from grader.judge import expect
 from grader.judge.check import CheckFailed
 from grader.judge.inputs import Draw
 from grader.judge.offering import TASKS
@@ -115,7 +116,7 @@ def run(job: Job, of: Iterable[Check]) -> Ran:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "VAE_Model.py"
         file.write_text(job.text, encoding="utf-8")
-        session = Session(file, offering.load(), seed=0, sandbox=job.sandbox)
+        session = Session(GradingOptions(file, sandbox=job.sandbox))
         try:
             for session.seed in job.seeds:
                 session.started = time.monotonic()

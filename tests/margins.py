@@ -13,9 +13,9 @@ from torch import Tensor
 
 from data import load
 from data.commandline import Parser, image_source, whole
+from grader.grading.options import GradingOptions
 from grader.grading.session import Session, probe_seed
 from grader.grading.training_run import judged
-from grader.judge import offering
 from grader.judge.short_run import STEPS, THRESHOLD, Images, ShortRun, cause, prepare
 from grader.sandbox.failure import WorkerFailed
 from tests.zoo.build import reference, source
@@ -28,7 +28,7 @@ def short_run(text: str, images: Images, seed: int) -> ShortRun | None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "VAE_Model.py"
         file.write_text(text, encoding="utf-8")
-        session = Session(file, offering.load(), seed)
+        session = Session(GradingOptions(file, seed=seed))
 
         def ask(
             probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]

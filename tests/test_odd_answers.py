@@ -18,11 +18,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from grader.grading.options import GradingOptions
 from grader.grading.probe import Probe
 from grader.grading.session import Session
 from grader.grading.training_run import judged as judged_short_run
 from grader.grading.verdicts import Grading
-from grader.judge import offering, short_run
+from grader.judge import short_run
 from grader.judge.answer import REAL, Answer
 from grader.judge.check import CheckFailed
 from grader.judge.inputs import Draw
@@ -77,7 +78,7 @@ def recorded() -> Iterator[dict[str, list[Call]]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "VAE_Model.py"
         file.write_text(reference(), encoding="utf-8")
-        session = Session(file, offering.load(), SEED, sandbox="in-process")
+        session = Session(GradingOptions(file, seed=SEED, sandbox="in-process"))
         found: dict[str, list[Call]] = {}
         answer = session.ask
 

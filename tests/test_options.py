@@ -319,16 +319,22 @@ def test_every_path_begins_at_home_where_it_begins_with_a_tilde(
 
 
 def test_a_folder_that_is_called_tilde_is_reached_by_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from grader.grading.options import grading_arguments
-
     monkeypatch.chdir(tmp_path)
-    given = grading_arguments(Path("~") / "a.py", seed=0, data="sample", sandbox="auto", results=Path("~r.json"))
+    given = GradingOptions(Path("~") / "a.py", results=Path("~r.json")).arguments()
     assert "--submission=./~/a.py" in given and "--results=./~r.json" in given
     assert pytest_options()["--submission"]("./~/a.py") == Path("~/a.py")
 
 
-def test_reading_options_needs_no_torch() -> None:
-    code = "import sys, grader.plugin, grader.platforms.gradescope, data.commandline; assert 'torch' not in sys.modules"
+@pytest.mark.parametrize(
+    ("modules", "missing"),
+    [
+        ("grader.plugin, data.commandline", ["torch"]),
+        ("grader.platforms.gradescope, grader.platforms.classroom", ["torch", "pytest", "psutil"]),
+    ],
+)
+def test_options_are_read_before_packages_are_needed(modules: str, missing: list[str]) -> None:
+    """So that a missing one can be named, and a platform gets a result all the same."""
+    code = f"import sys, {modules}; assert not set({missing}) & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from grader import test_kl
+from grader.grading.options import GradingOptions
 from grader.grading.probe import Probe
 from grader.grading.seeds import official_seed
 from grader.grading.session import Session
-from grader.judge import offering
 from grader.judge.check import CheckFailed
 from grader.judge.inputs import Draw
 from tests.zoo.build import reference
@@ -39,7 +39,7 @@ def passed(text: str, seed: int, folder: Path, recorded: dict[str, list[float]] 
     """Return the checks of kl that a submission passes; record inputs and answers on the way, if asked to."""
     file = folder / "VAE_Model.py"
     file.write_text(text, encoding="utf-8")
-    session = Session(file, offering.load(), seed, lanes=1)
+    session = Session(GradingOptions(file, seed=seed, lanes=1))
     ask = session.ask
 
     def recording(

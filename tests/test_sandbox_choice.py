@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from grader.grading.options import GradingOptions
 from grader.grading.session import Session
 from grader.instructor.doctor.doctor import doctor
-from grader.judge.offering import load
 from grader.platforms.verdict import judge
 from grader.sandbox import choose, interpreter
 from grader.sandbox.bubblewrap import Bubblewrap
@@ -72,9 +72,9 @@ def test_what_is_stated_is_what_a_submission_finds(folder: Path, name: str, fork
     file.write_text(SEES, encoding="utf-8")
     if not (name in ("auto", "process") or (works[name] and fork)):
         with pytest.raises(SandboxError, match=f"--sandbox={name}"):
-            Session(file, load(), 0, name, fork, lanes)
+            Session(GradingOptions(file, sandbox=name, fork=fork, lanes=lanes))
         return
-    session = Session(file, load(), 0, name, fork, lanes)
+    session = Session(GradingOptions(file, sandbox=name, fork=fork, lanes=lanes))
     try:
         best = next(kind for kind in works if works[kind]) if fork else "process"
         assert session.sandbox == seen(session) == (best if name == "auto" else name)

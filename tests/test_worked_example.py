@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from grader.grading.options import GradingOptions
 from grader.grading.probe import Probe
 from grader.grading.session import Session
-from grader.judge import offering, oracles
+from grader.judge import oracles
 from grader.judge.check import CheckFailed
 from grader.judge.inputs import Draw
 from grader.judge.misconceptions import CATALOGUE
@@ -38,7 +39,7 @@ def example() -> dict[str, Any]:
 def opened(text: str, folder: Path) -> Iterator[Session]:
     file = folder / "VAE_Model.py"
     file.write_text(text, encoding="utf-8")
-    session = Session(file, offering.load(), SEED, lanes=1)
+    session = Session(GradingOptions(file, seed=SEED, lanes=1))
     try:
         yield session
     finally:

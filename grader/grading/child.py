@@ -1,4 +1,4 @@
-"""Runs the ordinary grader on one file, in a process of its own, and ends it when its time is up."""
+"""The ordinary grader at work on one file in a process of its own, and what its end means, whoever asked for it."""
 
 import contextlib
 import json
@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.grading.options import ROOT, clean_environment, grading_arguments
+from grader.grading.options import ROOT, GradingOptions, clean_environment
+from grader.report.text import harmless, shortened
 
 _VERDICTS = (0, 1)  # exit status: full points, or not
 _ITS_OWN_ERROR = 3  # of pytest, and of a check that failed for the grader's own fault
+_REFUSED = (4, 5)  # by pytest: an option is wrong, or no check is selected
+_LOG_READ = 4 << 10
 
 
 class GraderFailed(Exception):  # noqa: N818
@@ -21,11 +24,12 @@ class GraderFailed(Exception):  # noqa: N818
     Attributes:
         in_time: Whether it ended before its time was up.
         killed: Whether the system killed it, which it mostly does for its memory.
+        again: Whether a second try may help: it died, rather than that it refused or took too long.
     """
 
-    def __init__(self, message: str, in_time: bool = True, killed: bool = False):
+    def __init__(self, message: str, in_time: bool = True, killed: bool = False, again: bool = False):
         super().__init__(message)
-        self.in_time, self.killed = in_time, killed
+        self.in_time, self.killed, self.again = in_time, killed, again
 
 
 @dataclass(frozen=True)
@@ -41,49 +45,91 @@ class Graded:
     flawed: bool = False
 
 
-def grade(file: Path, results: Path, *, seed: int, sandbox: str, lanes: int, seconds: float) -> Graded:
-    """Grade one file; what the grader prints goes to standard output.
+class Child:
+    """A grading that has begun.
 
     Args:
-        file: The submission.
-        results: Where the grader may write its results.json.
-        seed: What all inputs are drawn from.
-        sandbox: How the submission is kept apart.
-        lanes: Sandboxes at work at the same time.
-        seconds: How long to wait.
+        options: What it is asked for; `results` must be a path.
+        log: Where its output goes; None for standard output.
+        project: The copy of the project whose grader it is.
+    """
+
+    def __init__(self, options: GradingOptions, log: Path | None = None, project: Path = ROOT):
+        assert options.results is not None
+        self._results, self._log = options.results, log
+        with log.open("wb") if log else contextlib.nullcontext() as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", *options.arguments()],
+                cwd=project,
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit status of the grading; None if it took too long, and was ended."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.end()
+            return None
+
+    def graded(self, seconds: float) -> Graded:
+        """Wait for the grading and return what it wrote.
+
+        Raises:
+            GraderFailed: It died, refused, or did not end in time.
+        """
+        return graded(self.wait(seconds), self._results, self._log, seconds)
+
+    def end(self) -> None:
+        """End the grader and all that descends from it."""
+        try:
+            from grader.sandbox.watchdog import end_family
+
+            end_family(self._process.pid, itself=True)
+        except Exception:  # whatever is broken there: the grader itself must end
+            self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+
+
+def graded(status: int | None, results: Path, log: Path | None, seconds: float) -> Graded:
+    """Return what a grading left behind.
+
+    Args:
+        status: The exit status of pytest; None if it took too long.
+        results: Where its results.json lies, if it wrote one.
+        log: What it printed; None if that is not kept.
+        seconds: How long it was allowed to take.
 
     Raises:
-        GraderFailed: It died, refused, or did not end in time.
+        GraderFailed: There is no verdict; the message says why, and holds the grader's last words.
     """
-    given = grading_arguments(file, seed=seed, data="sample", sandbox=sandbox, results=results, lanes=lanes)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *given],
-        cwd=ROOT,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        status = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        raise GraderFailed(f"the grading took more than {seconds:.0f} s", in_time=False) from None
-    with contextlib.suppress(OSError, ValueError):
-        if status in (*_VERDICTS, _ITS_OWN_ERROR):
+    if status is None:
+        raise GraderFailed(f"the grader took more than {seconds:.0f} s", in_time=False)
+    if status in (*_VERDICTS, _ITS_OWN_ERROR):
+        with contextlib.suppress(OSError, ValueError):
             return Graded(json.loads(results.read_text(encoding="utf-8")), flawed=status == _ITS_OWN_ERROR)
-    if status == -signal.SIGKILL:
-        raise GraderFailed("the grader was killed, most likely for its memory: choose a larger container", killed=True)
-    raise GraderFailed(f"the grader ended with exit status {status} and without results")
+    how = f"signal {-status}" if status < 0 else f"exit status {status}"
+    killed = status == -signal.SIGKILL
+    why = ", most likely for its memory" if killed else ""
+    message = f"the grader ended with {how}{why}{last_words(log)}"
+    raise GraderFailed(message, killed=killed, again=status not in _REFUSED)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the grader and all that descends from it."""
+def last_words(log: Path | None) -> str:
+    """Return the last line of a log that says what is wrong, or else the last one, after a colon; nothing if none."""
     try:
-        from grader.sandbox.watchdog import end_family
-
-        end_family(process.pid, itself=True)
-    except Exception:  # whatever is broken there: the grader itself must end
-        process.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(10)
+        with log.open("rb") if log else contextlib.nullcontext() as stream:
+            if stream is None:
+                return ""
+            stream.seek(max(0, stream.seek(0, 2) - _LOG_READ))
+            text = harmless(stream.read().decode("utf-8", errors="replace"))
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip(" =")]
+    telling = [line for line in lines if "Error" in line or line.startswith("ERROR")] or lines
+    return f": {shortened(telling[-1])}" if telling else ""

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from grader.judge.offering import BY_ID, Offering
+from grader.grading.options import FOLDER, GradingOptions
+from grader.judge.offering import BY_ID, load
 from grader.sandbox.choose import chosen, open_sandbox
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.submission import take
 from grader.sandbox.watchdog import remove_folder
 from grader.sandbox.worker import Ceilings, Limits
 
-_STANDINS = Path(__file__).resolve().parents[1] / "worker" / "standins"
+_STANDINS = FOLDER / "worker" / "standins"
 _MIB = 1 << 20
 
 
@@ -51,36 +52,25 @@ class Session:
     """Grades one submission.
 
     Args:
-        submission: The file, or a folder or an archive that holds it.
-        offering: Points and limits.
-        seed: What all inputs are drawn from.
-        sandbox: A name of `grader.sandbox.SANDBOXES`.
-        fork: Whether a zygote may fork workers; else each is a fresh interpreter.
-        lanes: How many sandboxes work at the same time: with 2, `training` has one of its own.
+        options: What the grading is asked for.
 
     Raises:
         NoSubmission: There is nothing to grade.
+        OfferingError: The offering is of no use.
         SandboxError: The sandbox asked for does not work here.
 
     Attributes:
         sandbox: Name of the one that is used.
     """
 
-    def __init__(
-        self,
-        submission: Path,
-        offering: Offering,
-        seed: int,
-        sandbox: str = "auto",
-        fork: bool = True,
-        lanes: int = 2,
-    ):
-        self.offering, self.seed, self.sandbox = offering, seed, chosen(sandbox, fork)
-        self._fork, self._lanes = fork, lanes
+    def __init__(self, options: GradingOptions):
+        self.offering = load(options.offering) if options.offering else load()
+        self.seed, self.sandbox = options.seed, chosen(options.sandbox, options.fork)
+        self._fork, self._lanes = options.fork, options.lanes
         self._folder = Path(tempfile.mkdtemp(prefix="vae-grader-"))
         try:
             (self._folder / "submission").mkdir()
-            self.file = take(submission, self._folder / "submission")
+            self.file = take(options.submission, self._folder / "submission")
         except BaseException:
             remove_folder(self._folder)
             raise

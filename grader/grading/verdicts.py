@@ -15,7 +15,7 @@ from _pytest.outcomes import OutcomeException
 
 from data import DataError
 from data.commandline import quoted
-from grader.grading.options import FOLDER, nothing_selected
+from grader.grading.options import FOLDER, TASK_IDS, GradingOptions
 from grader.grading.probe import Probe
 from grader.grading.session import Session
 from grader.grading.training_run import ShortRunner
@@ -42,17 +42,14 @@ class Grading:
     Args:
         config: pytest's.
         session: The submission's.
-        shown: Its path as the user gave it.
+        options: What the grading is asked for.
     """
 
-    def __init__(self, config: pytest.Config, session: Session, shown: str):
-        self.session, self._shown_path = session, shown
-        self._results_file = config.getoption("results")
-        self._base = config.invocation_params.dir
+    def __init__(self, config: pytest.Config, session: Session, options: GradingOptions):
+        self.session, self._options = session, options
         self._verdicts: dict[str, Verdict] = {}
         self._selected: list[pytest.Item] = []
         self._result: Result | None = None
-        self._data: str = config.getoption("data")
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
         self._caught: list[str] = []  # errors of computing with an answer, which cost the submission the check
@@ -83,7 +80,7 @@ class Grading:
         Pytest then goes on; where the sandbox does not start, no check is run and nothing is graded.
         """
         if not (session.items or session.testsfailed):
-            raise pytest.UsageError(nothing_selected(session.config))
+            raise pytest.UsageError(_nothing_selected(session.config))
         session.items.sort(key=_place)  # once more: other plugins have an order of their own
         self._selected = [item for item in session.items if task_of(item)]
         times = Counter((item.path, item.function) for item in self._selected)  # type: ignore[attr-defined]
@@ -91,7 +88,7 @@ class Grading:
             raise pytest.UsageError("the same check was selected more than once; leave out what repeats tests")
         if any(task_of(item) == "training" for item in self._selected):
             try:
-                self._training = ShortRunner(self.session, self._data)
+                self._training = ShortRunner(self.session, self._options.data)
             except DataError as error:
                 raise pytest.UsageError(one_line(str(error))) from None
         try:
@@ -148,11 +145,11 @@ class Grading:
             self._result = self._score()
             session.exitstatus = self._exit_status(self._result, session.exitstatus)
             junit.add_points(session.config, self._result)
-            if self._results_file and self._begun:
-                results_json.write(self._base / self._results_file, self._result)
+            if self._options.results and self._begun:
+                results_json.write(self._options.results, self._result)
         except OSError as error:  # as on a full disk
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-            self._unwritten = f"--results {quoted(self._results_file)} cannot be written: {error.strerror}"
+            self._unwritten = f"--results {quoted(self._options.results)} cannot be written: {error.strerror}"
         yield
 
     def _exit_status(self, result: Result, of_pytest: int) -> int:
@@ -199,7 +196,7 @@ class Grading:
             for item in self._selected
         ]
         return Result(
-            submission=self._shown_path,
+            submission=": ".join(name for name in (self._options.shown, self.session.file.took) if name),
             tasks=score(verdicts, self.session.offering.points),
             seconds=round(_seconds_since_start(), 1),
             sandbox=self.session.sandbox,
@@ -276,6 +273,13 @@ def _verdict(item: pytest.Item, status: Status, told: Explanation) -> Verdict:
     mark = _mark(item)
     title = (item.function.__doc__ or item.name).strip().splitlines()[0]  # type: ignore[attr-defined]
     return Verdict(task_of(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, told)
+
+
+def _nothing_selected(config: pytest.Config) -> str:
+    """Return what to say of a run in which no test is left."""
+    words = [f"-m {config.option.markexpr!r}"] if config.option.markexpr else []
+    words += [f"-k {config.option.keyword!r}"] if config.option.keyword else []
+    return f"no check is selected{' by ' + ' and '.join(words) if words else ''}; {TASK_IDS}"
 
 
 def _probe_of(item: pytest.Item) -> Probe | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from grader.grading import seeds
-from grader.grading.child import GraderFailed, grade
+from grader.grading.child import Child, GraderFailed
+from grader.grading.options import GradingOptions
 from grader.judge.offering import Offering, load
 from grader.judge.result import CheckResult, Explanation, Result, Status, TaskResult
 from grader.report import results_json
@@ -65,12 +66,13 @@ def judge(
             file = Path(folder) / FILE_NAME
             file.write_bytes(content)
             results = Path(folder) / "results.json"
-            graded = grade(file, results, seed=seed, sandbox=sandbox, lanes=lanes, seconds=patience)
+            options = GradingOptions(file, seed=seed, sandbox=sandbox, lanes=lanes, results=results)
+            graded = Child(options).graded(patience)
     except NoSubmission as reason:
         said = one_line(str(reason), width=300)  # may hold names that a student gave
         return nothing(f"Nothing was graded: {said}.", "failed", True)
     except GraderFailed as failure:
-        print(f"no verdict: {failure}", flush=True)
+        print(f"no verdict: {failure}{'; choose a larger container' if failure.killed else ''}", flush=True)
         if failure.in_time:
             return nothing(UNFINISHED if failure.killed else FAILED, "crashed", sound=False)
         return nothing(_TOO_LONG, "timed out", sound=False)

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from grader.grading.options import ROOT, clean_environment, grading_arguments
-from grader.report.text import harmless, shortened
+from grader.grading.child import Child, GraderFailed, graded, last_words
+from grader.grading.options import ROOT, GradingOptions, clean_environment
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,10 @@ class Outcome:
 
 
 SANDBOX_CPU = "sandbox_cpu_s"
-_LOG_KEPT = 4 << 10
 
 
-def prepare(job: Job, folder: Path) -> dict[str, Any]:
-    """Put what a grading needs into an empty folder; returns what `arguments.grading` takes."""
+def prepare(job: Job, folder: Path) -> GradingOptions:
+    """Put what a grading needs into an empty folder; returns what it is asked for."""
     for name in ("submission", "tmp"):
         (folder / name).mkdir()
         (folder / name).chmod(0o711)  # a sandbox may run as another user, who must get through to its own folder
@@ -91,52 +90,38 @@ def prepare(job: Job, folder: Path) -> dict[str, Any]:
     file.write_bytes(job.content)
     if job.offering:
         offering.write_text(job.offering, encoding="utf-8")
-    return {
-        "file": str(file),
-        "seed": job.seed,
-        "data": job.data,
-        "sandbox": job.sandbox,
-        "results": str(folder / "results.json"),
-        "tasks": job.tasks or "",
-        "offering": str(offering) if job.offering else None,
-        "lanes": 1,  # a core for each submission: two lanes would share it, and import torch twice
-    }
+    return GradingOptions(
+        submission=file,
+        seed=job.seed,
+        data=job.data,
+        sandbox=job.sandbox,
+        lanes=1,  # a core for each submission: two lanes would share it, and import torch twice
+        offering=offering if job.offering else None,
+        results=folder / "results.json",
+        tasks=job.tasks or "",
+    )
 
 
-def outcome(job: Job, folder: Path, exit_status: int | None, cpu_s: float) -> Outcome:
+def outcome(job: Job, folder: Path, status: int | None, cpu_s: float) -> Outcome:
     """Return what a grading left behind.
 
     Args:
         job: The submission.
         folder: Where its results.json and its log lie.
-        exit_status: Of pytest; None if it took too long.
+        status: The exit status of pytest; None if it took too long.
         cpu_s: What it used.
     """
-    if exit_status is None:
-        return Outcome(None, f"the grader took more than {job.limit_s:.0f} s", cpu_s=cpu_s)
+    log = folder / "log"
+    try:
+        found = graded(status, folder / "results.json", log, job.limit_s)
+    except GraderFailed as failure:
+        return Outcome(None, str(failure), again=failure.again, cpu_s=cpu_s)
+    if found.flawed:
+        return Outcome(None, f"the grader itself failed{last_words(log)}", again=True, cpu_s=cpu_s)
     sandbox_cpu_s = 0.0
     with contextlib.suppress(OSError, ValueError):
         sandbox_cpu_s = float((folder / SANDBOX_CPU).read_text())
-    if exit_status in (0, 1):
-        with contextlib.suppress(OSError, ValueError):
-            results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-            return Outcome(results, cpu_s=cpu_s, sandbox_cpu_s=sandbox_cpu_s)
-    how = f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
-    said = _last_words(folder / "log")
-    return Outcome(None, f"the grader ended with {how}{said}", again=exit_status not in (4, 5), cpu_s=cpu_s)
-
-
-def _last_words(log: Path) -> str:
-    """Return the last line of a log that says what is wrong, or else the last one."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - _LOG_KEPT))
-            text = harmless(stream.read().decode("utf-8", errors="replace"))
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip(" =")]
-    telling = [line for line in lines if "Error" in line or line.startswith("ERROR")] or lines
-    return f": {shortened(telling[-1])}" if telling else ""
+    return Outcome(found.results, cpu_s=cpu_s, sandbox_cpu_s=sandbox_cpu_s)
 
 
 _MARGIN_S = 60.0  # a judge ends a grading that takes too long itself, unless it hangs too
@@ -223,37 +208,22 @@ class WarmJudge:
 
 
 class FreshJudge:
-    """Starts `python -m grader grade` for each submission, where a process that imported torch cannot be forked."""
+    """Starts the grader anew for each submission, where a process that imported torch cannot be forked."""
 
     def __init__(self, data: str):
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     def grade(self, job: Job) -> Outcome:
         """Grade one submission."""
         with tempfile.TemporaryDirectory(prefix="vae-class-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            options = grading_arguments(**prepare(job, folder))
-            with (folder / "log").open("wb") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "pytest", *options],
-                    cwd=ROOT,
-                    env=clean_environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                )
-                try:
-                    status: int | None = self._process.wait(timeout=job.limit_s)
-                except subprocess.TimeoutExpired:
-                    self.close()
-                    status = None
-            return outcome(job, folder, status, 0.0)
+            self._child = Child(prepare(job, folder), folder / "log")
+            return outcome(job, folder, self._child.wait(job.limit_s), 0.0)
 
     def close(self) -> None:
         """End the grading that is under way."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        if self._child is not None:
+            self._child.end()
 
 
 class LastingJudge:

@@ -23,12 +23,12 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import psutil
 import pytest
 
-from grader.grading.options import check_arguments
+from grader.grading.options import GradingOptions, check_arguments, selected
 
 from .judging import SANDBOX_CPU, Job, Outcome, outcome, prepare
 
@@ -81,7 +81,6 @@ def _prctl(option: int, value: int) -> None:
 
 # Nothing is captured: the checks print nothing, and what pytest itself prints belongs into the log of a grading.
 _COLLECT = ["--collect-only", "-qq", "--disable-warnings", "--capture=no"]
-_DESTINATIONS = {"file": "submission", "tasks": "markexpr"}  # what pytest calls an argument, where it differs
 
 
 class AskerGone(Exception):  # noqa: N818
@@ -101,7 +100,8 @@ class Forking:
 
     def __init__(self, requests: IO[bytes], answers: IO[bytes]):
         self._requests, self._answers = requests, answers
-        self._judge, self._given = os.getpid(), dict[str, Any]()
+        self._judge = os.getpid()
+        self._options: GradingOptions | None = None
         self.folder: Path | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -115,10 +115,10 @@ class Forking:
         signal.signal(signal.SIGTERM, _stop)
         with contextlib.suppress(AskerGone, BrokenPipeError):
             self._serve()
-        if self.folder is None:
+        if self.folder is None or self._options is None:
             return True
         self._become_grader(self.folder)
-        _begin(session, self._given)
+        _begin(session, self._options)
         return session.config.hook.pytest_runtestloop(session=session)
 
     def _serve(self) -> None:
@@ -147,7 +147,7 @@ class Forking:
         """
         folder, child = Path(tempfile.mkdtemp(prefix="vae-class-")), -1
         try:
-            self._given = prepare(job, folder)
+            self._options = prepare(job, folder)
             child = os.fork()
             if child == 0:
                 self.folder = folder
@@ -174,24 +174,23 @@ class Forking:
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
 
 
-def _begin(session: pytest.Session, given: dict[str, Any]) -> None:
+def _begin(session: pytest.Session, options: GradingOptions) -> None:
     """Do with a job's options what pytest does with those of a command line: grade, and select among the checks.
 
     Args:
         session: With all checks collected.
-        given: What `arguments.grading` takes.
+        options: Of the job.
 
     Raises:
         pytest.UsageError: The job cannot be graded in this way.
     """
     from grader.conftest import begin
+    from grader.grading.verdicts import task_of
 
-    config = session.config
-    config.option.collectonly = False
-    for name, value in given.items():
-        setattr(config.option, _DESTINATIONS.get(name, name), value)
-    begin(config)
-    config.hook.pytest_collection_modifyitems(session=session, config=config, items=session.items)
+    session.config.option.collectonly = False
+    begin(session.config, options)
+    tasks = selected(options.tasks)
+    session.items[:] = [item for item in session.items if task_of(item) in tasks]
     session.testscollected = len(session.items)
 
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grader.grading.child import Child, GraderFailed
+from grader.grading.options import GradingOptions
+
 from .contents import SKELETON, SOLUTION, File, lay
 
 LONG = 30  # characters without blanks: such a line is no coincidence
@@ -161,18 +164,11 @@ def grade(project: Path, submission: Path) -> dict[str, Any]:
         NotProven: There is none.
     """
     with tempfile.TemporaryDirectory(prefix="vae-release-results-") as folder:
-        results = Path(folder) / "results.json"
-        command = [sys.executable, "-B", "-m", "grader", "grade", str(submission.resolve()), f"--results={results}"]
+        options = GradingOptions(submission.resolve(), results=Path(folder) / "results.json")
         try:
-            done = subprocess.run(
-                command, cwd=project, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
-            )
-            if done.returncode in (0, 1):
-                return json.loads(results.read_text(encoding="utf-8"))
-        except (subprocess.TimeoutExpired, OSError, ValueError) as error:
-            raise NotProven(f"{submission.name} could not be graded: {error}") from None
-    said = (done.stdout + done.stderr).strip().splitlines()
-    raise NotProven(f"{submission} could not be graded: {said[-1] if said else f'exit status {done.returncode}'}")
+            return Child(options, Path(folder) / "log", project).graded(_PATIENCE_S).results
+        except (GraderFailed, OSError) as error:
+            raise NotProven(f"{submission} could not be graded: {error}") from None
 
 
 def _skeleton_is_made_from_the_reference(root: Path) -> None:
