@@ -22,6 +22,7 @@ import solution.__main__
 import solution.skeleton
 from data.commandline import Parser
 from grader import plugin
+from grader.grading.options import GradingOptions
 from grader.platforms import classroom, gradescope, ready
 from grader.sandbox import SANDBOXES
 from tests import calibrate, margins

@@ -41,11 +41,12 @@ def _once(packages: list[str], trace_fd: int | None) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)  # what the student prints goes where standard error goes: to the judge's log
-    from worker import streams, trace, wire  # type: ignore[import-not-found]
+    from worker import wire  # type: ignore[import-not-found]
     from worker.serve import serve  # type: ignore[import-not-found]
+    from worker.zygote import reopen_streams, trace_on_signal  # type: ignore[import-not-found]
 
-    streams.reopen()
-    trace.write_on_signal(trace_fd)
+    reopen_streams()
+    trace_on_signal(trace_fd)
     asked = wire.read(reader)  # whether torch could be imported
     wire.write(writer, wire.Message({"id": asked.header["id"]}))
     serve(reader, writer)

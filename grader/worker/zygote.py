@@ -75,7 +75,7 @@ def taken_trace(descriptor: int | None) -> str:
     return "\n".join(line[-_WIDTH:] for line in about[:_LINES])
 
 
-def reopen_stream() -> None:
+def reopen_streams() -> None:
     """Make sys.stdin, stdout and stderr anew from descriptors 0, 1 and 2."""
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - they live as long as the process
     sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
@@ -89,7 +89,7 @@ def redirect_streams(output: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(nothing)
-    reopen_stream()
+    reopen_streams()
 
 
 def end_all_as_init() -> bool:

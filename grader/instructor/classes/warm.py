@@ -187,9 +187,12 @@ def _begin(session: pytest.Session, options: GradingOptions) -> None:
     from grader.conftest import begin
     from grader.grading.verdicts import task_of
 
+    try:
+        tasks = selected(options.tasks)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
     session.config.option.collectonly = False
     begin(session.config, options)
-    tasks = selected(options.tasks)
     session.items[:] = [item for item in session.items if task_of(item) in tasks]
     session.testscollected = len(session.items)
 
