@@ -150,7 +150,7 @@ def test_what_takes_too_long_is_ended(judge: WarmJudge) -> None:
 def test_a_grader_that_refuses_says_why(judge: WarmJudge) -> None:
     outcome = judge.grade(job(REFERENCE.read_bytes(), "no_such_task"))
     assert outcome.results is None and not outcome.again
-    assert outcome.problem.startswith("the grader ended with exit status 4: ERROR: -m 'no_such_task': there is no task")
+    assert outcome.problem.startswith("the grader ended with exit status 4: ERROR: -m 'no_such_task' selects no task")
 
 
 # ## When judges die
