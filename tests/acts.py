@@ -20,9 +20,9 @@ from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.interpreter import can_fork
 from grader.sandbox.process import FreshInterpreters, PlainProcess, UnprivilegedUser
 from grader.sandbox.submission import SubmittedFile, take
-from grader.sandbox.worker import Ceilings, Limits, Worker
+from grader.sandbox.worker import Ceilings, Worker, WorkerLimits
 
-SMALL = Limits(cpu_s=5, wall_s=30, memory_bytes=2 << 30, file_bytes=1 << 20)
+SMALL = WorkerLimits(cpu_s=5, wall_s=30, memory_bytes=2 << 30, file_bytes=1 << 20)
 
 # What the file can do, each a few lines that may set `said`.
 ACTS = {
@@ -120,7 +120,7 @@ def submission(folder: Path, source: str = SOURCE) -> SubmittedFile:
     return take(folder / "home" / "VAE_Model.py", folder / "copy")
 
 
-def start(sandbox: Any, on_import: str = "nothing", limits: Limits = SMALL) -> Worker:
+def start(sandbox: Any, on_import: str = "nothing", limits: WorkerLimits = SMALL) -> Worker:
     """Start a worker whose file does `on_import` when it is imported."""
     return sandbox.start(limits, {}, seed=NUMBER[on_import])
 
@@ -138,7 +138,7 @@ def failure(call: Callable[[], Any]) -> Failure:
     return failed.value.failure
 
 
-def in_use(zygote: Any, act: str, limits: Limits = SMALL) -> Failure:
+def in_use(zygote: Any, act: str, limits: WorkerLimits = SMALL) -> Failure:
     """Return how a worker fails when kl() does something."""
     worker = start(zygote, limits=limits)
     try:

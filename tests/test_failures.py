@@ -23,7 +23,7 @@ from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import Failure, from_error, trace_lines
 from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import take
-from grader.sandbox.worker import Limits
+from grader.sandbox.worker import WorkerLimits
 from grader.worker.errors import describe
 from grader.worker.submission import load
 from grader.worker.untouched import does_nothing
@@ -218,12 +218,12 @@ def asked(worker: Any, task: str) -> Any:
     return worker.ask(task, {**single[0], **more}, {**tensors, **single[1]}, seed=7)
 
 
-def start(sandbox: Any, variant: str, task: str, limits: Limits = SMALL) -> Any:
+def start(sandbox: Any, variant: str, task: str, limits: WorkerLimits = SMALL) -> Any:
     standins = {name: (STANDINS / f"{name}.py").read_text(encoding="utf-8") for name in BY_ID[task].leans_on}
     return sandbox.start(limits, standins, seed=NUMBER[variant])
 
 
-def failed(sandbox: Any, variant: str, task: str, limits: Limits = SMALL) -> Failure:
+def failed(sandbox: Any, variant: str, task: str, limits: WorkerLimits = SMALL) -> Failure:
     worker = start(sandbox, variant, task, limits)
     try:
         return failure(lambda: asked(worker, task))
@@ -476,7 +476,7 @@ def test_an_attribute_that_given_code_misses_names_the_constructor(plain: Any) -
 def test_the_line_that_used_up_the_cpu_seconds_is_shown(
     sandbox: Any, variant: str, functions: list[str], texts: tuple[str, ...]
 ) -> None:
-    told = failed(sandbox, variant, "kl", Limits(cpu_s=1, wall_s=60))
+    told = failed(sandbox, variant, "kl", WorkerLimits(cpu_s=1, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
     assert told.message == "your code used more than 1 CPU seconds in this task"
     assert [line["function"] for line in told.traceback] == functions
@@ -497,7 +497,7 @@ def test_the_line_that_waited_too_long_is_shown(sandbox: Any) -> None:
 @posix
 def test_a_fresh_interpreter_shows_it_too(base: Path) -> None:
     for made in opened(FreshInterpreters, base / "fresh"):
-        worker = start(made, "sleep", "kl", Limits(cpu_s=30, wall_s=60))
+        worker = start(made, "sleep", "kl", WorkerLimits(cpu_s=30, wall_s=60))
         worker._wall_left = 1.0
         told = failure(lambda: asked(worker, "kl"))  # noqa: B023 - called at once
         assert told.status == "timed out"
@@ -507,7 +507,7 @@ def test_a_fresh_interpreter_shows_it_too(base: Path) -> None:
 
 @posix
 def test_the_line_that_an_import_hangs_at_is_shown(plain: Any) -> None:
-    told = failure(lambda: start(plain, "loop on import", "kl", Limits(cpu_s=1, wall_s=60)))
+    told = failure(lambda: start(plain, "loop on import", "kl", WorkerLimits(cpu_s=1, wall_s=60)))
     assert (told.status, told.fatal) == ("timed out", True)
     assert [line["function"] for line in told.traceback] == ["<module>", f"variant_{NUMBER['loop on import']}"]
     assert "import" in told.hint
@@ -515,7 +515,7 @@ def test_the_line_that_an_import_hangs_at_is_shown(plain: Any) -> None:
 
 @posix
 def test_who_does_not_listen_to_the_signal_is_ended_all_the_same(sandbox: Any) -> None:
-    told = failed(sandbox, "deaf loop", "kl", Limits(cpu_s=1, wall_s=60))
+    told = failed(sandbox, "deaf loop", "kl", WorkerLimits(cpu_s=1, wall_s=60))
     assert (told.status, told.traceback) == ("timed out", [])
     worker = start(sandbox, "deaf sleep", "kl")
     worker._wall_left = 1.0
@@ -530,7 +530,7 @@ def test_who_does_not_listen_to_the_signal_is_ended_all_the_same(sandbox: Any) -
 
 @posix
 def test_a_forged_trace_is_at_most_a_wrong_line(sandbox: Any) -> None:
-    told = failed(sandbox, "forged", "kl", Limits(cpu_s=1, wall_s=60))
+    told = failed(sandbox, "forged", "kl", WorkerLimits(cpu_s=1, wall_s=60))
     assert told.status == "timed out"
     first = reference().split("\n")[0]
     assert told.traceback == [{"line": 1, "function": "kl", "text": first}]

@@ -3,6 +3,7 @@
 import importlib
 import re
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_the_short_run_is_the_graders() -> None:
 
 
 def test_limits_are_the_offerings() -> None:
-    limits = {name: round(value) for name, value in OFFERING.limits.items()}
+    limits = {name: round(value) for name, value in asdict(OFFERING.limits).items()}
     assert f"{limits['task_cpu_s']} seconds of CPU time (and {limits['task_wall_s']} by the clock)" in WORDS
     assert f"`training` {limits['training_cpu_s']} (and {limits['training_wall_s']})" in WORDS
     assert f"{limits['training_cpu_s']} seconds of CPU time on one core" in WORDS

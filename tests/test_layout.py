@@ -129,8 +129,8 @@ def test_what_an_export_needs_is_installed_for_every_student() -> None:
 
 @pytest.mark.parametrize("module", of("grader.instructor.release"))
 def test_a_release_takes_everything_as_text(module: str) -> None:
-    allowed = ("grader.grading.options", "grader.grading.seeds", "grader.judge.offering", "data.commandline")
-    assert not strangers(module, "grader.instructor.release", *allowed)
+    grading = (f"grader.grading.{name}" for name in ("options", "seeds", "child"))
+    assert not strangers(module, "grader.instructor.release", "grader.judge.offering", "data.commandline", *grading)
 
 
 @pytest.mark.parametrize("module", of("grader.instructor.classes"))
@@ -194,6 +194,42 @@ def _tracked_folders() -> set[str]:
 def test_every_room_with_a_job_is_a_command() -> None:
     for room in ("assignment", "solution", "grader", "data"):
         assert f"{room}.__main__" in MODULES
+
+
+def test_the_map_of_the_grader_is_complete() -> None:
+    """Each file of grader/ is in its README by name, or its folder is; and no name is there twice."""
+    text = (ROOT / "grader" / "README.md").read_text(encoding="utf-8")
+    for module in of("grader"):
+        file = MODULES[module]
+        inner = file.parent.name if file.parent.parent.name in ("worker", "grader") else ""
+        known = f"`{file.name}`" in text or (inner in ("probes", "standins") and f"`{inner}/`" in text)
+        assert known or file.name == "__init__.py" or file.name.startswith("test_"), f"{module} is not on the map"
+
+
+# Two sides of the sandbox, a probe and the diagnosis of its subject, what every package and program has, and the
+# skeleton with the solution that it is made from.
+MIRRORED = {"__init__", "__main__", "VAE_Model", "zygote", "submission", "layers"}
+OF_ONE_SUBJECT = {
+    "distribution",
+    "training",
+    "encoder",
+    "decoder",
+    "encode",
+    "decode",
+    "sample",
+    "prior_sample",
+    "kl",
+    "nll",
+}
+
+
+def test_no_two_modules_have_one_name() -> None:
+    names: dict[str, list[str]] = {}
+    for module in MODULES:
+        if not within(module, "tests"):
+            names.setdefault(MODULES[module].stem, []).append(module)
+    twice = {name: modules for name, modules in names.items() if len(modules) > 1}
+    assert set(twice) <= MIRRORED | OF_ONE_SUBJECT, twice
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not within(m, "tests")])

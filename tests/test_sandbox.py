@@ -18,7 +18,7 @@ from grader.sandbox.in_process import InProcess
 from grader.sandbox.interpreter import can_fork
 from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import MAX_BYTES, NoSubmission, take
-from grader.sandbox.worker import Limits, Worker
+from grader.sandbox.worker import Worker, WorkerLimits
 from tests.acts import KINDS, NUMBER, SMALL, ask, failure, in_use, is_gone, opened, start, submission
 
 needs_fork = pytest.mark.skipif(not can_fork(), reason="a zygote needs a safe fork")
@@ -94,7 +94,7 @@ def test_in_process_too_and_the_judge_keeps_its_own(tmp_path: Path) -> None:
 @posix
 def test_an_endless_loop_ends_at_its_cpu_seconds(sandbox: Any) -> None:
     cpu_s = 1 if not isinstance(sandbox, FreshInterpreters) else 6  # a fresh interpreter has imported torch before
-    told = in_use(sandbox, "loop", Limits(cpu_s=cpu_s, wall_s=60))
+    told = in_use(sandbox, "loop", WorkerLimits(cpu_s=cpu_s, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
     assert told.message == f"your code used more than {cpu_s} CPU seconds in this task"
 
@@ -114,7 +114,7 @@ def test_a_worker_that_is_closed_leaves_no_thread_with_the_judge(sandbox: Any) -
 
 
 def test_a_sleeper_ends_at_its_wall_clock_seconds(sandbox: Any) -> None:
-    worker = start(sandbox, limits=Limits(wall_s=30))
+    worker = start(sandbox, limits=WorkerLimits(wall_s=30))
     worker._wall_left = 1.0
     began = time.monotonic()
     told = failure(lambda: ask(worker, "sleep"))
@@ -174,7 +174,7 @@ def test_a_worker_that_is_lost_is_explained(zygote: Any, act: str, status: str, 
 
 
 def test_code_that_shrugs_off_the_signal_ends_a_second_later(zygote: Any) -> None:
-    told = in_use(zygote, "loop on", Limits(cpu_s=1, wall_s=60))
+    told = in_use(zygote, "loop on", WorkerLimits(cpu_s=1, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
 
 
@@ -228,12 +228,12 @@ def test_a_file_that_fails_on_import_says_why(zygote: Any, act: str, status: str
 
 
 def test_an_import_that_never_ends_is_timed_out(zygote: Any) -> None:
-    told = failure(lambda: start(zygote, "loop", Limits(cpu_s=1, wall_s=60)))
+    told = failure(lambda: start(zygote, "loop", WorkerLimits(cpu_s=1, wall_s=60)))
     assert (told.status, told.message) == (
         "timed out",
         "your code used more than 1 CPU seconds while your file was imported",
     )
-    told = failure(lambda: start(zygote, "sleep", Limits(cpu_s=5, wall_s=1)))
+    told = failure(lambda: start(zygote, "sleep", WorkerLimits(cpu_s=5, wall_s=1)))
     assert (told.status, told.message) == ("timed out", "your code took more than 1 s while your file was imported")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.process import FreshInterpreters
-from grader.sandbox.worker import Limits
+from grader.sandbox.worker import WorkerLimits
 from grader.worker.zygote import remove_folder
 from tests.acts import KINDS, ask, failure, is_gone, opened, start, submission, why_not
 
@@ -164,7 +164,7 @@ def test_fresh_interpreters_need_neither_fork_nor_resource_nor_utf8(
     (tmp_path / "work").mkdir()
     made = FreshInterpreters(submission(tmp_path / "of"), tmp_path / "work")
     monkeypatch.setattr(sys, "executable", str(poor))
-    worker = start(made, limits=Limits(wall_s=60))
+    worker = start(made, limits=WorkerLimits(wall_s=60))
     assert ask(worker, "pid").isdigit()
     ask(worker, "print")
     assert "hello σ² \\udce9" in worker.printed()

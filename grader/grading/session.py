@@ -9,33 +9,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from grader.grading.options import FOLDER, GradingOptions
 from grader.judge.offering import BY_ID, load
-from grader.sandbox.choose import chosen, open_sandbox
+from grader.sandbox.choose import Sandbox, chosen, open_sandbox
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.submission import take
 from grader.sandbox.watchdog import remove_folder
-from grader.sandbox.worker import Ceilings, Limits
+from grader.sandbox.worker import Asks, Ceilings, WorkerLimits
 
 _STANDINS = FOLDER / "worker" / "standins"
 _MIB = 1 << 20
-
-
-class Asks(Protocol):
-    """A worker, of whatever sandbox."""
-
-    def ask(
-        self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Run a probe."""
-
-    def printed(self) -> str:
-        """Return what the submission printed."""
-
-    def close(self) -> None:
-        """End the worker."""
 
 
 class NoWorker(WorkerFailed):
@@ -74,7 +59,7 @@ class Session:
         except BaseException:
             remove_folder(self._folder)
             raise
-        self._sandboxes: dict[str, Any] = {}
+        self._sandboxes: dict[str, Sandbox] = {}
         self._tasks: dict[str, _TaskState] = {}
         self._lock = threading.Lock()
         self._import_failures = 0
@@ -102,7 +87,7 @@ class Session:
         for sandbox in list(self._sandboxes.values())[:1]:
             sandbox.await_ready()
 
-    def _sandbox_of(self, task: str) -> Any:
+    def _sandbox_of(self, task: str) -> Sandbox:
         lane = "training" if task == "training" and self._lanes > 1 else "checks"
         with self._lock:
             if lane not in self._sandboxes:
@@ -212,23 +197,22 @@ class Session:
             self._import_failure = fatal
         return fatal
 
-    def _limits(self, task: str) -> Limits:
-        limits = self.offering.limits
-        kind = "training" if task == "training" else "task"
-        left = limits["submission_wall_s"] - (time.monotonic() - self.started)
-        return Limits(
-            cpu_s=limits[f"{kind}_cpu_s"],
-            wall_s=min(limits[f"{kind}_wall_s"], left),
-            memory_bytes=int(limits["memory_mib"]) * _MIB,
-            file_bytes=int(limits["file_mib"]) * _MIB,
+    def _limits(self, task: str) -> WorkerLimits:
+        limits, trains = self.offering.limits, task == "training"
+        left = limits.submission_wall_s - (time.monotonic() - self.started)
+        return WorkerLimits(
+            cpu_s=limits.training_cpu_s if trains else limits.task_cpu_s,
+            wall_s=min(limits.training_wall_s if trains else limits.task_wall_s, left),
+            memory_bytes=int(limits.memory_mib) * _MIB,
+            file_bytes=int(limits.file_mib) * _MIB,
         )
 
     def _ceilings(self) -> Ceilings:
         limits = self.offering.limits
         return Ceilings(
-            memory_bytes=int(limits["sandbox_memory_mib"]) * _MIB,
-            threads=int(limits["sandbox_threads"]),
-            folder_bytes=int(limits["sandbox_files_mib"]) * _MIB,
+            memory_bytes=int(limits.sandbox_memory_mib) * _MIB,
+            threads=int(limits.sandbox_threads),
+            folder_bytes=int(limits.sandbox_files_mib) * _MIB,
         )
 
 

@@ -7,11 +7,11 @@ change makes nobody late or early.
 import json
 import math
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 _METHODS = ("sample", "kl", "nll", "mode")
 _MODEL = ("distribution", *_METHODS, "decoder", "encoder", "vae", "encode", "decode", "prior_sample")
@@ -119,18 +119,6 @@ def moment(text: str) -> datetime:
 OFFERING = Path(__file__).resolve().parents[1] / "offering.toml"
 
 Counts = Literal["last", "best", "first"]
-_LIMITS = (
-    "task_cpu_s",
-    "task_wall_s",
-    "training_cpu_s",
-    "training_wall_s",
-    "submission_wall_s",
-    "memory_mib",
-    "file_mib",
-    "sandbox_memory_mib",
-    "sandbox_threads",
-    "sandbox_files_mib",
-)
 _OPTIONAL = {
     "late": ("due", "percent_per_day", "grace_hours", "most_days"),
     "attempts": ("counts",),
@@ -140,7 +128,31 @@ _OPTIONAL = {
 
 
 class OfferingError(ValueError):
-    """The offering is unusable; the message names the line."""
+    """The offering is unusable; the message names the key and its table."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a submission may use; offering.toml says what each limit is for.
+
+    Attributes:
+        task_cpu_s, task_wall_s: Seconds of a task, its import of the file included.
+        training_cpu_s, training_wall_s: The same for the short training run.
+        submission_wall_s: Seconds of all tasks together.
+        memory_mib, file_mib: Data of one worker; the largest file that it may write.
+        sandbox_memory_mib, sandbox_threads, sandbox_files_mib: Of a worker and all that it starts.
+    """
+
+    task_cpu_s: float
+    task_wall_s: float
+    training_cpu_s: float
+    training_wall_s: float
+    submission_wall_s: float
+    memory_mib: float
+    file_mib: float
+    sandbox_memory_mib: float
+    sandbox_threads: float
+    sandbox_files_mib: float
 
 
 @dataclass(frozen=True)
@@ -149,21 +161,21 @@ class Offering:
 
     Attributes:
         points: By task id.
-        limits: By name.
+        limits: What a submission may use.
         late: What lateness costs.
         attempts: Which of a student's attempts counts.
         wheel_index: Where PyTorch comes from in a release; empty for where pip looks by itself.
     """
 
     points: dict[str, int]
-    limits: dict[str, float]
+    limits: Limits
     late: Late = field(default_factory=Late)
     attempts: Counts = "last"
     wheel_index: str = ""
 
     def decisive(self) -> str:
         """Return the part that verdicts depend on, as text: whoever sets a due date need not grade again."""
-        return json.dumps({"points": self.points, "limits": self.limits}, sort_keys=True)
+        return json.dumps({"points": self.points, "limits": asdict(self.limits)}, sort_keys=True)
 
 
 def load(path: Path = OFFERING) -> Offering:
@@ -174,114 +186,93 @@ def load(path: Path = OFFERING) -> Offering:
             the points do not add up to the stated total.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        _check_keys(content)
+        return Offering(
+            _points(content["points"], content["total"]),
+            _limits(content["limits"]),
+            _late(**content.get("late", {})),
+            _attempts(**content.get("attempts", {})),
+            _wheel_index(**content.get("release", {})),
+        )
+    except (OSError, ValueError) as error:
         raise OfferingError(f"{path}: {error}") from None
-    return _Reader(path, text, content).offering()
 
 
-class _Reader:
-    """One file; each method checks a part of it."""
+def _check_keys(content: dict[str, Any]) -> None:
+    required = {"points": tuple(BY_ID), "limits": tuple(limit.name for limit in fields(Limits))}
+    _check_table("", content, ("total", *required), tuple(_OPTIONAL))
+    for name, keys in required.items():
+        _check_table(f"[{name}] ", content[name], keys)
+    for name, keys in _OPTIONAL.items():
+        _check_table(f"[{name}] ", content.get(name, {}), (), keys)
 
-    def __init__(self, path: Path, text: str, content: dict[str, Any]):
-        self._path, self._text, self._content = path, text, content
 
-    def offering(self) -> Offering:
-        self._keys("", self._content, required=("total", "points", "limits"), optional=tuple(_OPTIONAL))
-        for table, required in (("points", tuple(BY_ID)), ("limits", _LIMITS)):
-            self._keys(table, self._content[table], required=required)
-        for table, optional in _OPTIONAL.items():
-            self._keys(table, self._content.get(table, {}), optional=optional)
-        return Offering(self._points(), self._limits(), self._late(), self._attempts(), self._wheel_index())
+def _check_table(name: str, table: Any, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+    known = (*required, *optional)
+    if not isinstance(table, dict):
+        raise ValueError(f"{name}a table is expected with the keys {', '.join(known)}")
+    for key in table:
+        if key not in known:
+            raise ValueError(f"{name}unknown key {key!r}; known are {', '.join(known)}")
+    for key in required:
+        if key not in table:
+            raise ValueError(f"{name}{key} is missing")
 
-    def _points(self) -> dict[str, int]:
-        points, total = self._content["points"], self._content["total"]
-        for table, key, value in [("", "total", total), *(("points", *item) for item in points.items())]:
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise self._error(table, key, f"{key} must be a whole number of points, not {value!r}")
-        if sum(points.values()) != total:
-            message = f"the points add up to {sum(points.values())}, not to total = {total}"
-            raise self._error("", "total", message)
-        return points
 
-    def _limits(self) -> dict[str, float]:
-        for key, value in self._content["limits"].items():
-            if not _is_number(value) or not 0 < value < math.inf:
-                raise self._error("limits", key, f"{key} must be a positive number, not {value!r}")
-        return {key: float(value) for key, value in self._content["limits"].items()}
+def _points(points: dict[str, Any], total: Any) -> dict[str, int]:
+    for key, value in {"total": total, **points}.items():
+        if not _is_whole(value):
+            name = key if key == "total" else f"[points] {key}"
+            raise ValueError(f"{name} must be a whole number of points, not {value!r}")
+    if sum(points.values()) != total:
+        raise ValueError(f"the points add up to {sum(points.values())}, not to total = {total}")
+    return points
 
-    def _late(self) -> Late:
-        table = self._content.get("late", {})
-        percent, grace, days = (table.get(key, 0) for key in ("percent_per_day", "grace_hours", "most_days"))
-        if not _is_number(percent) or not 0 <= percent <= 100:
-            message = f"percent_per_day must be a number from 0 to 100, not {percent!r}"
-            raise self._error("late", "percent_per_day", message)
-        if not _is_number(grace) or not 0 <= grace <= 24 * 365:
-            message = f"grace_hours must be a number from 0 to a year's, not {grace!r}"
-            raise self._error("late", "grace_hours", message)
-        if not isinstance(days, int) or isinstance(days, bool) or days < 0:
-            raise self._error("late", "most_days", f"most_days must be a whole number of days, not {days!r}")
-        return Late(self._due(table.get("due", "")), Decimal(str(percent)), timedelta(hours=grace), days)
 
-    def _due(self, value: Any) -> datetime | None:
-        if isinstance(value, datetime):  # without quotes: TOML has times of its own
-            value = value.isoformat()
-        if not isinstance(value, str):
-            raise self._error("late", "due", f"due must be a time as text, not {value!r}")
-        try:
-            return moment(value) if value.strip() else None
-        except ValueError as error:
-            raise self._error("late", "due", f"due: {error}") from None
+def _limits(limits: dict[str, Any]) -> Limits:
+    for key, value in limits.items():
+        if not _is_number(value) or not 0 < value < math.inf:
+            raise ValueError(f"[limits] {key} must be a positive number, not {value!r}")
+    return Limits(**{key: float(value) for key, value in limits.items()})
 
-    def _attempts(self) -> Counts:
-        counts: Any = self._content.get("attempts", {}).get("counts", "last")
-        if counts not in get_args(Counts):
-            message = f"counts must be one of {', '.join(get_args(Counts))}, not {counts!r}"
-            raise self._error("attempts", "counts", message)
-        return counts
 
-    def _wheel_index(self) -> str:
-        index = self._content.get("release", {}).get("wheel_index", "")
-        if not isinstance(index, str) or not (index.isprintable() and len(index.split()) <= 1):
-            raise self._error("release", "wheel_index", f"wheel_index must be an address, not {index!r}")
-        return index
+def _late(due: Any = "", percent_per_day: Any = 0, grace_hours: Any = 0, most_days: Any = 0) -> Late:
+    if not _is_number(percent_per_day) or not 0 <= percent_per_day <= 100:
+        raise ValueError(f"[late] percent_per_day must be a number from 0 to 100, not {percent_per_day!r}")
+    if not _is_number(grace_hours) or not 0 <= grace_hours <= 24 * 365:
+        raise ValueError(f"[late] grace_hours must be a number from 0 to a year's, not {grace_hours!r}")
+    if not _is_whole(most_days):
+        raise ValueError(f"[late] most_days must be a whole number of days, not {most_days!r}")
+    return Late(_due(due), Decimal(str(percent_per_day)), timedelta(hours=grace_hours), most_days)
 
-    def _keys(self, name: str, table: Any, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> None:
-        known = (*required, *optional)
-        if not isinstance(table, dict):
-            raise self._error("", name, f"a table is expected with the keys {', '.join(known)}")
-        for key in table:
-            if key not in known:
-                raise self._error(name, key, f"unknown key {key!r}; known are {', '.join(known)}")
-        for key in required:
-            if key not in table:
-                raise self._error("", name, f"{key} is missing")
 
-    def _error(self, table: str, key: str, message: str) -> OfferingError:
-        return OfferingError(f"{self._path}{_line(self._text, table, key)}: {message}")
+def _due(value: Any) -> datetime | None:
+    if isinstance(value, datetime):  # without quotes: TOML has times of its own
+        value = value.isoformat()
+    if not isinstance(value, str):
+        raise ValueError(f"[late] due must be a time as text, not {value!r}")
+    try:
+        return moment(value) if value.strip() else None
+    except ValueError as error:
+        raise ValueError(f"[late] due: {error}") from None
+
+
+def _attempts(counts: Any = "last") -> Counts:
+    if counts not in get_args(Counts):
+        raise ValueError(f"[attempts] counts must be one of {', '.join(get_args(Counts))}, not {counts!r}")
+    return cast(Counts, counts)
+
+
+def _wheel_index(wheel_index: Any = "") -> str:
+    if not isinstance(wheel_index, str) or not (wheel_index.isprintable() and len(wheel_index.split()) <= 1):
+        raise ValueError(f"[release] wheel_index must be an address, not {wheel_index!r}")
+    return wheel_index
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _line(text: str, table: str, key: str) -> str:
-    """Return ", line N" of the line that sets `key` in `table`, or opens it as one; nothing if there is none."""
-    wanted = [part for part in (table, key) if part]
-    inside: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        name, sets, _ = line.partition("=")
-        bare = name.partition("#")[0].strip()
-        if bare.startswith("["):
-            inside = _parts(bare.strip("[]"))
-            found = inside
-        else:
-            found = [*inside, *_parts(bare)] if sets and bare else []
-        if found[: len(wanted)] == wanted and wanted:
-            return f", line {number}"
-    return ""
-
-
-def _parts(name: str) -> list[str]:
-    return [part.strip().strip("\"'") for part in name.split(".")]
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

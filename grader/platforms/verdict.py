@@ -59,7 +59,7 @@ def judge(
         return ungraded(message, status, sound, time.monotonic() - started)
 
     try:
-        patience = load().limits["submission_wall_s"] + _GRACE_S if seconds is None else seconds
+        patience = load().limits.submission_wall_s + _GRACE_S if seconds is None else seconds
         content, took = read(submission)
         seed = PUBLIC_SEED if secret is None else seeds.official_seed(secret, content)
         with tempfile.TemporaryDirectory(prefix="vae-grader-official-") as folder:

@@ -3,15 +3,33 @@
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Protocol, TypeAlias
 
 from .bubblewrap import Bubblewrap
 from .in_process import InProcess
 from .interpreter import can_fork
 from .process import FreshInterpreters, PlainProcess, UnprivilegedUser
 from .submission import FILE_NAME, SubmittedFile, take
-from .worker import Ceilings
+from .worker import Asks, Ceilings, WorkerLimits
 from .zygote import SandboxError
+
+
+class Sandbox(Protocol):
+    """What a session needs of a sandbox, whatever its kind."""
+
+    @property
+    def submission(self) -> str:
+        """Path of the student's file as a worker sees it."""
+
+    def await_ready(self) -> None:
+        """Wait until workers can be started; raises SandboxError where they cannot."""
+
+    def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> Asks:
+        """Start a worker and let it import the file; the one before it is ended."""
+
+    def close(self) -> None:
+        """End everything in it."""
+
 
 Kind: TypeAlias = type[Bubblewrap] | type[UnprivilegedUser] | type[PlainProcess] | type[FreshInterpreters]
 
@@ -79,7 +97,7 @@ def why_not_started(kind: Kind) -> str:
     return ""
 
 
-def open_sandbox(name: str, file: SubmittedFile, home: Path, ceilings: Ceilings, fork: bool = True) -> Any:
+def open_sandbox(name: str, file: SubmittedFile, home: Path, ceilings: Ceilings, fork: bool = True) -> Sandbox:
     """Open the sandbox of a name that `chosen` returned.
 
     Args:

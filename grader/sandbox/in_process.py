@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .failure import Failure, from_error
 from .submission import SubmittedFile
-from .worker import Limits
+from .worker import WorkerLimits
 
 
 class InProcessWorker:
@@ -67,7 +67,7 @@ class InProcess:
     def await_ready(self) -> None:
         """Nothing to wait for."""
 
-    def start(self, limits: Limits, standins: dict[str, str], seed: int) -> InProcessWorker:
+    def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> InProcessWorker:
         """Import the file; raises whatever it raises. Limits are not enforced."""
         serve = importlib.import_module("grader.worker.serve")
         serve.seed_everything(seed)

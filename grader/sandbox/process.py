@@ -19,7 +19,7 @@ from .failure import new_trace, taken_trace
 from .interpreter import PROGRAM, can_fork, environment, last_words, missing_packages, packages, readable
 from .submission import SubmittedFile
 from .watchdog import Watchdog, end_family, remove_folder
-from .worker import Ceilings, Channel, Ending, Limits, OutputLog, Worker, opened
+from .worker import Ceilings, Channel, Ending, OutputLog, Worker, WorkerLimits, opened
 from .zygote import ANSWER_S, SandboxError, View, Zygote, does_not_start
 
 _TRACE_S = 0.3  # for a worker that is late to write down where it is
@@ -89,10 +89,10 @@ class FreshInterpreters:
         Raises:
             SandboxError: It does not start; the message says why, and what to do.
         """
-        self._start_interpreter(Limits(), {}, self._new_folder())
+        self._start_interpreter(WorkerLimits(), {}, self._new_folder())
         self.close()
 
-    def start(self, limits: Limits, standins: dict[str, str], seed: int) -> Worker:
+    def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> Worker:
         """Start a worker and let it import the file; the one before it is ended.
 
         Raises:
@@ -111,7 +111,7 @@ class FreshInterpreters:
         folder.mkdir(mode=0o700)
         return folder
 
-    def _start_interpreter(self, limits: Limits, standins: dict[str, str], folder: Path) -> Worker:
+    def _start_interpreter(self, limits: WorkerLimits, standins: dict[str, str], folder: Path) -> Worker:
         """Start a worker and wait until it has imported torch; it knows nothing of the file yet.
 
         Raises:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from torch import Tensor
 
@@ -22,7 +22,7 @@ _MIB = 1 << 20
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkerLimits:
     """Limits of one worker, which it puts on itself. CPU seconds come first: a loaded machine must not fail anyone.
 
     Attributes:
@@ -56,6 +56,21 @@ class Ceilings:
     memory_bytes: int = 4096 * _MIB
     threads: int = 256
     folder_bytes: int = 256 * _MIB
+
+
+class Asks(Protocol):
+    """A worker, of whatever sandbox: who may be asked for probes."""
+
+    def ask(
+        self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Run a probe; returns its tensors and facts."""
+
+    def printed(self) -> str:
+        """Return what the submission printed."""
+
+    def close(self) -> None:
+        """End the worker."""
 
 
 OUTPUT_KEPT = 64 << 10
@@ -205,7 +220,7 @@ class Worker:
         self,
         channel: Channel,
         output: OutputLog,
-        limits: Limits,
+        limits: WorkerLimits,
         file: SubmittedFile,
         standins: Set[str],
         end: Callable[[float], Ending],

@@ -17,7 +17,7 @@ from .failure import Failure
 from .interpreter import environment, last_words, packages
 from .submission import SubmittedFile
 from .watchdog import Watchdog, end_family, remove_folder
-from .worker import Ceilings, Channel, Ending, Limits, OutputLog, Worker, opened
+from .worker import Ceilings, Channel, Ending, OutputLog, Worker, WorkerLimits, opened
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Zygote:
         """
         self._insist({"do": "usage"})
 
-    def start(self, limits: Limits, standins: dict[str, str], seed: int) -> Worker:
+    def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> Worker:
         """Fork a worker and let it import the file; the one before it is ended.
 
         Raises:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -208,7 +208,7 @@ def _grade(
 def compared_settings(settings: Settings) -> dict[str, Any]:
     """Return what a result records of its run for comparisons; what else decides a verdict is in its stamp."""
     secret = seeds.fingerprint(settings.secret)
-    return {"secret": secret, "limits": settings.offering.limits, "versions": versions()}
+    return {"secret": secret, "limits": asdict(settings.offering.limits), "versions": versions()}
 
 
 def _chosen(sandbox: str) -> str:
@@ -256,7 +256,7 @@ def _enter_outcomes(
 ) -> None:
     """Grade, and enter each outcome the moment it is there."""
     by_name = {stamp.sha256: stamp for stamp in waiting}
-    limit_s = settings.offering.limits["submission_wall_s"] + _MARGIN_S
+    limit_s = settings.offering.limits.submission_wall_s + _MARGIN_S
     jobs = {
         name: Job(
             content=waiting[stamp][0].content or b"",

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grader.sandbox.failure import Failure
-from grader.sandbox.worker import Ceilings, Limits
+from grader.sandbox.worker import Ceilings, WorkerLimits
 
 MIB = 1 << 20
-LIMITS = Limits(cpu_s=2.0, wall_s=20.0, memory_bytes=1024 * MIB, file_bytes=64 * MIB)
+LIMITS = WorkerLimits(cpu_s=2.0, wall_s=20.0, memory_bytes=1024 * MIB, file_bytes=64 * MIB)
 CEILINGS = Ceilings(memory_bytes=1536 * MIB, threads=64, folder_bytes=64 * MIB)
 
 
