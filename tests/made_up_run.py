@@ -58,7 +58,7 @@ def class_run(folder: Path, *handed_in: tuple[HandedIn, Entry], title: str = "VA
     out.mkdir(exist_ok=True)
     (out / FILE_NAME).write_text(grades_text(entries, list(POINTS), POINTS), encoding="utf-8")
     listing = Listing(title, 100 * MOST, tuple(replace(found) for found, _ in handed_in))
-    (out / submissions.FILE_NAME).write_text(submissions.text(listing), encoding="utf-8")
+    (out / submissions.FILE_NAME).write_text(submissions.listing_text(listing), encoding="utf-8")
     return out
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.instructor.release import build
-from grader.instructor.release.build import Release, zipped
+from grader.instructor.release.build import Release, zip_archive
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "solution" / "VAE_Model.py"
@@ -22,12 +22,12 @@ SECRET = b"a secret of these tests alone"
 @functools.cache
 def release() -> Release:
     """Return the artefacts of this repository."""
-    return build.build(ROOT, SECRET)
+    return build.build_release(ROOT, SECRET)
 
 
 def unpacked(files: Mapping[str, Any], folder: Path) -> Path:
     """Unpack an artefact through its archive, modes included, as `unzip` does; returns the folder."""
-    with zipfile.ZipFile(io.BytesIO(zipped(files))) as archived:
+    with zipfile.ZipFile(io.BytesIO(zip_archive(files))) as archived:
         for entry in archived.infolist():
             path = Path(archived.extract(entry, folder))
             path.chmod(entry.external_attr >> 16 & 0o777)

@@ -162,7 +162,7 @@ def test_workers_that_differ_are_told(client: Client, monkeypatch: pytest.Monkey
 def test_a_worker_that_joins_later_and_is_unfit_takes_no_part(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     coming = outcomes(client, jobs(*(f"submission {i}" for i in range(40))))
     next(coming)
-    monkeypatch.setattr(fleet, "describe", lambda _: {"version": "old", "sandbox": "process", "problem": ""})
+    monkeypatch.setattr(fleet, "describe_worker", lambda _: {"version": "old", "sandbox": "process", "problem": ""})
     cluster_of(client).scale(3)
     found = dict(coming)
     assert len(found) == 39 and all(outcome.results for outcome in found.values())

@@ -19,7 +19,7 @@ from grader.instructor.classes.resume import is_output
 from grader.instructor.classes.roster import owners
 from grader.sandbox import archives, submission
 from grader.sandbox.archives import NoSubmission
-from grader.sandbox.submission import read, take
+from grader.sandbox.submission import read_submission, take
 
 TEXT = b"# mine\n"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and special files")
@@ -28,7 +28,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="links and special fi
 def refusal(path: Path) -> str:
     """Return why there is nothing to grade, after looking that it is one line and the same at home."""
     with pytest.raises(NoSubmission) as raised:
-        read(path)
+        read_submission(path)
     message = str(raised.value)
     assert message.isprintable()
     with pytest.raises(NoSubmission) as at_home:
@@ -39,7 +39,7 @@ def refusal(path: Path) -> str:
 
 def taken(path: Path) -> bytes:
     """Return the content of a submission of which there is nothing to say."""
-    content, took = read(path)
+    content, took = read_submission(path)
     assert not took
     return content
 
@@ -274,10 +274,12 @@ def laid_out(folder: Path, files: dict[str, bytes]) -> Path:
 )
 def test_the_only_candidate_is_taken_and_its_name_told(tmp_path: Path, place: str, name: str) -> None:
     path = PLACES[place](tmp_path, {name: TEXT, "notes.txt": b"", "data/x.mat": b""})
-    content, took = read(path)
+    content, took = read_submission(path)
     assert content == TEXT
     assert took.rpartition(": ")[2] == name and took.startswith("hw") == ("in a folder" in place or name[:2] == "hw")
-    assert read(laid_out(tmp_path / "alone", {Path(name).name: TEXT}) / Path(name).name) == (TEXT, ""), "as a file"
+    assert read_submission(laid_out(tmp_path / "alone", {Path(name).name: TEXT}) / Path(name).name) == (TEXT, ""), (
+        "as a file"
+    )
 
 
 @everywhere
@@ -289,7 +291,9 @@ def test_the_right_name_comes_first_with_the_slashes_of_any_system(tmp_path: Pat
 
 @everywhere
 def test_a_name_like_the_right_one_comes_before_all_others(tmp_path: Path, place: str) -> None:
-    assert read(PLACES[place](tmp_path, {"hw/vae_model.py": TEXT, "hw/train.py": b"", "a.py": b""}))[0] == TEXT
+    assert (
+        read_submission(PLACES[place](tmp_path, {"hw/vae_model.py": TEXT, "hw/train.py": b"", "a.py": b""}))[0] == TEXT
+    )
 
 
 @everywhere
@@ -317,7 +321,7 @@ BESIDE = ["__MACOSX", ".git", ".ipynb_checkpoints", "__pycache__", "node_modules
 @pytest.mark.parametrize("beside", BESIDE)
 def test_what_tools_put_beside_is_left_out(tmp_path: Path, place: str, beside: str) -> None:
     files = {f"hw/{beside}/VAE_Model.py": b"", f"hw/{beside}/setup.py": b"", "venv/bin/activate_this.py": b""}
-    assert read(PLACES[place](tmp_path, {**files, "hw/model.py": TEXT}))[0] == TEXT
+    assert read_submission(PLACES[place](tmp_path, {**files, "hw/model.py": TEXT}))[0] == TEXT
 
 
 @pytest.mark.parametrize("place", ["folder", "zip", "tar"])
@@ -451,7 +455,7 @@ def test_a_class_run_says_what_it_left_out_and_what_it_took(tmp_path: Path, caps
     zipped(tmp_path / "alice.zip", {"hw/vae_model.py": TEXT})
     (tmp_path / "bob.py").write_bytes(TEXT)
     settings: Any = SimpleNamespace(folder=tmp_path, out=tmp_path / "out", roster={}, roster_name="")
-    assert [(s.name, s.problem) for s in class_run.read(settings)[0]] == [("alice", ""), ("bob", "")]
+    assert [(s.name, s.problem) for s in class_run.read_entries(settings)[0]] == [("alice", ""), ("bob", "")]
     said = capsys.readouterr().err.splitlines()
     assert said == [
         f"{tmp_path / 'old-results'}: left out, as a class run wrote it",

@@ -18,7 +18,7 @@ from grader.instructor.classes.resume import (
     Ledger,
     Stamp,
     grader_version,
-    kept,
+    kept_results,
     stamp_of,
     stamped,
     strangers,
@@ -63,7 +63,7 @@ def test_results_carry_their_stamp_and_facts() -> None:
 
 def test_results_are_found_by_their_stamp_in_whatever_folder(tmp_path: Path) -> None:
     put(tmp_path, "old name", stamped(results(), STAMP, {}))
-    assert kept(tmp_path) == {STAMP: {"old name": stamped(results(), STAMP, {})}}
+    assert kept_results(tmp_path) == {STAMP: {"old name": stamped(results(), STAMP, {})}}
 
 
 @pytest.mark.parametrize("field", Stamp.__dataclass_fields__)
@@ -72,7 +72,7 @@ def test_whatever_changes_in_a_stamp_makes_a_result_invalid(tmp_path: Path, fiel
     value = getattr(STAMP, field)
     other: Any = value + 1 if isinstance(value, int) else f"{value}x"
     changed = replace(STAMP, **{field: other})
-    assert changed not in kept(tmp_path)
+    assert changed not in kept_results(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_whatever_changes_in_a_stamp_makes_a_result_invalid(tmp_path: Path, fiel
 )
 def test_what_cannot_be_read_or_disagrees_is_graded_again(tmp_path: Path, content: Any) -> None:
     put(tmp_path, "a", content)
-    assert kept(tmp_path) == {}
+    assert kept_results(tmp_path) == {}
 
 
 def test_folders_of_submissions_that_are_gone_are_named(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def judges(monkeypatch: pytest.MonkeyPatch) -> Fleet:
     made = Fleet()
     monkeypatch.setattr(class_run, "local_cluster", made.local)
     monkeypatch.setattr(fleet, "outcomes", made.outcomes)
-    monkeypatch.setattr(class_run, "chosen", lambda name: name)
+    monkeypatch.setattr(class_run, "chosen_here", lambda name: name)
     monkeypatch.setattr(class_pages, "_given", list)
     monkeypatch.setenv("VAE_GRADER_SECRET", "the secret of the tests")
     return made
@@ -169,7 +169,7 @@ def test_a_run_that_cannot_start_leaves_the_one_before_as_it_was(
     assert grade() == 0
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     (tmp_path / "in" / "alice.py").write_bytes(b"\xff")
-    monkeypatch.setattr(class_run, "chosen", none)
+    monkeypatch.setattr(class_run, "chosen_here", none)
     assert grade() == 2
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
 

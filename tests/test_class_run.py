@@ -190,7 +190,7 @@ def test_it_records_who_handed_in_what_for_gradebooks(
     whole: tuple[Path, Ended], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, _ = whole
-    listing = submissions.read(out)
+    listing = submissions.read_listing(out)
     assert listing.max_score == 12_00
     found = {one.submission: one for one in listing.submissions}
     assert set(found) == set(GRADES)
@@ -418,7 +418,7 @@ def test_a_plain_process_must_be_asked_for(
 ) -> None:
     from grader.instructor.classes import class_run
 
-    monkeypatch.setattr(class_run, "chosen", lambda name: "process")
+    monkeypatch.setattr(class_run, "chosen_here", lambda name: "process")
     monkeypatch.setenv("VAE_GRADER_SECRET", SECRET)
     assert main(["class", str(folder), "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err

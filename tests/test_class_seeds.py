@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.grading import seeds
-from grader.grading.seeds import SecretError, find, official_seed
+from grader.grading.seeds import SecretError, find_secret, official_seed
 
 SECRET = b"a secret of the offering"
 
@@ -32,28 +32,28 @@ def test_seeds_fill_what_json_keeps_exactly() -> None:
 
 # ## Where the secret comes from
 def test_the_environment_has_it(tmp_path: Path) -> None:
-    assert find({seeds.VARIABLE: " from the environment\n"}, None, tmp_path) == b"from the environment"
+    assert find_secret({seeds.VARIABLE: " from the environment\n"}, None, tmp_path) == b"from the environment"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_has_it(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("a secret from a file\n")
-    assert find({}, tmp_path / "key", tmp_path / "none") == b"a secret from a file"
+    assert find_secret({}, tmp_path / "key", tmp_path / "none") == b"a secret from a file"
 
 
 def test_without_either_one_is_made_and_found_again(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    made = find({}, None, tmp_path)
+    made = find_secret({}, None, tmp_path)
     assert len(made) == 64
-    assert find({}, None, tmp_path) == made
-    assert find({}, None, tmp_path / "other") != made
+    assert find_secret({}, None, tmp_path) == made
+    assert find_secret({}, None, tmp_path / "other") != made
 
 
 def test_only_its_owner_can_read_what_was_made(tmp_path: Path) -> None:
-    find({}, None, tmp_path)
+    find_secret({}, None, tmp_path)
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
     (tmp_path / "secret").chmod(0o644)
-    find({}, None, tmp_path)
+    find_secret({}, None, tmp_path)
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
 
 
@@ -70,5 +70,5 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     ]
     for environment, file, home in cases:
         with pytest.raises(SecretError) as raised:
-            find(environment, file, home)
+            find_secret(environment, file, home)
         assert "\n" not in str(raised.value)

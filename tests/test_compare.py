@@ -112,7 +112,7 @@ def test_settings_that_differ_are_named_though_no_score_changed(
     found = compared([old], [new])
     assert (found.changes, found.settings) == ((), differs)
     assert compare.lines(found)[1:] == [f"    differs  {one}" for one in differs]
-    assert all(one in Seen(compare.page(found, "VAE")).text for one in differs)
+    assert all(one in Seen(compare.compare_page(found, "VAE")).text for one in differs)
 
 
 def test_a_setting_that_differs_for_some_says_for_how_many() -> None:
@@ -123,7 +123,7 @@ def test_a_setting_that_differs_for_some_says_for_how_many() -> None:
 def test_two_runs_with_nobody_in_common_are_not_called_the_same() -> None:
     found = compared([entry("a")], [entry("b")])
     assert compare.lines(found) == ["no submission is in this run and in old", "new: b", "gone: a"]
-    assert "No submission is in both runs" in Seen(compare.page(found, "VAE")).text
+    assert "No submission is in both runs" in Seen(compare.compare_page(found, "VAE")).text
 
 
 def test_new_and_gone_submissions_are_listed() -> None:
@@ -186,7 +186,7 @@ def test_a_run_is_not_compared_with_itself_nor_with_any_folder(tmp_path: Path) -
 def test_hostile_text_stays_text_on_the_page_and_in_the_terminal() -> None:
     evil = "<script>{{7*7}}\u202e\x1b[31m"
     found = compared([entry(evil, {"kl": "wrong"}, evil), entry(f"gone {evil}")], [entry(evil), entry(f"new {evil}")])
-    page = compare.page(found, "VAE")
+    page = compare.compare_page(found, "VAE")
     assert "<script" not in page
     assert "49" not in Seen(page).text
     for text in (page, "\n".join(compare.lines(found))):

@@ -14,7 +14,7 @@ from grader.report import terminal
 from grader.report.explain import shown
 from grader.worker.devices import DefaultDevice
 from grader.worker.probes import PROBES
-from grader.worker.submission import Submission, load, module_from_source
+from grader.worker.submission import LoadedSubmission, load_submission, module_from_source
 from tests.zoo.build import reference, with_answers
 
 STANDINS = Path(__file__).parents[1] / "grader" / "worker" / "standins"
@@ -87,7 +87,7 @@ def noted(text: str, task: str, folder: Path) -> list[str]:
     file = folder / "VAE_Model.py"
     file.write_text(text, encoding="utf-8")
     standins = {name: module_from_source(name, (STANDINS / f"{name}.py").read_text()) for name in BY_ID[task].leans_on}
-    submission, watch = Submission(load(file), standins), DefaultDevice(file)
+    submission, watch = LoadedSubmission(load_submission(file), standins), DefaultDevice(file)
     draw = Draw(1, "devices")
     known = random_model(draw)
     z, x = draw.normal(3, known.sizes["z_dim"]).float(), draw.uniform(-1, 1, 3, *known.image_shape).float()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.instructor.classes.submissions import Student
-from grader.instructor.gradebooks.gradebook import canvas_name, moodle_name, zipped
+from grader.instructor.gradebooks.gradebook import canvas_name, moodle_name, zipped_reports
 from tests.made_up_run import DUE, class_run, export, handed, ten_percent, written
 
 CANVAS = "Student,ID,SIS Login ID,Section,VAE (71)\nDoe,11,jane,A,\nLee,12,ann,A,\n"
@@ -62,7 +62,7 @@ def test_moodle_knows_a_folder_by_the_participants_number(name: str) -> None:
 
 def test_the_same_reports_give_the_same_bytes() -> None:
     files = {"a_1_report.html": "σ", "b_2_report.html": ""}
-    assert zipped(files) == zipped(dict(files))
+    assert zipped_reports(files) == zipped_reports(dict(files))
 
 
 # ## Zips

@@ -2,7 +2,7 @@
 
 from grader.instructor.classes.grades import record
 from grader.instructor.classes.submissions import HandedIn, Student
-from grader.instructor.gradebooks.attempts import Attempt, Claim, Matched, by_student, claims, match
+from grader.instructor.gradebooks.attempts import Attempt, Claim, Matched, by_student, claims, match_students
 from grader.instructor.gradebooks.gradebook import Person
 from grader.instructor.tables import Row
 from tests.made_up_class import entry
@@ -28,20 +28,20 @@ def canvas(number: str, own: str = "") -> Student:
 
 def test_a_number_of_canvas_is_looked_up_among_its_numbers_alone() -> None:
     people = [person(2, "11", "77", number="11"), person(3, "12", "13", number="12")]
-    found = match([claim(canvas("11")), claim(canvas("13")), claim(canvas("12", "mat-9"))], people)
+    found = match_students([claim(canvas("11")), claim(canvas("13")), claim(canvas("12", "mat-9"))], people)
     assert lines(found) == {2: ["11"], 3: ["mat-9"]}
     assert [one.student.id for one in found.strangers] == ["13"], "another one's SIS id is not it"
 
 
 def test_numbers_of_another_system_mean_nothing() -> None:
     moodle = Student("11", "Jane Doe", system="moodle", number="11")
-    found = match([claim(moodle)], [person(2, "11", number="11")])
+    found = match_students([claim(moodle)], [person(2, "11", number="11")])
     assert lines(found) == {} and len(found.strangers) == 1
 
 
 def test_ids_logins_and_addresses_are_found_in_any_column_and_any_capitals() -> None:
     people = [person(2, "11", "0042", "jane@Example.edu"), person(3, "12", "jürgen")]
-    found = match(
+    found = match_students(
         [
             claim(Student("JANE@example.edu")),
             claim(Student("0042", system="gradescope", number="0042")),
@@ -54,12 +54,12 @@ def test_ids_logins_and_addresses_are_found_in_any_column_and_any_capitals() -> 
 
 
 def test_zeros_in_front_belong_to_an_id() -> None:
-    assert not match([claim(Student("42"))], [person(2, "0042")]).of
+    assert not match_students([claim(Student("42"))], [person(2, "0042")]).of
 
 
 def test_what_fits_two_lines_goes_to_neither() -> None:
     people = [person(2, "11", "5"), person(3, "5", "12")]
-    found = match([claim(Student("5"))], people)
+    found = match_students([claim(Student("5"))], people)
     assert not found.of and [one.student.id for one in found.ambiguous] == ["5"]
 
 
@@ -73,7 +73,7 @@ def test_a_full_name_counts_for_moodle_if_it_is_nobody_elses() -> None:
     jane, ann = (
         Student(str(i), name, system="moodle", number=str(i)) for i, name in ((1, "JANE  doe"), (2, "Ann Lee"))
     )
-    found = match([claim(jane), claim(ann), claim(Student("x", "Bob Ray"))], people)
+    found = match_students([claim(jane), claim(ann), claim(Student("x", "Bob Ray"))], people)
     assert lines(found) == {2: ["1"]}
     assert [one.student.id for one in found.by_name] == ["1"]
     assert [one.student.id for one in found.ambiguous] == ["2"]
@@ -82,12 +82,12 @@ def test_a_full_name_counts_for_moodle_if_it_is_nobody_elses() -> None:
 
 def test_two_participants_of_one_name_are_nobody() -> None:
     twins = [Student(number, "Jane Doe", system="moodle", number=number) for number in ("1", "2")]
-    found = match([claim(twin) for twin in twins], [person(2, name="Jane Doe", system="moodle")])
+    found = match_students([claim(twin) for twin in twins], [person(2, name="Jane Doe", system="moodle")])
     assert not found.of and len(found.strangers) == 2
 
 
 def test_in_a_list_of_ones_own_numbers_are_ids() -> None:
-    found = match([claim(canvas("11"))], [person(2, "11", system="")])
+    found = match_students([claim(canvas("11"))], [person(2, "11", system="")])
     assert lines(found) == {2: ["11"]}
 
 

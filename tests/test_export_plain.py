@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grader.instructor.classes.submissions import Student
 from grader.instructor.gradebooks import plain
-from grader.instructor.gradebooks.gradebook import Grade, kept
+from grader.instructor.gradebooks.gradebook import Grade, kept_cell
 from grader.instructor.tables import TableError, read_table
 from grader.report.text import safe_cell, two_decimals
 from tests.made_up_run import DUE, class_run, export, handed, ten_percent, written
@@ -184,7 +184,7 @@ TEXT = st.text(max_size=12) | st.sampled_from(FORMULAS)
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT, TEXT), max_size=6))
 def test_whatever_the_text_every_student_is_one_row(people: list[tuple[str, str, str, str]]) -> None:
     grade = Grade("row", "graded", 1, 100, 2, submitted=datetime(2026, 1, 1, tzinfo=UTC))
-    lines = [plain.Line(a, b, c, grade, d) for a, b, c, d in people]
+    lines = [plain.StudentLine(a, b, c, grade, d) for a, b, c, d in people]
     text = plain.text(lines, zero=False)
     header, *rows = csv.reader(text.splitlines(keepends=True), strict=True)
     assert len(rows) == len(people) and {len(row) for row in rows} <= {len(header)}
@@ -193,9 +193,9 @@ def test_whatever_the_text_every_student_is_one_row(people: list[tuple[str, str,
 
 @pytest.mark.parametrize("cell", ["", "-", "7.25", "-3", "12,5", "0042", "Doe, Jane", "<p>a\nb</p>", "N/A", "σ"])
 def test_cells_of_a_roster_go_back_as_they_were(cell: str) -> None:
-    assert kept(cell) == cell
+    assert kept_cell(cell) == cell
 
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_but_a_formula_does_not(text: str) -> None:
-    assert kept(text) == safe_cell(text)
+    assert kept_cell(text) == safe_cell(text)

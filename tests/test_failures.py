@@ -25,7 +25,7 @@ from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import take
 from grader.sandbox.worker import WorkerLimits
 from grader.worker.errors import describe
-from grader.worker.submission import load
+from grader.worker.submission import load_submission
 from grader.worker.untouched import does_nothing
 from grader.worker.zygote import new_trace, taken_trace
 from tests.acts import SMALL, failure, why_not
@@ -328,7 +328,7 @@ def imported(text: str, folder: Path) -> Failure:
     file = folder / "VAE_Model.py"
     file.write_text(text, encoding="utf-8")
     with pytest.raises((SyntaxError, ImportError, AttributeError, RuntimeError, EOFError)) as raised:
-        load(file)
+        load_submission(file)
     return from_error(describe(raised.value, file), frozenset(), importing=True)
 
 

@@ -18,13 +18,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from grader.judge.offering import TASKS, load
+from grader.judge.offering import TASKS, load_offering
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.interpreter import can_fork
 from tests import ctrl_c
 from tests.gradings import REFERENCE, ROOT, RUNS, Run, grade
 
-POINTS = load().points
+POINTS = load_offering().points
 STATUSES = {"passed", "failed", "not attempted", "crashed", "timed out", "out of memory"}
 
 

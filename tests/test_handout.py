@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.judge.offering import TASKS, load
+from grader.judge.offering import TASKS, load_offering
 from grader.judge.short_run import HELD_OUT, IMAGES, LONGER, LONGER_THRESHOLD, SETTINGS, SIZES, STEPS, THRESHOLD
 from grader.sandbox.submission import MAX_BYTES
 
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[1] / "assignment"
 TEXT = (FOLDER / "README.md").read_text(encoding="utf-8")
 WORDS = " ".join(TEXT.split())
 KINDS = ("shape", "value", "gradient", "statistics")
-OFFERING = load()
+OFFERING = load_offering()
 
 
 def shares(task: str) -> dict[str, int]:

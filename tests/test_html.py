@@ -50,12 +50,12 @@ class Seen(HTMLParser):
 
 
 def report(one: Entry) -> Seen:
-    return Seen(html.page(record(one), TITLE))
+    return Seen(html.report_page(record(one), TITLE))
 
 
 def class_page(entries: list[Entry], anonymous: bool = False) -> str:
     records = [record(one) for one in entries]
-    return index.page(records, title=TITLE, catalogue=CATALOGUE, look_alikes=None, anonymous=anonymous)
+    return index.index_page(records, title=TITLE, catalogue=CATALOGUE, look_alikes=None, anonymous=anonymous)
 
 
 # ## The report of one submission
@@ -143,7 +143,9 @@ def test_the_index_tells_the_misconceptions_by_frequency() -> None:
 
 
 def test_a_misconception_without_words_is_shown_by_its_id() -> None:
-    page = index.page([record(entry("a", {"kl": "kl_missing_half"}))], title=TITLE, catalogue={}, look_alikes=None)
+    page = index.index_page(
+        [record(entry("a", {"kl": "kl_missing_half"}))], title=TITLE, catalogue={}, look_alikes=None
+    )
     assert "kl_missing_half in kl" in Seen(page).text
 
 
@@ -288,7 +290,9 @@ def test_links_lead_to_the_folder_whatever_it_is_called() -> None:
 
 
 # ## Self-contained
-@pytest.mark.parametrize("page", [html.page(record(entry("a")), TITLE), class_page(a_class())], ids=["report", "index"])
+@pytest.mark.parametrize(
+    "page", [html.report_page(record(entry("a")), TITLE), class_page(a_class())], ids=["report", "index"]
+)
 def test_a_page_needs_and_allows_nothing_from_elsewhere(page: str) -> None:
     seen = Seen(page)
     policy = next(m["content"] for m in seen.named("meta") if m.get("http-equiv") == "Content-Security-Policy")
@@ -344,5 +348,5 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space"):
-        html.write(tmp_path, Record("a", "x"), TITLE)
+        html.write_report(tmp_path, Record("a", "x"), TITLE)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("report.html", "old")]

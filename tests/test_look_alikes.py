@@ -94,7 +94,7 @@ def search(students: int, copies: int, seed: int) -> Search:
     sources += [(f"copy of {i}", disguised(source, chance)) for i, (_, source) in enumerate(sources[:copies])]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(look_alikes, "MOST_PAIRS", 10**6)
-        found = look_alikes.find(sources, GIVEN, threshold=0.3)
+        found = look_alikes.find_look_alikes(sources, GIVEN, threshold=0.3)
     return Search(answers, found, shares(found))
 
 
@@ -150,9 +150,9 @@ def test_the_lines_shown_are_shared_ones_and_the_students_own(searched: Search) 
 
 
 def test_untouched_skeletons_and_one_common_answer_are_nothing_to_look_at() -> None:
-    assert look_alikes.find([("a", GIVEN[0]), ("b", GIVEN[0])], GIVEN).pairs == ()
+    assert look_alikes.find_look_alikes([("a", GIVEN[0]), ("b", GIVEN[0])], GIVEN).pairs == ()
     short = GIVEN[0].replace('raise NotImplementedError("TODO: mode")', "return self.mean")
-    assert look_alikes.find([("a", short), ("b", short)], GIVEN).pairs == ()
+    assert look_alikes.find_look_alikes([("a", short), ("b", short)], GIVEN).pairs == ()
 
 
 def test_what_a_good_part_of_a_class_wrote_is_explained_by_the_task() -> None:
@@ -160,15 +160,15 @@ def test_what_a_good_part_of_a_class_wrote_is_explained_by_the_task() -> None:
     same = text(student(chance))
     few = [(f"same {i}", same) for i in range(3)]
     others = [(f"other {i}", text(student(chance))) for i in range(5)]
-    assert len(look_alikes.find(few + others, GIVEN, threshold=0.9).pairs) == 3
+    assert len(look_alikes.find_look_alikes(few + others, GIVEN, threshold=0.9).pairs) == 3
     many = [(f"same {i}", same) for i in range(12)]
-    assert look_alikes.find(many + others, GIVEN, threshold=0.9).pairs == ()
+    assert look_alikes.find_look_alikes(many + others, GIVEN, threshold=0.9).pairs == ()
 
 
 def test_only_the_closest_pairs_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look_alikes, "MOST_PAIRS", 2)
     source = text(student(random.Random(2)))
-    found = look_alikes.find([(f"{i}", source) for i in range(4)], GIVEN)
+    found = look_alikes.find_look_alikes([(f"{i}", source) for i in range(4)], GIVEN)
     assert (len(found.pairs), found.more, found.compared) == (2, 4, 4)
 
 
@@ -228,7 +228,7 @@ def test_strange_texts_are_searched_with_the_others() -> None:
     chance = random.Random(4)
     mine = text(student(chance))
     strange = [(f"strange {i}", make()) for i, make in enumerate(STRANGE.values())]
-    found = look_alikes.find([*strange, ("a", mine), ("b", disguised(mine, chance)), ("empty", "")], GIVEN)
+    found = look_alikes.find_look_alikes([*strange, ("a", mine), ("b", disguised(mine, chance)), ("empty", "")], GIVEN)
     assert frozenset("ab") in shares(found)
     assert "strange 0" in found.cut
 
@@ -236,13 +236,13 @@ def test_strange_texts_are_searched_with_the_others() -> None:
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.text(alphabet=st.characters(codec=None) | st.sampled_from("'\"\\\n#x1 \0")), max_size=4))
 def test_no_text_stops_the_search(sources: list[str]) -> None:
-    found = look_alikes.find([(f"{i}", source) for i, source in enumerate(sources)], sources[:1])
+    found = look_alikes.find_look_alikes([(f"{i}", source) for i, source in enumerate(sources)], sources[:1])
     assert found.pairs == ()
 
 
 @pytest.mark.parametrize("sources", [[], [("a", "")], [("a", "x"), ("b", "")]])
 def test_nothing_to_compare_is_no_error(sources: Sequence[tuple[str, str]]) -> None:
-    assert look_alikes.find(sources, []) == LookAlikes((), 0, 0, ())
+    assert look_alikes.find_look_alikes(sources, []) == LookAlikes((), 0, 0, ())
 
 
 # ## On the page
@@ -264,12 +264,12 @@ def test_the_page_shows_pairs_with_their_lines_and_accuses_nobody() -> None:
     mine = text(student(chance)) + "\n# <script>alert('{{7*7}}')</script>\n"
     entries = [entry("ann", source=mine), entry("bob", source=disguised(mine, chance))]
     records = [record(one) for one in entries]
-    found = look_alikes.find([(one.submission, one.source) for one in records], GIVEN)
-    page = index.page(records, title="VAE", catalogue={}, look_alikes=found)
+    found = look_alikes.find_look_alikes([(one.submission, one.source) for one in records], GIVEN)
+    page = index.index_page(records, title="VAE", catalogue={}, look_alikes=found)
     words = Seen(page).text
     assert "Places to look, no verdicts" in words
     assert found.pairs[0].first.lines[0].text.strip() in words
     for word in ("plagiar", "cheat", "suspic", "guilt", "fraud"):
         assert word not in page.lower()
-    anonymous = index.page(records, title="VAE", catalogue={}, look_alikes=found, anonymous=True)
+    anonymous = index.index_page(records, title="VAE", catalogue={}, look_alikes=found, anonymous=True)
     assert found.pairs[0].first.lines[0].text.strip() not in Seen(anonymous).text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.judge.offering import OFFERING, TASKS, Late, OfferingError, load
+from grader.judge.offering import OFFERING, TASKS, Late, OfferingError, load_offering
 from grader.sandbox.worker import Ceilings, WorkerLimits
 
 POINTS = {
@@ -38,14 +38,14 @@ def edited(folder: Path, *replacements: tuple[str, str]) -> Path:
 
 
 def test_the_projects_own_offering_gives_the_agreed_points() -> None:
-    offering = load()
+    offering = load_offering()
     assert offering.points == POINTS
     assert list(offering.points) == [task.id for task in TASKS]
     assert sum(offering.points.values()) == 100
 
 
 def test_its_limits_are_the_agreed_ones() -> None:
-    limits = load().limits
+    limits = load_offering().limits
     assert (limits.task_cpu_s, limits.task_wall_s) == (20, 40)
     assert (limits.training_cpu_s, limits.training_wall_s) == (60, 120)
     assert limits.submission_wall_s == 540
@@ -53,7 +53,7 @@ def test_its_limits_are_the_agreed_ones() -> None:
 
 
 def test_sandboxes_that_are_tried_without_an_offering_have_its_limits() -> None:
-    limits, mib = load().limits, 1 << 20
+    limits, mib = load_offering().limits, 1 << 20
     tried = WorkerLimits(
         limits.task_cpu_s, limits.task_wall_s, int(limits.memory_mib) * mib, int(limits.file_mib) * mib
     )
@@ -66,11 +66,11 @@ def test_sandboxes_that_are_tried_without_an_offering_have_its_limits() -> None:
 def test_points_and_limits_can_be_changed_in_the_file_alone(tmp_path: Path) -> None:
     path = edited(tmp_path, ("total = 100", "total = 20"), *((f"{t} = {p}", f"{t} = 1") for t, p in POINTS.items()))
     path.write_text(path.read_text(encoding="utf-8").replace("\nkl = 1", "\nkl = 8"), encoding="utf-8")
-    assert load(path).points == {**dict.fromkeys(POINTS, 1), "kl": 8}
+    assert load_offering(path).points == {**dict.fromkeys(POINTS, 1), "kl": 8}
 
 
 def test_as_it_is_shipped_nothing_is_late_and_the_last_attempt_counts() -> None:
-    offering = load()
+    offering = load_offering()
     assert (offering.late, offering.attempts, offering.wheel_index) == (Late(), "last", "")
 
 
@@ -83,31 +83,31 @@ def test_a_late_policy_is_read(tmp_path: Path) -> None:
         ("most_days = 0", "most_days = 7"),
     )
     due = datetime(2026, 12, 1, 22, 59, tzinfo=UTC)
-    assert load(path).late == Late(due, Decimal("2.5"), timedelta(minutes=90), 7)
+    assert load_offering(path).late == Late(due, Decimal("2.5"), timedelta(minutes=90), 7)
 
 
 def test_a_due_date_may_be_a_time_of_toml(tmp_path: Path) -> None:
     path = edited(tmp_path, ('due = ""', "due = 2026-12-01T23:59:00-08:00"))
-    assert load(path).late.due == datetime(2026, 12, 2, 7, 59, tzinfo=UTC)
+    assert load_offering(path).late.due == datetime(2026, 12, 2, 7, 59, tzinfo=UTC)
 
 
 def test_attempts_and_the_wheel_index_are_read(tmp_path: Path) -> None:
     path = edited(
         tmp_path, ('counts = "last"', 'counts = "best"'), ('wheel_index = ""', 'wheel_index = "https://a.example/cpu"')
     )
-    assert (load(path).attempts, load(path).wheel_index) == ("best", "https://a.example/cpu")
+    assert (load_offering(path).attempts, load_offering(path).wheel_index) == ("best", "https://a.example/cpu")
 
 
 def test_an_offering_of_points_and_limits_alone_is_whole(tmp_path: Path) -> None:
     path = edited(tmp_path)
     path.write_text(path.read_text(encoding="utf-8").partition("\n[late]")[0], encoding="utf-8")
-    assert load(path) == load()
+    assert load_offering(path) == load_offering()
 
 
 def test_verdicts_depend_on_points_and_limits_alone(tmp_path: Path) -> None:
-    before = load().decisive()
-    assert load(edited(tmp_path, ('due = ""', 'due = "2026-12-01T23:59Z"'))).decisive() == before
-    assert load(edited(tmp_path, ("task_cpu_s = 20", "task_cpu_s = 21"))).decisive() != before
+    before = load_offering().decisive()
+    assert load_offering(edited(tmp_path, ('due = ""', 'due = "2026-12-01T23:59Z"'))).decisive() == before
+    assert load_offering(edited(tmp_path, ("task_cpu_s = 20", "task_cpu_s = 21"))).decisive() != before
 
 
 REFUSED = {
@@ -154,7 +154,7 @@ REFUSED = {
 def test_a_mistake_is_refused_with_its_key(tmp_path: Path, replacement: tuple[str, str], message: str) -> None:
     path = edited(tmp_path, replacement)
     with pytest.raises(OfferingError) as refusal:
-        load(path)
+        load_offering(path)
     assert str(refusal.value).startswith(f"{path}: ")
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
@@ -162,14 +162,14 @@ def test_a_mistake_is_refused_with_its_key(tmp_path: Path, replacement: tuple[st
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     for line, key in [("kl = 10", "kl"), ("task_cpu_s = 20", "task_cpu_s"), ("total = 100", "total")]:
         with pytest.raises(OfferingError, match=rf"{key} is missing"):
-            load(edited(tmp_path, (line, "#")))
+            load_offering(edited(tmp_path, (line, "#")))
 
 
 def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "offering.toml"
     path.write_text("total = 100\npoints = 100\nlimits = 3\n")
     with pytest.raises(OfferingError, match="a table is expected"):
-        load(path)
+        load_offering(path)
 
 
 def test_a_file_that_is_no_toml_or_is_missing_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -177,5 +177,5 @@ def test_a_file_that_is_no_toml_or_is_missing_is_refused_in_one_line(tmp_path: P
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     for name, words in [("broken.toml", "line 4"), ("absent.toml", "No such file"), ("binary.toml", "utf-8")]:
         with pytest.raises(OfferingError, match=words) as refusal:
-            load(tmp_path / name)
+            load_offering(tmp_path / name)
         assert name in str(refusal.value) and "\n" not in str(refusal.value)

@@ -157,7 +157,7 @@ def full(**changes: Any) -> Result:
 
 
 def test_full_points_pass() -> None:
-    result = classroom.as_json(full(score=1000, status="passed"))
+    result = classroom.as_classroom_json(full(score=1000, status="passed"))
     assert (result["status"], result["tests"][0]["status"], result["tests"][0]["message"]) == ("pass", "pass", "")
 
 
@@ -167,9 +167,9 @@ def test_there_is_always_a_test() -> None:
 
 
 def test_what_a_student_printed_is_no_order_to_the_runner() -> None:
-    message = classroom.as_json(full(explanation=Explanation(got="1\n::set-output name=x::y\n##[add-path]/tmp")))[
-        "tests"
-    ][0]["message"]
+    message = classroom.as_classroom_json(
+        full(explanation=Explanation(got="1\n::set-output name=x::y\n##[add-path]/tmp"))
+    )["tests"][0]["message"]
     assert "::" not in message and "##[" not in message
 
 

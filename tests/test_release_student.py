@@ -94,7 +94,7 @@ def test_what_nobody_decided_about_is_refused(tmp_path: Path) -> None:
     for path in ("LICENSE", "pyproject.toml"):
         (tmp_path / path).write_text("text")
     with pytest.raises(Missing, match=r"has no data/: release from a complete copy"):
-        contents.chosen(tmp_path, ("LICENSE", "data/"))
+        contents.chosen_files(tmp_path, ("LICENSE", "data/"))
 
 
 def test_what_git_does_not_know_is_refused(tmp_path: Path) -> None:
@@ -103,9 +103,9 @@ def test_what_git_does_not_know_is_refused(tmp_path: Path) -> None:
     if done.returncode != 0:
         pytest.skip("no git here")
     with pytest.raises(Missing, match="git does not know LICENSE, which would go out: `git add` it"):
-        contents.chosen(tmp_path, ("LICENSE",))
+        contents.chosen_files(tmp_path, ("LICENSE",))
     run(tmp_path, "git", "add", "LICENSE")
-    assert set(contents.chosen(tmp_path, ("LICENSE",))) == {"LICENSE"}
+    assert set(contents.chosen_files(tmp_path, ("LICENSE",))) == {"LICENSE"}
 
 
 def test_the_secret_is_in_the_archive_of_gradescope_only() -> None:

@@ -129,7 +129,7 @@ def test_scores_add_up_from_checks_to_tasks_to_the_total() -> None:
 def test_writing_makes_the_folder_and_leaves_nothing_but_the_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "results.json"
     for _ in range(2):
-        results_json.write(path, RESULT)
+        results_json.write_results(path, RESULT)
         assert json.loads(path.read_text(encoding="utf-8")) == results_json.as_json(RESULT)
         assert [p.name for p in path.parent.iterdir()] == ["results.json"]
 
@@ -137,7 +137,7 @@ def test_writing_makes_the_folder_and_leaves_nothing_but_the_file(tmp_path: Path
 def test_no_character_of_the_file_can_harm_a_terminal_that_shows_it(tmp_path: Path) -> None:
     check = CheckResult("kl", "test_value", "σ", "value", 0, 100, "failed", Explanation(got="\u202e数\x9b"))
     path = tmp_path / "results.json"
-    results_json.write(path, Result("f.py", (TaskResult("kl", (check,)),), 1.0, "process", 0))
+    results_json.write_results(path, Result("f.py", (TaskResult("kl", (check,)),), 1.0, "process", 0))
     assert path.read_bytes().isascii()
     assert re.fullmatch(rb"[\x20-\x7e\n]*", path.read_bytes())
     assert json.loads(path.read_text(encoding="utf-8"))["tests"][0]["output"] == check.output
@@ -145,7 +145,7 @@ def test_no_character_of_the_file_can_harm_a_terminal_that_shows_it(tmp_path: Pa
 
 def test_others_may_read_the_results(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    results_json.write(path, RESULT)
+    results_json.write_results(path, RESULT)
     (tmp_path / "plain").touch()
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode, "no stricter than any other new file"
 
@@ -163,7 +163,7 @@ def test_a_write_that_fails_leaves_the_old_file(
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, _cannot_dump)
         try:
-            results_json.write(path, RESULT)
+            results_json.write_results(path, RESULT)
         except OSError:
             assert path.read_text() == "the old results"
     assert [p.name for p in tmp_path.iterdir()] == ["results.json"], "no temporary file is left behind"
@@ -292,7 +292,7 @@ def test_no_text_of_a_submission_is_an_order_wherever_it_is_printed(order: str, 
     text = f"{separator}{order}{separator}{order}"
     check = CheckResult("kl", "test_value", "title", "value", 0, 100, "crashed", Explanation(got=text))
     result = Result(text, (TaskResult("kl", (check,)),), 1.0, "process", 0)
-    message = classroom.as_json(result, notice=text)["tests"]
+    message = classroom.as_classroom_json(result, notice=text)["tests"]
     for printed in (harmless(text), one_line(text), terminal.render(result), *(test["message"] for test in message)):
         assert orders(printed) == []
     assert len(one_line(text).splitlines()) <= 1

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.judge.check import Verdict, score, validate_shares
-from grader.judge.offering import TASKS, load
+from grader.judge.offering import TASKS, load_offering
 from grader.judge.result import Explanation, Kind, Status, TaskResult
 
 GRADER = Path(__file__).parents[1] / "grader"
-POINTS = load().points
+POINTS = load_offering().points
 STATUSES: tuple[Status, ...] = ("passed", "failed", "not attempted", "crashed", "timed out", "out of memory")
 
 KL: list[tuple[Kind, int]] = [("shape", 20), ("value", 50), ("statistics", 10), ("gradient", 20)]

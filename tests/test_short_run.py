@@ -9,8 +9,8 @@ from assignment.settings import Settings
 from assignment.train import new_model, new_optimizer, train_epoch
 from data import load
 from grader.worker.probes.training import train
-from grader.worker.submission import Submission
-from grader.worker.submission import load as load_file
+from grader.worker.submission import LoadedSubmission
+from grader.worker.submission import load_submission as load_file
 
 REFERENCE = Path(__file__).resolve().parents[1] / "solution" / "VAE_Model.py"
 
@@ -19,7 +19,7 @@ REFERENCE = Path(__file__).resolve().parents[1] / "solution" / "VAE_Model.py"
 def test_the_probe_has_the_losses_of_the_training_loop(seed: int) -> None:
     """Over two epochs of 100 images, with a last batch of 36."""
     images = load("sample").images[:100]
-    submission = Submission(load_file(REFERENCE), {})
+    submission = LoadedSubmission(load_file(REFERENCE), {})
     sizes = {"in_channels": 3, "decoder_features": 4, "encoder_features": 4, "z_dim": 3, "input_size": 32}
     found = train(
         submission, sizes=sizes, images=images, settings={"steps": 4, "batch_size": 64, "lr": 2e-3, "seed": seed}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grader.instructor.classes.grades import record
 from grader.instructor.pages import class_statistics
-from grader.instructor.pages.class_statistics import Bin, Found, TaskNumbers
+from grader.instructor.pages.class_statistics import Bin, FoundMisconception, TaskNumbers
 from grader.judge.result import TaskResult
 from tests.made_up_class import a_class, checks, result
 
@@ -19,13 +19,13 @@ RESULTS = [one.result for one in RECORDS if one.result]
 
 # ## Scores
 def test_of_no_scores_there_is_nothing_to_say() -> None:
-    assert class_statistics.summary([], 100) is None
+    assert class_statistics.score_summary([], 100) is None
     assert class_statistics.by_task([]) == ()
     assert sum(b.count for b in class_statistics.histogram([], 100)) == 0
 
 
 def test_a_summary_of_one_score_is_that_score() -> None:
-    found = class_statistics.summary([7.5], 10)
+    found = class_statistics.score_summary([7.5], 10)
     assert found is not None
     assert (found.mean, found.lower, found.median, found.upper, found.full) == (7.5, 7.5, 7.5, 7.5, 0)
 
@@ -33,7 +33,7 @@ def test_a_summary_of_one_score_is_that_score() -> None:
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.integers(0, 10000).map(lambda n: n / 100), min_size=2, max_size=40))
 def test_mean_and_quartiles_are_those_of_the_standard_library(scores: list[float]) -> None:
-    found = class_statistics.summary(scores, 100)
+    found = class_statistics.score_summary(scores, 100)
     assert found is not None
     quartiles = reference.quantiles(scores, n=4, method="inclusive")
     assert [found.lower, found.median, found.upper] == pytest.approx(quartiles)
@@ -69,8 +69,8 @@ def test_each_task_counts_all_that_were_graded() -> None:
 # ## Misconceptions and trouble
 def test_misconceptions_come_by_frequency() -> None:
     assert class_statistics.misconceptions(RECORDS) == (
-        Found("kl_missing_half", "kl", ("half-0", "half-1", "half-2")),
-        Found("mode_std", "mode", ("std",)),
+        FoundMisconception("kl_missing_half", "kl", ("half-0", "half-1", "half-2")),
+        FoundMisconception("mode_std", "mode", ("std",)),
     )
 
 

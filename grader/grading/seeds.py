@@ -28,12 +28,12 @@ def official_seed(secret: bytes, content: bytes) -> int:
     return int.from_bytes(digest[:8], "big") >> (64 - _BITS)
 
 
-def fingerprint(secret: bytes) -> str:
+def secret_fingerprint(secret: bytes) -> str:
     """Return 8 characters that tell two secrets apart, and nothing else of them."""
     return hmac.new(secret, b"fingerprint", hashlib.sha256).hexdigest()[:8]
 
 
-def find(environment: Mapping[str, str], file: Path | None = None, home: Path | None = None) -> bytes:
+def find_secret(environment: Mapping[str, str], file: Path | None = None, home: Path | None = None) -> bytes:
     """Return the secret of the offering: from the environment, else from a file, else from a folder that keeps one.
 
     Args:

@@ -146,7 +146,7 @@ class Grading:
             session.exitstatus = self._exit_status(self._result, session.exitstatus)
             junit.add_points(session.config, self._result)
             if self._options.results and self._begun:
-                results_json.write(self._options.results, self._result)
+                results_json.write_results(self._options.results, self._result)
         except OSError as error:  # as on a full disk
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
             self._unwritten = f"--results {quoted(self._options.results)} cannot be written: {error.strerror}"

@@ -178,7 +178,7 @@ class Offering:
         return json.dumps({"points": self.points, "limits": asdict(self.limits)}, sort_keys=True)
 
 
-def load(path: Path = OFFERING) -> Offering:
+def load_offering(path: Path = OFFERING) -> Offering:
     """Read and check an offering.
 
     Raises:

@@ -25,14 +25,14 @@ from grader.report import results_json
 from grader.report.files import write_whole
 from grader.report.text import harmless, shortened
 
-from .verdict import FAILED, Verdict, judge, ungraded
+from .verdict import FAILED, OfficialVerdict, judge, ungraded
 
 VERSION = 3
 _MOST = 96_000  # characters once encoded: the reporter finds them in one variable, which Linux ends at 131,072 bytes
 _LONGEST = 2_000  # characters of a message, if there is room for it
 
 
-def as_json(result: Result, notice: str = "", sound: bool = True, longest: int = _LONGEST) -> dict[str, Any]:
+def as_classroom_json(result: Result, notice: str = "", sound: bool = True, longest: int = _LONGEST) -> dict[str, Any]:
     """Return a result in the format of Classroom's runners; there is always a test, the reporter crashes without.
 
     Args:
@@ -56,7 +56,7 @@ def as_json(result: Result, notice: str = "", sound: bool = True, longest: int =
 def encoded(result: Result, notice: str = "", sound: bool = True) -> str:
     """Return the same as one line of base64, short enough for the reporter: long messages are cut."""
     for longest in (_LONGEST, 1_000, 500, 200, 0):
-        text = json.dumps(as_json(result, notice, sound, longest), ensure_ascii=True)
+        text = json.dumps(as_classroom_json(result, notice, sound, longest), ensure_ascii=True)
         line = base64.b64encode(text.encode()).decode("ascii")
         if len(line) <= _MOST:
             break
@@ -111,10 +111,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _verdict(submission: Path) -> Verdict:
+def _verdict(submission: Path) -> OfficialVerdict:
     given = os.environ.pop(seeds.VARIABLE, "")  # nothing that is started from here on inherits it
     try:
-        secret = seeds.find({seeds.VARIABLE: given}) if given.strip() else None
+        secret = seeds.find_secret({seeds.VARIABLE: given}) if given.strip() else None
     except seeds.SecretError as error:
         print(error, flush=True)
         return ungraded(FAILED, "crashed", sound=False)

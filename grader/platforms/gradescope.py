@@ -15,7 +15,7 @@ from data.commandline import Parser, path, print_everywhere
 from grader.grading import seeds
 from grader.report.files import write_whole
 
-from .verdict import FAILED, UNFINISHED, Verdict, judge, ungraded
+from .verdict import FAILED, UNFINISHED, OfficialVerdict, judge, ungraded
 
 LEAST_MIB = 1024
 """Measured: the reference needs some 830 MiB; in 768 MiB the kernel ends parts of right submissions."""
@@ -53,10 +53,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _verdict(root: Path) -> Verdict:
+def _verdict(root: Path) -> OfficialVerdict:
     try:
         os.environ.pop(seeds.VARIABLE, None)
-        secret = seeds.find({}, root / "source" / seeds.FILE_NAME)
+        secret = seeds.find_secret({}, root / "source" / seeds.FILE_NAME)
         if reason := too_small():  # rather nothing than points that are missing for want of memory
             print(reason, flush=True)
             return ungraded(_TOO_SMALL.format(reason), "out of memory", sound=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 from data.commandline import Parser, path, print_everywhere
 from grader.grading import seeds
 from grader.grading.options import ROOT
-from grader.judge.offering import OfferingError, load
+from grader.judge.offering import OfferingError, load_offering
 
 from .gradescope import SANDBOX
 
@@ -22,8 +22,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
     root = parser.parse_args(argv[1:]).root
     try:
-        load()
-        seeds.find({}, root / "source" / seeds.FILE_NAME)
+        load_offering()
+        seeds.find_secret({}, root / "source" / seeds.FILE_NAME)
         for package in _NEEDED:
             __import__(package)
         sandbox = _sandbox(os.environ.get(SANDBOX, "user"))

@@ -10,12 +10,12 @@ from typing import Any
 from grader.grading import seeds
 from grader.grading.child import Child, GraderFailed
 from grader.grading.options import GradingOptions
-from grader.judge.offering import Offering, load
+from grader.judge.offering import Offering, load_offering
 from grader.judge.result import CheckResult, Explanation, Result, Status, TaskResult
 from grader.report import results_json
 from grader.report.text import harmless, one_line
 from grader.sandbox.archives import FILE_NAME, NoSubmission
-from grader.sandbox.submission import read
+from grader.sandbox.submission import read_submission
 
 PUBLIC_SEED = 0
 _GRACE_S = 30.0  # for the grader's start and its report, beyond the time that the submission has
@@ -27,7 +27,7 @@ _TOO_LONG = f"The grading took too long and was ended. {_NOT_YOURS}"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class OfficialVerdict:
     """How the grading of a submission ended.
 
     Attributes:
@@ -43,7 +43,7 @@ class Verdict:
 
 def judge(
     submission: Path, secret: bytes | None, *, sandbox: str, lanes: int = 2, seconds: float | None = None
-) -> Verdict:
+) -> OfficialVerdict:
     """Grade a submission officially; never raises. What instructors want to know of a failure is printed.
 
     Args:
@@ -55,12 +55,12 @@ def judge(
     """
     started = time.monotonic()
 
-    def nothing(message: str, status: Status, sound: bool) -> Verdict:
+    def nothing(message: str, status: Status, sound: bool) -> OfficialVerdict:
         return ungraded(message, status, sound, time.monotonic() - started)
 
     try:
-        patience = load().limits.submission_wall_s + _GRACE_S if seconds is None else seconds
-        content, took = read(submission)
+        patience = load_offering().limits.submission_wall_s + _GRACE_S if seconds is None else seconds
+        content, took = read_submission(submission)
         seed = PUBLIC_SEED if secret is None else seeds.official_seed(secret, content)
         with tempfile.TemporaryDirectory(prefix="vae-grader-official-") as folder:
             file = Path(folder) / FILE_NAME
@@ -79,16 +79,16 @@ def judge(
     except Exception:
         print(harmless(traceback.format_exc()), flush=True)  # may hold names that a student gave, too
         return nothing(FAILED, "crashed", sound=False)
-    if graded.results["extra_data"]["max_score"] != sum(load().points.values()):
+    if graded.results["extra_data"]["max_score"] != sum(load_offering().points.values()):
         print("no verdict: checks are missing; install the grader anew", flush=True)
         return nothing(FAILED, "crashed", sound=False)
     notice = _FLAWED if graded.flawed else ""
     took = f"There is no {FILE_NAME}: {took} was graded." if took else ""
     said = "\n\n".join(part for part in (notice, took, graded.results.get("output", "")) if part)
-    return Verdict({**graded.results, "output": said}, not graded.flawed, notice)
+    return OfficialVerdict({**graded.results, "output": said}, not graded.flawed, notice)
 
 
-def ungraded(message: str, status: Status, sound: bool, seconds: float = 0.0) -> Verdict:
+def ungraded(message: str, status: Status, sound: bool, seconds: float = 0.0) -> OfficialVerdict:
     """Return a verdict in which every task has no points, and the reason why.
 
     Args:
@@ -98,7 +98,7 @@ def ungraded(message: str, status: Status, sound: bool, seconds: float = 0.0) ->
         seconds: How long it took.
     """
     try:
-        tasks = _without_points(load(), status, message)
+        tasks = _without_points(load_offering(), status, message)
     except Exception:  # an offering that cannot be read must not keep the student from reading why
         traceback.print_exc()
         tasks = ()
@@ -106,7 +106,7 @@ def ungraded(message: str, status: Status, sound: bool, seconds: float = 0.0) ->
     results = results_json.as_json(result, message)
     if not tasks:
         results["tests"] = [{"name": FILE_NAME, "score": 0.0, "max_score": 0.0, "status": "failed", "output": message}]
-    return Verdict(results, sound, message)
+    return OfficialVerdict(results, sound, message)
 
 
 def _without_points(offering: Offering, status: Status, message: str) -> tuple[TaskResult, ...]:

@@ -25,7 +25,7 @@ from .results_json import Record
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def render(template: str, **values: Any) -> str:
+def render_page(template: str, **values: Any) -> str:
     """Return a page.
 
     Args:
@@ -124,7 +124,7 @@ class Everywhere:
     tasks: tuple[str, ...]
 
 
-def page(record: Record, title: str, notes: Sequence[str] = ()) -> str:
+def report_page(record: Record, title: str, notes: Sequence[str] = ()) -> str:
     """Return the report of one submission as a page of HTML.
 
     Args:
@@ -134,7 +134,7 @@ def page(record: Record, title: str, notes: Sequence[str] = ()) -> str:
     """
     tasks = [_task(task) for task in record.result.tasks] if record.result else []
     everywhere = _everywhere(tasks)
-    return render(
+    return render_page(
         "report.html",
         title=title,
         notes=notes,
@@ -149,14 +149,14 @@ def page(record: Record, title: str, notes: Sequence[str] = ()) -> str:
     )
 
 
-def write(folder: Path, record: Record, title: str) -> Path:
+def write_report(folder: Path, record: Record, title: str) -> Path:
     """Write report.html atomically into the submission's folder and return its path.
 
     Raises:
         OSError: It cannot be written.
     """
     path = folder / "report.html"
-    write_whole(path, page(record, title))
+    write_whole(path, report_page(record, title))
     return path
 
 

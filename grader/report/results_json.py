@@ -104,7 +104,7 @@ def _headline(check: CheckResult, waits: bool) -> list[str]:
     return [check.status] if check.status in BROKEN else []
 
 
-def write(path: Path, result: Result) -> None:
+def write_results(path: Path, result: Result) -> None:
     """Write results.json atomically: whoever reads it sees the whole of it or none.
 
     All but ASCII is escaped in the file, so that no terminal or log that shows it can be harmed.

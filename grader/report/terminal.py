@@ -5,7 +5,7 @@ import textwrap
 from grader.judge.result import CheckResult, Result, TaskResult
 
 from .explain import judged_part, shown
-from .text import harmless, one_line
+from .text import harmless, one_line, points_text
 
 _COLORS = {"passed": "32", "not attempted": "33", "not judged": "33"}
 _RED = "31"
@@ -35,22 +35,18 @@ def _explanation(check: CheckResult, color: bool) -> str:
 def _table(result: Result, color: bool) -> str:
     lines = [f"{'task':<16}{'points':>14}   status"]
     for task in result.tasks:
-        amount = f"{_number(task.score)} / {_number(task.max_score)}"
+        amount = f"{points_text(task.score)} / {points_text(task.max_score)}"
         status = task.status + (f" ({', '.join(task.diagnoses)})" if task.diagnoses else "")
         if task.judged and (part := judged_part(task)):
             status += f", {part}"
         lines.append(f"{task.id:<16}{amount:>14}   " + _paint(status, _COLORS.get(task.status, _RED), color))
-    total = f"{_number(result.score)} / {_number(result.max_score)}"
+    total = f"{points_text(result.score)} / {points_text(result.max_score)}"
     about = f"{one_line(result.submission)}, seed {result.seed}, sandbox {result.sandbox}, {result.seconds:.1f} s"
     if part := judged_part(result):
         about += f"; unfinished: {part}" if result.unfinished else f"; {part}"
     if result.sandbox == "in-process":
         about += "; run in-process: this score does not count"
     return "\n".join([*lines, f"{'score':<16}{total:>14}   {about}"])
-
-
-def _number(hundredths: int) -> str:
-    return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")
 
 
 def _paint(text: str, code: str, color: bool) -> str:

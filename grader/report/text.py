@@ -87,3 +87,8 @@ def safe_cell(text: str) -> str:
 def two_decimals(hundredths: int) -> str:
     """Return hundredths of points as points with two decimals; no rounding is left to do."""
     return f"{'-' if hundredths < 0 else ''}{abs(hundredths) // 100}.{abs(hundredths) % 100:02}"
+
+
+def points_text(hundredths: int) -> str:
+    """Return hundredths of points without needless digits: 100, 61.5, 3.25."""
+    return two_decimals(hundredths).rstrip("0").rstrip(".")

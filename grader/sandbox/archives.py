@@ -46,7 +46,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     """A submission: its content, up to a byte more than may be; and its path in the archive."""
 
     content: bytes
@@ -110,7 +110,7 @@ def _listed(paths: list[str]) -> str:
 
 
 # ## Taking it out of an archive
-def from_zip(stream: IO[bytes]) -> Found:
+def from_zip(stream: IO[bytes]) -> FoundFile:
     """Return the submission in a zip archive.
 
     Raises:
@@ -130,14 +130,14 @@ def from_zip(stream: IO[bytes]) -> Found:
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise NoSubmission("the archive is compressed in an unusual way: use a plain zip")
             with archive.open(member) as content:
-                return Found(content.read(MAX_BYTES + 1), path)
+                return FoundFile(content.read(MAX_BYTES + 1), path)
     except NoSubmission:
         raise
     except Exception as error:  # BadZipFile, zlib.error, struct.error and whatever else a broken archive meets
         raise NoSubmission(f"no readable zip archive ({type(error).__name__}: {error})") from None
 
 
-def from_tar(stream: IO[bytes]) -> Found:
+def from_tar(stream: IO[bytes]) -> FoundFile:
     """Return the submission in a tar.gz archive; what would unpack to too much is refused.
 
     It is read as a stream, twice: which file is the submission is known at its end.
@@ -155,7 +155,7 @@ def from_tar(stream: IO[bytes]) -> Found:
                     raise NoSubmission(f"{path} in the archive is not a regular file")
                 content = archive.extractfile(member)
                 assert content is not None
-                return Found(content.read(MAX_BYTES + 1), path)
+                return FoundFile(content.read(MAX_BYTES + 1), path)
         raise NoSubmission("the archive changed while it was read")
     except NoSubmission:
         raise

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .interpreter import PROGRAM, WORKER, can_fork, environment, last_words, missing_packages, readable
+from .interpreter import PROGRAM, WORKER, can_fork, environment, missing_packages, readable, why_it_ended
 from .zygote import View, Zygote
 
 _MIB = 1 << 20
@@ -40,7 +40,7 @@ class Bubblewrap(Zygote):
         )
         if tried.returncode == 0:
             return ""
-        return f"bubblewrap does not work here (0.8 or newer is needed): {last_words(tried.stderr)}"
+        return f"bubblewrap does not work here (0.8 or newer is needed): {why_it_ended(tried.stderr)}"
 
     @staticmethod
     def missing() -> str:

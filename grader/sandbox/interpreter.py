@@ -101,7 +101,7 @@ def missing_packages(inside: Sequence[str] = (), **options: Any) -> str:
     except OSError as error:
         return f"{sys.executable} cannot be started: {error.strerror}"
     if looked.returncode != 0:
-        return f"{sys.executable} does not start in it: {last_words(looked.stderr)}"
+        return f"{sys.executable} does not start in it: {why_it_ended(looked.stderr)}"
     for package in looked.stdout.decode(errors="replace").split():
         return (
             f"the package {package} is not visible in it (the grader has it from {_folder_of(package)}): "
@@ -110,7 +110,7 @@ def missing_packages(inside: Sequence[str] = (), **options: Any) -> str:
     return ""
 
 
-def last_words(errors: bytes) -> str:
+def why_it_ended(errors: bytes) -> str:
     """Return in one line why a program ended, from what it wrote to standard error."""
     text = errors.decode(errors="replace").strip()
     line = text.splitlines()[-1].strip()[:300] if text else "it ended without a word"

@@ -16,7 +16,7 @@ import psutil
 from grader.worker.wire import Message, WireError
 
 from .failure import new_trace, taken_trace
-from .interpreter import PROGRAM, can_fork, environment, last_words, missing_packages, packages, readable
+from .interpreter import PROGRAM, can_fork, environment, missing_packages, packages, readable, why_it_ended
 from .submission import SubmittedFile
 from .watchdog import Watchdog, end_family, remove_folder
 from .worker import Ceilings, Channel, Ending, OutputLog, Worker, WorkerLimits, opened
@@ -179,7 +179,7 @@ class FreshInterpreters:
         except (EOFError, OSError, WireError):
             complaint = self._worker.printed()
             self._worker.close()
-            raise SandboxError(does_not_start(self.name, self.missing(), last_words(complaint.encode()))) from None
+            raise SandboxError(does_not_start(self.name, self.missing(), why_it_ended(complaint.encode()))) from None
         return self._worker
 
     def close(self) -> None:
@@ -223,7 +223,7 @@ class UnprivilegedUser(Zygote):
             return str(error)
         except OSError as error:  # the interpreter itself is out of reach, or users cannot be changed
             return f"no program can be started as another user: {error.strerror} ({sys.executable})"
-        return last_words(tried.stderr) if tried.returncode else ""
+        return why_it_ended(tried.stderr) if tried.returncode else ""
 
     @staticmethod
     def missing() -> str:

@@ -57,7 +57,7 @@ def take(entry: Path, folder: Path) -> SubmittedFile:
         NoSubmission: There is nothing to grade; the message begins with the entry's path.
     """
     try:
-        content, took = read(entry)
+        content, took = read_submission(entry)
     except NoSubmission as error:
         raise NoSubmission(f"{entry}: {error}") from None
     copy = folder / FILE_NAME
@@ -75,7 +75,7 @@ def _neighbours(file: Path) -> frozenset[str]:
 
 
 # ## What a submission is
-def read(entry: Path) -> tuple[bytes, str]:
+def read_submission(entry: Path) -> tuple[bytes, str]:
     """Return the content of a submission, and what `SubmittedFile.took` says of it.
 
     This decides what is graded everywhere: at home, in class runs, on Gradescope and on GitHub Classroom. A symbolic
@@ -91,7 +91,7 @@ def read(entry: Path) -> tuple[bytes, str]:
         content, took = _read(entry)
     except OSError as error:
         raise NoSubmission(f"cannot be read: {error.strerror or error}") from None
-    check(content)
+    check_content(content)
     return content, took
 
 
@@ -106,7 +106,7 @@ _NO_PYTHON = {
 }
 
 
-def check(content: bytes) -> None:
+def check_content(content: bytes) -> None:
     """Refuse what no Python can import, and what is too large; what can be imported is for Python alone to say.
 
     So no encoding is asked for here. Python imports files in an encoding that they declare, and overlooks what is not
@@ -141,7 +141,7 @@ def _read(entry: Path) -> tuple[bytes, str]:
         content = stream.read(MAX_BYTES + 1)
     if not entry.name.lower().endswith(PYTHON):
         if any(re.match(pattern, content) for pattern in _NO_PYTHON):
-            check(content)
+            check_content(content)
         raise NoSubmission(f"neither a .py file nor a folder, a .zip or a .tar.gz: {HAND_IN}")
     return content, ""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .failure import Failure
-from .interpreter import environment, last_words, packages
+from .interpreter import environment, packages, why_it_ended
 from .submission import SubmittedFile
 from .watchdog import Watchdog, end_family, remove_folder
 from .worker import Ceilings, Channel, Ending, OutputLog, Worker, WorkerLimits, opened
@@ -297,7 +297,7 @@ class Zygote:
 
     def _complaint(self) -> str:
         self._complaints.seek(0)
-        return last_words(self._complaints.read())
+        return why_it_ended(self._complaints.read())
 
 
 _LOST = Failure("crashed", "your code ended the process that had started it", fatal=True)

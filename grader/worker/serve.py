@@ -16,7 +16,7 @@ from .devices import DefaultDevice
 from .errors import WrongType, describe
 from .probes import PROBES
 from .probes.found import need_tensor
-from .submission import Submission, draw_without_windows, load, module_from_source, own_command_line
+from .submission import LoadedSubmission, draw_without_windows, load_submission, module_from_source, own_command_line
 from .wire import Message
 
 
@@ -51,7 +51,7 @@ def _serve(reader: IO[bytes], writer: IO[bytes], start: Message, path: Path) -> 
         wire.write(writer, answer(submission, path, request))
 
 
-def answer(submission: Submission, path: Path, request: Message) -> Message:
+def answer(submission: LoadedSubmission, path: Path, request: Message) -> Message:
     """Run one probe and return its tensors, or the error it met."""
     number = request.header["id"]
     try:
@@ -86,11 +86,11 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def open_submission(path: Path, sources: dict[str, str]) -> Submission:
+def open_submission(path: Path, sources: dict[str, str]) -> LoadedSubmission:
     """Import the file, quietly, and make the stand-ins that came with it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = load(path)
+        module = load_submission(path)
     torch.set_num_threads(
         1
     )  # whatever the file asks for: limits are in CPU seconds, and forks share the machine's cores
@@ -98,7 +98,7 @@ def open_submission(path: Path, sources: dict[str, str]) -> Submission:
     for standin in standins.values():
         if "." in (replaced := getattr(standin, "REPLACES", "")):  # what Python calls it when it refuses a call
             getattr(standin, replaced.rpartition(".")[2]).__qualname__ = replaced
-    return Submission(module, standins)
+    return LoadedSubmission(module, standins)
 
 
 def _tensor(name: str, value: Any) -> torch.Tensor:

@@ -20,7 +20,7 @@ MODULE_NAME = "VAE_Model"
 _PYPLOT = "matplotlib.pyplot"
 
 
-class Submission:
+class LoadedSubmission:
     """A loaded submission: the module, and the stand-ins that this task may lean on.
 
     Args:
@@ -74,7 +74,7 @@ def own_command_line(path: Path) -> Iterator[None]:
         sys.argv, sys.orig_argv = before
 
 
-def load(path: Path) -> ModuleType:
+def load_submission(path: Path) -> ModuleType:
     """Import the student's file as the module `VAE_Model`; whatever it raises goes through."""
     spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
     assert spec is not None
@@ -105,7 +105,7 @@ Sizes = dict[str, int]
 _HEADS = ("mean", "logvar")
 
 
-def build(submission: Submission, sizes: Sizes) -> Any:
+def build_model(submission: LoadedSubmission, sizes: Sizes) -> Any:
     """Return VAE(**sizes) on the CPU.
 
     The student's own parts are tried first. Where a constructor fails, those that this task may lean on are replaced,
@@ -133,7 +133,7 @@ def _checked(model: Any) -> Any:
     return model
 
 
-def lean_on_standins(submission: Submission) -> None:
+def lean_on_standins(submission: LoadedSubmission) -> None:
     """Put the stand-ins of methods onto the student's own classes, so that helpers beside them stay reachable.
 
     Where this probe asks for the student's own method in place of a stand-in, it is put back.
@@ -150,7 +150,7 @@ def lean_on_standins(submission: Submission) -> None:
                 submission.put_back(owner, method)
 
 
-def build_known(submission: Submission, sizes: Sizes, known: dict[str, Tensor], dtype: torch.dtype) -> Any:
+def build_known(submission: LoadedSubmission, sizes: Sizes, known: dict[str, Tensor], dtype: torch.dtype) -> Any:
     """Return a model whose encoder, heads and decoder are known linear maps.
 
     Where the student's heads take more features than the known encoder has, it gives zeros for the rest: what his code
@@ -163,7 +163,7 @@ def build_known(submission: Submission, sizes: Sizes, known: dict[str, Tensor], 
             `decoder_weight` (D, z), `decoder_bias` (D,), `decoder_bend` ().
         dtype: Of all parameters.
     """
-    model = build(submission, sizes)
+    model = build_model(submission, sizes)
     find_heads(submission, model, sizes)
     lean_on_standins(submission)
     hidden, z_dim = known["encoder_weight"].shape[0], sizes["z_dim"]
@@ -183,7 +183,7 @@ def build_known(submission: Submission, sizes: Sizes, known: dict[str, Tensor], 
     return model.to(dtype)
 
 
-def find_heads(submission: Submission, model: nn.Module, sizes: Sizes) -> None:
+def find_heads(submission: LoadedSubmission, model: nn.Module, sizes: Sizes) -> None:
     """Give the names `mean` and `logvar` to heads that a student calls otherwise, if it is clear which they are.
 
     His own `encode` tells: its mean and its log-variance are the very outputs of two other linear layers, or of the two

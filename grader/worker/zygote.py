@@ -179,7 +179,7 @@ _MAX_COMMAND = 4096
 
 
 @dataclass(frozen=True)
-class Settings:
+class ZygoteSettings:
     """How this zygote keeps its workers apart.
 
     Attributes:
@@ -199,14 +199,14 @@ class Settings:
     processes: int = 0
 
 
-def run(control_fd: int, described: str) -> None:
+def run_zygote(control_fd: int, described: str) -> None:
     """Import what workers share, then obey until the judge hangs up.
 
     Args:
         control_fd: The zygote's end of a socket of message boundaries (SOCK_SEQPACKET).
         described: The settings, as JSON.
     """
-    settings = Settings(**json.loads(described))
+    settings = ZygoteSettings(**json.loads(described))
     os.chdir("/")  # whoever grades has files in the working directory that he gave us
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 is deaf to signals from within only without a handler
     if is_linux():
@@ -235,7 +235,7 @@ def run(control_fd: int, described: str) -> None:
 class _Zygote:
     """The one worker of the moment, and what is done with it."""
 
-    def __init__(self, settings: Settings, control: socket.socket):
+    def __init__(self, settings: ZygoteSettings, control: socket.socket):
         self._settings, self._control = settings, control
         self._worker = 0
         self._folder: Path | None = None

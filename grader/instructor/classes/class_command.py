@@ -28,7 +28,7 @@ class Unusable(ValueError):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Settings:
+class ClassSettings:
     """What a class run is asked to do.
 
     Attributes:
@@ -66,7 +66,7 @@ class Settings:
     earlier: Path | None = None
 
 
-def settings(options: argparse.Namespace) -> Settings:
+def settings(options: argparse.Namespace) -> ClassSettings:
     """Return the settings that the options of the command amount to; everything is looked at that can be wrong.
 
     Raises:
@@ -82,13 +82,13 @@ def settings(options: argparse.Namespace) -> Settings:
         tasks = selected(options.tasks)
     except ValueError as error:
         raise Unusable(str(error)) from None
-    secret = seeds.find(os.environ, options.secret_file, options.out)
+    secret = seeds.find_secret(os.environ, options.secret_file, options.out)
     os.environ.pop(seeds.VARIABLE, None)  # nothing that is started from here on inherits it
-    return Settings(
+    return ClassSettings(
         folder=options.folder,
         out=options.out,
         secret=secret,
-        offering=offering.load(options.offering or offering.OFFERING),
+        offering=offering.load_offering(options.offering or offering.OFFERING),
         offering_text=options.offering.read_text(encoding="utf-8") if options.offering else "",
         tasks=tasks,
         expression=options.tasks,
@@ -141,7 +141,7 @@ def _data(name: str) -> str:
 
 
 if TYPE_CHECKING:
-    from .class_run import Summary
+    from .class_run import RunSummary
 
 _SANDBOXES = tuple(name for name in SANDBOXES if name != "in-process")  # whose scores do not count
 _EXAMPLES = """examples:
@@ -248,7 +248,7 @@ def main(options: argparse.Namespace) -> int:
         return refuse("class", f"{error}; the same command goes on from here: {options.again}")
 
 
-def _tell(summary: "Summary", out: Path, again: str) -> int:
+def _tell(summary: "RunSummary", out: Path, again: str) -> int:
     """Print how a run ended, and the command that goes on if it ended early; returns the exit status."""
     print(*summary.changes, sep="\n", end="\n" if summary.changes else "")
     every = len(summary.entries)

@@ -20,14 +20,14 @@ from .. import gradebooks
 from ..pages.class_pages import NAMES, write_pages
 from . import fleet, resume
 from . import submissions as listing_file
-from .class_command import Settings, Unusable
+from .class_command import ClassSettings, Unusable
 from .entries import GRADESCOPE, Submission, Told, collect, listing, read_gradescope
 from .fleet import ClusterLost, cluster_at, local_cluster
 from .grades import FILE_NAME, GRADED, Entry, grades_text
 from .judging import Job
 from .resume import THREADS, Ledger, Stamp, grader_version, versions
 from .roster import UNMATCHED, Unmatched, owners, unmatched, unmatched_text
-from .sandbox_here import NoSuchSandbox, chosen
+from .sandbox_here import NoSuchSandbox, chosen_here
 from .submissions import Listing
 
 RESERVED = (
@@ -51,7 +51,7 @@ _UNPROTECTED = (
 
 
 @dataclass(frozen=True)
-class Summary:
+class RunSummary:
     """How a class run ended.
 
     Attributes:
@@ -67,7 +67,7 @@ class Summary:
     changes: list[str]
 
 
-def grade_class(settings: Settings) -> Summary:
+def grade_class(settings: ClassSettings) -> RunSummary:
     """Grade a class.
 
     Raises:
@@ -75,7 +75,7 @@ def grade_class(settings: Settings) -> Summary:
         ExportError: The export's own list is unusable.
         ClusterLost: There is no cluster.
     """
-    submissions, found = read(settings)
+    submissions, found = read_entries(settings)
     if other := resume.another_class(settings.out, settings.folder, submissions):
         raise Unusable(_ANOTHER_CLASS.format(out=settings.out, other=other, folder=settings.folder))
     _tell(settings, found)
@@ -93,7 +93,7 @@ def grade_class(settings: Settings) -> Summary:
     return _finished(settings, submissions, ledger, stopped)
 
 
-def _finished(settings: Settings, submissions: Sequence[Submission], ledger: Ledger, stopped: str) -> Summary:
+def _finished(settings: ClassSettings, submissions: Sequence[Submission], ledger: Ledger, stopped: str) -> RunSummary:
     """Write what a run ends with, and look whether all that it says is there."""
     ledger.try_again()
     entries = ledger.entries()
@@ -105,7 +105,7 @@ def _finished(settings: Settings, submissions: Sequence[Submission], ledger: Led
         unwritten = unwritten or f"the pages cannot be written: {error.strerror or error}"
     unwritten = unwritten or _incomplete(settings.out, entries)
     vanished = resume.strangers(settings.out, {s.name for s in submissions})
-    return Summary(entries, stopped or unwritten, vanished, changes)
+    return RunSummary(entries, stopped or unwritten, vanished, changes)
 
 
 def _incomplete(out: Path, entries: Sequence[Entry]) -> str:
@@ -114,7 +114,7 @@ def _incomplete(out: Path, entries: Sequence[Entry]) -> str:
     return f"{out} lacks what its rows say: {some(lacking)}" if lacking else ""
 
 
-def read(settings: Settings) -> tuple[list[Submission], list[Unmatched]]:
+def read_entries(settings: ClassSettings) -> tuple[list[Submission], list[Unmatched]]:
     """Return the submissions of a folder, each with its content or the reason why it has none, and what did not match.
 
     Raises:
@@ -137,7 +137,7 @@ def read(settings: Settings) -> tuple[list[Submission], list[Unmatched]]:
     return submissions, _unmatched(settings, entries, metadata)
 
 
-def _unmatched(settings: Settings, entries: Sequence[Path], metadata: Mapping[str, Told]) -> list[Unmatched]:
+def _unmatched(settings: ClassSettings, entries: Sequence[Path], metadata: Mapping[str, Told]) -> list[Unmatched]:
     """Return what found no partner in the roster, and in an export's own list, if there are such."""
     found = []
     if settings.roster_name:
@@ -149,7 +149,7 @@ def _unmatched(settings: Settings, entries: Sequence[Path], metadata: Mapping[st
     return [one for one in found if one.lines or one.entries]
 
 
-def _tell(settings: Settings, found: Sequence[Unmatched]) -> None:
+def _tell(settings: ClassSettings, found: Sequence[Unmatched]) -> None:
     """Say which lines have no entry and which entries no line, and write all of them down."""
     path = settings.out / UNMATCHED
     if not found:
@@ -159,21 +159,21 @@ def _tell(settings: Settings, found: Sequence[Unmatched]) -> None:
     print(*found, unwritten or f"all of them are in {path}", sep="\n", file=sys.stderr)
 
 
-def write_listing(settings: Settings, submissions: Sequence[Submission]) -> str:
+def write_listing(settings: ClassSettings, submissions: Sequence[Submission]) -> str:
     """Write who handed in what, for gradebooks; returns why that failed, or nothing."""
     points = settings.offering.points
     handed_in = tuple(replace(s.handed_in, sha256=s.sha256) for s in submissions if s.handed_in)
     most = 100 * sum(points[task] for task in settings.tasks)
     listing = Listing(settings.title, most, handed_in, str(settings.folder.resolve()))
-    return _write(settings, listing_file.FILE_NAME, listing_file.text(listing))
+    return _write(settings, listing_file.FILE_NAME, listing_file.listing_text(listing))
 
 
-def write_grades(settings: Settings, entries: Sequence[Entry]) -> str:
+def write_grades(settings: ClassSettings, entries: Sequence[Entry]) -> str:
     """Write grades.csv; returns why that failed, as on a full disk, or nothing."""
     return _write(settings, FILE_NAME, grades_text(entries, settings.tasks, settings.offering.points))
 
 
-def _write(settings: Settings, name: str, text: str) -> str:
+def _write(settings: ClassSettings, name: str, text: str) -> str:
     try:
         write_whole(settings.out / name, text)
     except OSError as error:
@@ -182,7 +182,7 @@ def _write(settings: Settings, name: str, text: str) -> str:
 
 
 def _grade(
-    settings: Settings, client: Client | None, waiting: Mapping[Stamp, Sequence[Submission]], ledger: Ledger
+    settings: ClassSettings, client: Client | None, waiting: Mapping[Stamp, Sequence[Submission]], ledger: Ledger
 ) -> str:
     """Enter an outcome for every submission that waits for one; returns why that ended before its time, or nothing.
 
@@ -205,24 +205,24 @@ def _grade(
     return ""
 
 
-def compared_settings(settings: Settings) -> dict[str, Any]:
+def compared_settings(settings: ClassSettings) -> dict[str, Any]:
     """Return what a result records of its run for comparisons; what else decides a verdict is in its stamp."""
-    secret = seeds.fingerprint(settings.secret)
+    secret = seeds.secret_fingerprint(settings.secret)
     return {"secret": secret, "limits": asdict(settings.offering.limits), "versions": versions()}
 
 
 def _chosen(sandbox: str) -> str:
     try:
-        return chosen(sandbox)
+        return chosen_here(sandbox)
     except NoSuchSandbox as error:
         raise Unusable(str(error)) from None
 
 
 def _without_kept(
-    settings: Settings, submissions: Sequence[Submission], sandbox: str, ledger: Ledger
+    settings: ClassSettings, submissions: Sequence[Submission], sandbox: str, ledger: Ledger
 ) -> dict[Stamp, list[Submission]]:
     """Enter what an earlier run found out; return the others, those of the same content together."""
-    kept, version, waiting = resume.kept(settings.out), grader_version(), defaultdict(list)
+    kept, version, waiting = resume.kept_results(settings.out), grader_version(), defaultdict(list)
     for submission in submissions:
         if submission.content is None:
             continue
@@ -248,7 +248,7 @@ def _without_kept(
 
 
 def _enter_outcomes(
-    settings: Settings,
+    settings: ClassSettings,
     client: Client,
     waiting: Mapping[Stamp, Sequence[Submission]],
     ledger: Ledger,

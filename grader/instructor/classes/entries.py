@@ -12,7 +12,7 @@ from typing import Any
 
 from grader.report.text import shortened
 from grader.sandbox.archives import NoSubmission, is_clutter
-from grader.sandbox.submission import read
+from grader.sandbox.submission import read_submission
 
 from ..gradebooks.gradebook import CANVAS
 from .submissions import HandedIn, Student
@@ -242,7 +242,7 @@ def collect(entries: Sequence[Path], owners: Sequence[HandedIn], reserved: Itera
 
 def _submission(name: str, entry: Path, owner: HandedIn) -> Submission:
     try:
-        content, took = read(entry)
+        content, took = read_submission(entry)
     except NoSubmission as refused:
         problem = shortened(str(refused), lines=1, width=300)
         return Submission(name, None, problem, handed_in=replace(owner, submission=name, problem=problem))

@@ -22,7 +22,7 @@ from distributed.system import MEMORY_LIMIT
 
 from .judging import Job, LastingJudge, Outcome
 from .resume import grader_version
-from .sandbox_here import chosen
+from .sandbox_here import chosen_here
 
 TRIES = 2
 _PLUGIN = "vae-judges"
@@ -54,7 +54,7 @@ class Judges(WorkerPlugin):
         """
         self._all: list[LastingJudge] = []
         self._idle: queue.SimpleQueue[LastingJudge] = queue.SimpleQueue()
-        self.unfit = _unfit(describe(self.sandbox), self.version) if self.apart else ""
+        self.unfit = _unfit(describe_worker(self.sandbox), self.version) if self.apart else ""
         if self.unfit:
             worker.loop.add_callback(worker.close, reason="vae-unfit")
             raise RuntimeError(self.unfit)
@@ -79,10 +79,10 @@ class Judges(WorkerPlugin):
             self._idle.put(judge)
 
 
-def describe(sandbox: str) -> dict[str, str]:
+def describe_worker(sandbox: str) -> dict[str, str]:
     """Return what a worker is: `version` of its grader, the `sandbox` that a name stands for there, a `problem`."""
     try:
-        return {"version": grader_version(), "sandbox": chosen(sandbox), "problem": ""}
+        return {"version": grader_version(), "sandbox": chosen_here(sandbox), "problem": ""}
     except Exception as error:  # told to the client, who may not have this kind
         return {"version": "", "sandbox": "", "problem": str(error)}
 
@@ -100,7 +100,7 @@ def agree(client: Client, sandbox: str) -> str:
         ClusterLost: There are no workers, one cannot import the grader or has another version, or they differ.
     """
     try:
-        found = client.run(describe, sandbox)
+        found = client.run(describe_worker, sandbox)
     except Exception as error:  # whatever was raised there, most likely by an import
         raise ClusterLost(f"a worker cannot grade ({error}): start it in the folder of this project") from None
     for address, fitness in found.items():

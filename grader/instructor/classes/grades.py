@@ -10,7 +10,7 @@ from typing import Any
 
 from grader.instructor.tables import read_table
 from grader.report.results_json import GRADED, Record, result
-from grader.report.text import harmless, safe_cell
+from grader.report.text import harmless, points_text, safe_cell
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,12 @@ def _row(entry: Entry, tasks: Sequence[str], points: dict[str, int]) -> list[str
     scores = {task: extra["tasks"][task]["score"] if extra else 0.0 for task in tasks}
     return [
         safe_cell(entry.submission),
-        number(extra.get("score", 0.0)),
-        number(extra.get("max_score", total)),
+        points_text(round(100 * extra.get("score", 0.0))),
+        points_text(round(100 * extra.get("max_score", total))),
         safe_cell(entry.status.replace(";", ",")),  # where it separates cells, what follows could begin one
         f"{extra.get('seconds', 0.0):.1f}",
-        *(number(scores[task]) if task in scores else "" for task in points),
+        *(points_text(round(100 * scores[task])) if task in scores else "" for task in points),
     ]
-
-
-def number(points: float) -> str:
-    """Return points without needless digits: 100, 61.5, 3.25."""
-    return f"{points:.2f}".rstrip("0").rstrip(".")
 
 
 def read_class(folder: Path) -> list[Entry]:

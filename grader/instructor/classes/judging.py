@@ -80,7 +80,7 @@ class Outcome:
 SANDBOX_CPU = "sandbox_cpu_s"
 
 
-def prepare(job: Job, folder: Path) -> GradingOptions:
+def lay_out(job: Job, folder: Path) -> GradingOptions:
     """Put what a grading needs into an empty folder; returns what it is asked for."""
     for name in ("submission", "tmp"):
         (folder / name).mkdir()
@@ -217,7 +217,7 @@ class FreshJudge:
         """Grade one submission."""
         with tempfile.TemporaryDirectory(prefix="vae-class-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            self._child = Child(prepare(job, folder), folder / "log")
+            self._child = Child(lay_out(job, folder), folder / "log")
             return outcome(job, folder, self._child.wait(job.limit_s), 0.0)
 
     def close(self) -> None:

@@ -47,7 +47,7 @@ def grader_version(root: Path = ROOT) -> str:
     for path in sorted(_files(root), key=lambda p: p.relative_to(root).as_posix()):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
-    digest.update(offering.load(root / "grader" / "offering.toml").decisive().encode())
+    digest.update(offering.load_offering(root / "grader" / "offering.toml").decisive().encode())
     digest.update("".join(f"{name} {number}\n" for name, number in versions().items()).encode())
     return digest.hexdigest()[:16]
 
@@ -117,7 +117,7 @@ def stamp_of(results: Any) -> Stamp | None:
     return stamp if complete and stated == (stamp.seed, stamp.sandbox, stamp.threads) else None
 
 
-def kept(out: Path) -> dict[Stamp, dict[str, dict[str, Any]]]:
+def kept_results(out: Path) -> dict[Stamp, dict[str, dict[str, Any]]]:
     """Return the results in an output folder by stamp and by the name of their folder.
 
     What cannot be read is left out, and graded again.
@@ -152,7 +152,7 @@ def another_class(out: Path, folder: Path, submissions: Sequence[Submission]) ->
     So a class may grow, be downloaded anew or hand in again, and another one does not take its place without a word.
     """
     try:
-        before = listing_file.read(out)
+        before = listing_file.read_listing(out)
     except ValueError:  # none, or one of an earlier grader, which did not record this
         return ""
     here = str(folder.resolve())

@@ -14,7 +14,7 @@ class NoSuchSandbox(Exception):  # noqa: N818
     """The sandbox asked for does not work here; the message says why."""
 
 
-def chosen(name: str) -> str:
+def chosen_here(name: str) -> str:
     """Return the name of the sandbox that `name` stands for here: `auto` is the best that works.
 
     Raises:

@@ -75,12 +75,12 @@ class Listing:
     folder: str = ""
 
 
-def text(listing: Listing) -> str:
+def listing_text(listing: Listing) -> str:
     """Return the file; all but ASCII is escaped, so that no name can harm a terminal that shows it."""
     return json.dumps(asdict(listing), indent=1, default=datetime.isoformat)
 
 
-def read(folder: Path) -> Listing:
+def read_listing(folder: Path) -> Listing:
     """Read the file in the output folder of a class run.
 
     Raises:

@@ -30,7 +30,7 @@ import pytest
 
 from grader.grading.options import GradingOptions, check_arguments, selected
 
-from .judging import SANDBOX_CPU, Job, Outcome, outcome, prepare
+from .judging import SANDBOX_CPU, Job, Outcome, lay_out, outcome
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -147,7 +147,7 @@ class Forking:
         """
         folder, child = Path(tempfile.mkdtemp(prefix="vae-class-")), -1
         try:
-            self._options = prepare(job, folder)
+            self._options = lay_out(job, folder)
             child = os.fork()
             if child == 0:
                 self.folder = folder

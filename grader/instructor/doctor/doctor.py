@@ -26,7 +26,7 @@ from grader.sandbox.submission import take
 from grader.sandbox.watchdog import remove_folder
 from grader.sandbox.zygote import SandboxError
 
-from .trials import CEILINGS, FIND_REMAINS, LIMITS, TRIALS, Outcome, Trial, hostile_file
+from .trials import CEILINGS, FIND_REMAINS, LIMITS, TRIALS, Trial, TrialOutcome, hostile_file
 
 _PROJECT = Path(__file__).resolve().parents[3]
 
@@ -37,7 +37,7 @@ class Finding:
 
     trial: Trial
     enforced: bool
-    outcome: Outcome
+    outcome: TrialOutcome
 
 
 def examine(sandbox: str, only: str = "") -> Generator[Finding, None, None]:
@@ -61,12 +61,12 @@ def examine(sandbox: str, only: str = "") -> Generator[Finding, None, None]:
             opened.close()
 
 
-def _make(opened: Any, number: int, around: "Surroundings") -> Outcome:
+def _make(opened: Any, number: int, around: "Surroundings") -> TrialOutcome:
     around.refresh()
     said, failure = _ask(opened, number)
     zygote = opened.process_id
     afterwards, _ = _ask(opened, FIND_REMAINS)
-    return Outcome(said, failure, afterwards, around.token_seen(), opened.process_id != zygote)
+    return TrialOutcome(said, failure, afterwards, around.token_seen(), opened.process_id != zygote)
 
 
 def _ask(opened: Any, number: int) -> tuple[str, Failure | None]:

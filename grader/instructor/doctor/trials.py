@@ -13,7 +13,7 @@ CEILINGS = Ceilings(memory_bytes=1536 * MIB, threads=64, folder_bytes=64 * MIB)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What came of a trial.
 
     Attributes:
@@ -47,18 +47,18 @@ class Trial:
     id: str
     title: str
     code: str
-    enforced: Callable[[Outcome], bool]
+    enforced: Callable[[TrialOutcome], bool]
 
 
-def _refused(outcome: Outcome) -> bool:
+def _refused(outcome: TrialOutcome) -> bool:
     return not outcome.said and not outcome.token_seen
 
 
-def _ended_as(status: str) -> Callable[[Outcome], bool]:
+def _ended_as(status: str) -> Callable[[TrialOutcome], bool]:
     return lambda outcome: outcome.failure is not None and outcome.failure.status == status
 
 
-def _nothing_left(outcome: Outcome) -> bool:
+def _nothing_left(outcome: TrialOutcome) -> bool:
     return not outcome.afterwards and not outcome.token_seen
 
 

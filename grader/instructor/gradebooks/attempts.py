@@ -169,7 +169,7 @@ def by_student(claimed: Iterable[Claim]) -> list[list[Claim]]:
     return list(found.values())
 
 
-def match(claimed: Sequence[Claim], people: Sequence[Person]) -> Matched:
+def match_students(claimed: Sequence[Claim], people: Sequence[Person]) -> Matched:
     """Return whose each submission is."""
     numbers, ids, names = _index(people)
     owners: dict[str, set[str]] = defaultdict(set)

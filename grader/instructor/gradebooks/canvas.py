@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from grader.report.text import safe_cell, two_decimals
 
 from ..tables import Row, Table
-from .gradebook import ZERO, Grades, Person, kept
+from .gradebook import ZERO, Grades, Person, kept_cell
 
 _IDS = ("ID", "SIS User ID", "SIS Login ID", "Integration ID")
 _NUMBERED = re.compile(r"(?P<title>.+) \((?P<id>\d+)\)", re.DOTALL)
@@ -110,7 +110,7 @@ def _rows(table: Table, column: Column, grades: Grades, zero: bool) -> Iterator[
         elif grade is not None:
             cell = two_decimals(grade.points)
         else:
-            cell = ZERO if zero and line not in grades else kept(_before(person.row, column))
+            cell = ZERO if zero and line not in grades else kept_cell(_before(person.row, column))
         yield [*(safe_cell(cell) for cell in person.row.cells[: _width(table)]), cell]
 
 

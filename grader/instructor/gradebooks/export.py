@@ -13,9 +13,9 @@ from ..classes import submissions
 from ..classes.grades import Entry, read_class
 from ..tables import Table, TableError, moodle_time, read_table, time_in
 from . import canvas, moodle, plain
-from .attempts import Attempt, Claim, Decided, Findings, by_student, claims, considered, decide, match
-from .gradebook import Person, canvas_name, moodle_name, zipped
-from .plain import Line
+from .attempts import Attempt, Claim, Decided, Findings, by_student, claims, considered, decide, match_students
+from .gradebook import Person, canvas_name, moodle_name, zipped_reports
+from .plain import StudentLine
 
 _WAITING = "not graded yet"
 
@@ -43,7 +43,7 @@ def read_run(folder: Path) -> ClassRun:
     Raises:
         ValueError: The folder holds none, or it cannot be read; the message says what to do.
     """
-    listing = submissions.read(folder)
+    listing = submissions.read_listing(folder)
     try:
         entries = {entry.submission: entry for entry in read_class(folder)}
     except TableError as error:
@@ -125,7 +125,7 @@ def export(request: Request) -> Exported:
     table = read_table(request.roster)
     columns = moodle.columns(table, request.id_column, request.grade_column) if request.format == "moodle" else None
     people = moodle.people(table, columns) if columns else _people(request, table)
-    matched = match(list(claims(run.attempts)), people)
+    matched = match_students(list(claims(run.attempts)), people)
     found = Findings(of_roster=request.roster.name)
     found.matching(matched, [person for person in people if person.row.line not in matched.of])
     decided = {
@@ -204,7 +204,7 @@ def _at(time: datetime, table: Table, person: Person, attempts: list[Attempt]) -
     return replace(attempts[0], handed_in=replace(attempts[0].handed_in, submitted=time))
 
 
-def _line(person: Person, of: Mapping[int, list[Claim]], decided: Mapping[int, Decided]) -> Line:
+def _line(person: Person, of: Mapping[int, list[Claim]], decided: Mapping[int, Decided]) -> StudentLine:
     line = person.row.line
     student = of[line][0].student if line in decided else None
     email = next((own for own in person.ids if "@" in own), student.email if student else "")
@@ -212,10 +212,10 @@ def _line(person: Person, of: Mapping[int, list[Claim]], decided: Mapping[int, D
     return _row(next(iter(person.ids), ""), name, email, decided.get(line))
 
 
-def _row(student: str, name: str, email: str, one: Decided | None) -> Line:
+def _row(student: str, name: str, email: str, one: Decided | None) -> StudentLine:
     if one is None:
-        return Line(student, name, email, None)
-    return Line(student, name, email, one.grade, one.attempt.record.status)
+        return StudentLine(student, name, email, None)
+    return StudentLine(student, name, email, one.grade, one.attempt.record.status)
 
 
 def reports(
@@ -239,7 +239,7 @@ def reports(
     Raises:
         ValueError: That is everyone.
     """
-    from grader.report.html import page  # needs a package that an export without reports does not
+    from grader.report.html import report_page  # needs a package that an export without reports does not
 
     files, nameless = {}, []
     for person in people:
@@ -248,13 +248,13 @@ def reports(
             continue
         name = _name(system, person, of[person.row.line], one)
         if name:
-            files[name] = page(one.attempt.record, title, one.grade.notes())
+            files[name] = report_page(one.attempt.record, title, one.grade.notes())
         else:
             nameless.append(person.called())
     if not files:
         raise ValueError(_NOBODY[system])
     found.unreturned(nameless)
-    return zipped(files)
+    return zipped_reports(files)
 
 
 _NOBODY = {

@@ -14,7 +14,7 @@ from grader.report.files import write_whole
 
 from . import FILE_NAMES
 from .export import Exported, Request, export
-from .gradebook import percent, shown
+from .gradebook import percent_text, shown_time
 
 _DESCRIPTION = "Write the grades of a class run as a gradebook of another system, with what lateness takes."
 _EPILOG = """examples:
@@ -134,7 +134,7 @@ def _request(options: argparse.Namespace) -> Request:
         raise ValueError("--grade-column is for --format moodle: other files have no such column")
     if options.feedback and options.format == "csv":
         raise ValueError("--feedback is for Canvas and Moodle: other reports are in DIR/<submission>/report.html")
-    chosen = offering.load(options.offering or offering.OFFERING)
+    chosen = offering.load_offering(options.offering or offering.OFFERING)
     try:
         late = replace(chosen.late, due=moment(options.due)) if options.due else chosen.late
     except ValueError as error:
@@ -189,7 +189,9 @@ def _policy(late: Late, count: int) -> str:
     """Return the late policy in words, with how many were late."""
     if late.due is None and not count:
         return "late policy: no due date, so no penalty"
-    due = shown(late.due) if late.due else "by student"
+    due = shown_time(late.due) if late.due else "by student"
     grace = f" after {late.grace.total_seconds() / 3600:g} h" if late.grace else ""
     end = f", no points after {late.most_days} days" if late.most_days else ""
-    return f"late policy: due {due}, {percent(late.percent_per_day)} % for each day begun{grace}{end}; {count} late"
+    return (
+        f"late policy: due {due}, {percent_text(late.percent_per_day)} % for each day begun{grace}{end}; {count} late"
+    )

@@ -52,10 +52,9 @@ class Grade:
         notes = []
         if self.days_late:
             days = f"{self.days_late} day{'' if self.days_late == 1 else 's'}"
-            notes.append(
-                f"{days} late, handed in {shown(self.submitted)}, due {shown(self.due)}: "
-                f"{two_decimals(self.earned)} points less {percent(self.percent)} % are {two_decimals(self.points)}."
-            )
+            when = f"handed in {shown_time(self.submitted)}, due {shown_time(self.due)}"
+            less = f"{two_decimals(self.earned)} points less {percent_text(self.percent)} %"
+            notes.append(f"{days} late, {when}: {less} are {two_decimals(self.points)}.")
         if self.attempts > 1:
             notes.append(f"Attempt {self.attempt} of {self.attempts} counts.")
         return notes
@@ -79,7 +78,7 @@ class Grade:
             "status": safe_cell(self.status),
             "earned": two_decimals(self.earned),
             "days_late": str(self.days_late),
-            "late_percent": percent(self.percent),
+            "late_percent": percent_text(self.percent),
             "submitted": self.submitted.isoformat(timespec="seconds") if self.submitted else "",
             "due": self.due.isoformat(timespec="seconds") if self.due else "",
             "attempt": f"{self.attempt} of {self.attempts}",
@@ -90,12 +89,12 @@ Grades = Mapping[int, Grade | None]
 """By the line of the student in the roster: None where the grader has no verdict, no entry without a submission."""
 
 
-def percent(value: Decimal) -> str:
+def percent_text(value: Decimal) -> str:
     """Return a percentage without needless digits: 20, 2.5."""
     return f"{value.normalize():f}"
 
 
-def shown(time: datetime | None) -> str:
+def shown_time(time: datetime | None) -> str:
     """Return a time as people read it, with its zone."""
     return f"{time:%Y-%m-%d %H:%M} {time.tzname()}" if time else "unknown"
 
@@ -128,7 +127,7 @@ class Person:
         return self.name or next(iter(self.ids), "") or f"line {self.row.line}"
 
 
-def kept(cell: str) -> str:
+def kept_cell(cell: str) -> str:
     """Return a cell of a roster as it goes back: as it was, unless a spreadsheet would run it.
 
     A number is no formula, whatever its sign, nor is the dash that systems write for nothing.
@@ -168,7 +167,7 @@ def _plain(name: str) -> str:
     return _PATHS.sub("", harmless(name)).replace("\n", " ").replace("\t", " ").strip(". ") or "student"
 
 
-def zipped(files: Mapping[str, str]) -> bytes:
+def zipped_reports(files: Mapping[str, str]) -> bytes:
     """Return a zip of texts by name; the same texts give the same bytes."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:

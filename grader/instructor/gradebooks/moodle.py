@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from grader.report.text import safe_cell, two_decimals
 
 from ..tables import Row, Table
-from .gradebook import ZERO, Grade, Grades, Person, kept
+from .gradebook import ZERO, Grade, Grades, Person, kept_cell
 
 _IDS = ("Email address", "Email", "ID number", "Username")
 _NAMES = ("Full name", "First name", "Last name", "Surname")
@@ -207,7 +207,7 @@ def text(table: Table, found: Columns, grades: Grades, zero: bool) -> str:
 def _worksheet(table: Table, grade: int, comments: int | None, grades: Grades, zero: bool) -> Iterator[list[str]]:
     yield [*map(safe_cell, table.header), *([_COMMENTS] if comments is None else [])]
     for row in table.rows:
-        cells = [kept(cell) for cell in row.cells] + ([""] if comments is None else [])
+        cells = [kept_cell(cell) for cell in row.cells] + ([""] if comments is None else [])
         if said := _said(grades, row.line, zero):
             cells[grade], cells[-1 if comments is None else comments] = said
         yield cells

@@ -15,7 +15,7 @@ NO_SUBMISSION = "no submission"
 
 
 @dataclass(frozen=True)
-class Line:
+class StudentLine:
     """One student: what it is called, and its grade; None without one, and then `status` says why."""
 
     student: str
@@ -51,7 +51,7 @@ def people(table: Table, id_column: str | None = None) -> list[Person]:
     return found
 
 
-def text(lines: Sequence[Line], zero: bool) -> str:
+def text(lines: Sequence[StudentLine], zero: bool) -> str:
     """Return the file; students without a submission have no points, or 0 if `zero`."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)

@@ -15,7 +15,7 @@ from grader.report.results_json import Record
 from ..classes.grades import Entry, read_class
 from . import compare, index
 from .compare import Comparison
-from .look_alikes import LookAlikes, find
+from .look_alikes import LookAlikes, find_look_alikes
 
 NAMES = ("index.html", "index-anonymous.html", "compare.html")
 
@@ -91,15 +91,15 @@ def write_class_reports(
     records = [record(entry) for entry in entries]
     comparison = compared(records, compare_with) if compare_with else None
     for entry, one in zip(entries, records, strict=True):
-        html.write(out / entry.submission, one, title)
+        html.write_report(out / entry.submission, one, title)
     found = _look_alikes(records, given)
     for name, anonymous in (("index.html", False), ("index-anonymous.html", True)):
-        text = index.page(
+        text = index.index_page(
             records, title=title, catalogue=catalogue, look_alikes=found, comparison=comparison, anonymous=anonymous
         )
         write_whole(out / name, text)
     if comparison:
-        write_whole(out / "compare.html", compare.page(comparison, title))
+        write_whole(out / "compare.html", compare.compare_page(comparison, title))
     return Written(out / "index.html", found, comparison)
 
 
@@ -118,6 +118,6 @@ def _names_a_folder(name: str) -> bool:
 
 def _look_alikes(records: Sequence[Record], given: Iterable[str]) -> LookAlikes | None:
     try:
-        return find([(one.submission, one.source) for one in records if one.source], given)
+        return find_look_alikes([(one.submission, one.source) for one in records if one.source], given)
     except ImportError:  # of copydetect, which comes with the extra `class`
         return None

@@ -11,7 +11,7 @@ from grader.report.results_json import Record
 
 
 @dataclass(frozen=True)
-class Summary:
+class ScoreSummary:
     """What is said of a list of scores: how many, mean, quartiles, and how many are full."""
 
     count: int
@@ -53,7 +53,7 @@ class TaskNumbers:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundMisconception:
     """One misconception: its id, its task, and the submissions that have it."""
 
     id: str
@@ -78,14 +78,14 @@ class Trouble:
     message: str
 
 
-def summary(scores: Sequence[float], most: float) -> Summary | None:
+def score_summary(scores: Sequence[float], most: float) -> ScoreSummary | None:
     """Return a summary, or None of no scores; quartiles are interpolated linearly."""
     if not scores:
         return None
     ordered = sorted(scores)
     quarter, half, three_quarters = (_quantile(ordered, q) for q in (0.25, 0.5, 0.75))
     full = sum(score >= most for score in ordered)
-    return Summary(len(ordered), math.fsum(ordered) / len(ordered), quarter, half, three_quarters, full)
+    return ScoreSummary(len(ordered), math.fsum(ordered) / len(ordered), quarter, half, three_quarters, full)
 
 
 def _quantile(ordered: Sequence[float], q: float) -> float:
@@ -126,14 +126,14 @@ def _task_numbers(task: str, found: Sequence[TaskResult]) -> TaskNumbers:
     )
 
 
-def misconceptions(records: Iterable[Record]) -> tuple[Found, ...]:
+def misconceptions(records: Iterable[Record]) -> tuple[FoundMisconception, ...]:
     """Return the misconceptions of a class, the most frequent first."""
     who: dict[tuple[str, str], list[str]] = {}
     for record in records:
         for task in record.result.tasks if record.result else ():
             for diagnosis in task.diagnoses:
                 who.setdefault((diagnosis, task.id), []).append(record.submission)
-    found = [Found(diagnosis, task, tuple(submissions)) for (diagnosis, task), submissions in who.items()]
+    found = [FoundMisconception(diagnosis, task, tuple(submissions)) for (diagnosis, task), submissions in who.items()]
     return tuple(sorted(found, key=lambda f: (-len(f.submissions), f.task, f.id)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.judge.result import CheckResult, Result, TaskResult
-from grader.report.html import number, render
+from grader.report.html import number, render_page
 from grader.report.results_json import Record
 from grader.report.text import harmless, shortened
 
@@ -255,6 +255,6 @@ def _named_other(task: TaskChange) -> bool:
     return task.found_before != task.found_after
 
 
-def page(comparison: Comparison, title: str) -> str:
+def compare_page(comparison: Comparison, title: str) -> str:
     """Return compare.html."""
-    return render("compare.html", title=title, comparison=comparison, status=status)
+    return render_page("compare.html", title=title, comparison=comparison, status=status)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from grader.judge.result import Result, TaskResult
 from grader.report.explain import Explained
-from grader.report.html import attainment, render, share_of
+from grader.report.html import attainment, render_page, share_of
 from grader.report.results_json import Record
 
 from . import class_statistics
@@ -35,7 +35,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class StudentRow:
     """One submission in the large table; `cells` hold None for a task that was not graded."""
 
     who: Who
@@ -46,7 +46,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Misconception:
+class MisconceptionRow:
     """A misconception of the class, with the catalogue's words; who has it, and its part of the class."""
 
     id: str
@@ -57,7 +57,7 @@ class Misconception:
     share: float
 
 
-def page(
+def index_page(
     records: Sequence[Record],
     *,
     title: str,
@@ -82,7 +82,7 @@ def page(
     scores = [result.score / 100 for result in results]
     numbers = class_statistics.by_task(results)
     order = sorted((record for record in records if record.result), key=lambda r: who[r.submission].number)
-    return render(
+    return render_page(
         "index.html",
         scripted=True,
         title=title,
@@ -92,7 +92,7 @@ def page(
         entries=len(records),
         graded=len(results),
         most=most,
-        summary=class_statistics.summary(scores, most) if most else None,
+        summary=class_statistics.score_summary(scores, most) if most else None,
         bins=class_statistics.histogram(scores, most),
         numbers=numbers,
         misconceptions=_misconceptions(records, who, catalogue),
@@ -119,20 +119,20 @@ def numbered(records: Sequence[Record]) -> dict[str, Who]:
 
 def _misconceptions(
     records: Sequence[Record], who: Mapping[str, Who], catalogue: Mapping[str, Explained]
-) -> list[Misconception]:
+) -> list[MisconceptionRow]:
     graded = sum(record.result is not None for record in records)
     found = []
     for one in class_statistics.misconceptions(records):
         words = catalogue.get(one.id, Explained("", ""))
         them = tuple(who[name] for name in one.submissions)
-        found.append(Misconception(one.id, one.task, words.wrong, words.hint, them, len(them) / graded))
+        found.append(MisconceptionRow(one.id, one.task, words.wrong, words.hint, them, len(them) / graded))
     return found
 
 
-def _row(who: Who, result: Result, tasks: Sequence[str]) -> Row:
+def _row(who: Who, result: Result, tasks: Sequence[str]) -> StudentRow:
     of = {task.id: task for task in result.tasks}
     share = share_of(result) or 0.0
-    return Row(who, result.score / 100, share, result.seconds, tuple(_cell(of.get(task)) for task in tasks))
+    return StudentRow(who, result.score / 100, share, result.seconds, tuple(_cell(of.get(task)) for task in tasks))
 
 
 def _cell(task: TaskResult | None) -> Cell | None:

@@ -143,7 +143,7 @@ _MOST_CANDIDATES = 20_000  # compared in full, the closest first: half a minute
 
 
 @dataclass(frozen=True)
-class Line:
+class SharedLine:
     """One shared line: its number, its text, and whether lines before it are left out."""
 
     number: int
@@ -163,7 +163,7 @@ class Side:
 
     submission: str
     share: float
-    lines: tuple[Line, ...]
+    lines: tuple[SharedLine, ...]
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,9 @@ class LookAlikes:
     cut: tuple[str, ...]
 
 
-def find(sources: Sequence[tuple[str, str]], given: Iterable[str], threshold: float = THRESHOLD) -> LookAlikes:
+def find_look_alikes(
+    sources: Sequence[tuple[str, str]], given: Iterable[str], threshold: float = THRESHOLD
+) -> LookAlikes:
     """Return the pairs whose share reaches the threshold.
 
     Time and memory are bounded whatever the texts hold: each is cut to a length that no honest one reaches.
@@ -282,7 +284,7 @@ def _pair(
     return Pair(*sides)
 
 
-def _lines(text: str, mine: Stream, slices: NDArray[np.int64]) -> tuple[Line, ...]:
+def _lines(text: str, mine: Stream, slices: NDArray[np.int64]) -> tuple[SharedLine, ...]:
     """Return the lines of which at least half of the tokens are shared."""
     shared = np.zeros(len(mine.words), dtype=bool)
     for start, end in slices.T.tolist():
@@ -292,4 +294,4 @@ def _lines(text: str, mine: Stream, slices: NDArray[np.int64]) -> tuple[Line, ..
     of_line = dict(zip(every.tolist(), totals.tolist(), strict=True))
     texts = [harmless(line).rstrip() for line in text.split("\n")]
     picked = [n for n, count in zip(numbers.tolist(), counts.tolist(), strict=True) if 2 * count >= of_line[n]]
-    return tuple(Line(n, texts[n - 1], bool(i) and n > picked[i - 1] + 1) for i, n in enumerate(picked))
+    return tuple(SharedLine(n, texts[n - 1], bool(i) and n > picked[i - 1] + 1) for i, n in enumerate(picked))

@@ -31,7 +31,7 @@ class NotOurs(ValueError):  # noqa: N818
     """A folder holds what no release wrote; the message says what to do."""
 
 
-def zipped(files: Mapping[str, File]) -> bytes:
+def zip_archive(files: Mapping[str, File]) -> bytes:
     """Return a zip archive.
 
     Its bytes follow from paths, contents and modes alone. Nothing is compressed: what another version of zlib makes of
@@ -99,7 +99,7 @@ class Release:
     classroom: Mapping[str, File]
 
 
-def build(root: Path, secret: bytes) -> Release:
+def build_release(root: Path, secret: bytes) -> Release:
     """Return the artefacts of a repository; nothing is written.
 
     Raises:
@@ -155,7 +155,7 @@ def check_secret(release: Release, secret: bytes) -> None:
                 raise Leaking(f"{path} would take the secret into {name}: remove it there, and choose another secret")
 
 
-def write(out: Path, release: Release) -> list[Path]:
+def write_release(out: Path, release: Release) -> list[Path]:
     """Write a release into a folder; returns the paths of what was written.
 
     Raises:
@@ -163,7 +163,7 @@ def write(out: Path, release: Release) -> list[Path]:
         OSError: It cannot be written.
     """
     write_folder(out / CLASSROOM, release.classroom, sign=WORKFLOW)
-    write_artefact(out / STUDENT, zipped(release.student))
-    write_artefact(out / GRADESCOPE, zipped(release.gradescope), mode=0o600)  # it holds the secret
+    write_artefact(out / STUDENT, zip_archive(release.student))
+    write_artefact(out / GRADESCOPE, zip_archive(release.gradescope), mode=0o600)  # it holds the secret
     write_artefact(out / README, template("README.md").content)
     return [out / STUDENT, out / GRADESCOPE, out / CLASSROOM, out / README, out / SECRET]

@@ -60,7 +60,7 @@ class Missing(ValueError):  # noqa: N818
     """The repository lacks something, or holds what nobody decided about; the message says what to do."""
 
 
-def chosen(root: Path, places: Sequence[str]) -> dict[str, File]:
+def chosen_files(root: Path, places: Sequence[str]) -> dict[str, File]:
     """Return the files of the repository that an artefact holds.
 
     Args:
@@ -170,7 +170,7 @@ def student_files(root: Path) -> dict[str, File]:
         OSError: It cannot be read.
     """
     return {
-        **chosen(root, STUDENT),
+        **chosen_files(root, STUDENT),
         NAME: _settings(root),
         "README.md": template("student/README.md"),
     }
@@ -182,7 +182,7 @@ def gradescope_files(root: Path, secret: bytes) -> dict[str, File]:
     Raises:
         Missing, OSError: As above.
     """
-    project = {**chosen(root, GRADESCOPE), NAME: _settings(root)}
+    project = {**chosen_files(root, GRADESCOPE), NAME: _settings(root)}
     return {
         "setup.sh": template("gradescope/setup.sh", program=True),
         "run_autograder": template("gradescope/run_autograder", program=True),
@@ -198,7 +198,7 @@ def classroom_files(root: Path) -> dict[str, File]:
         Missing, OSError: As above.
     """
     return {
-        **chosen(root, CLASSROOM),
+        **chosen_files(root, CLASSROOM),
         NAME: _settings(root),
         "README.md": _replaced(template("student/README.md"), template("classroom/hand_in.md")),
         WORKFLOW: template("classroom/classroom.yml"),

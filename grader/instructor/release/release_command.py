@@ -8,7 +8,7 @@ from pathlib import Path
 from data.commandline import file, path, quoted
 from grader.grading import seeds
 from grader.grading.options import ROOT, refuse
-from grader.judge.offering import OfferingError, load
+from grader.judge.offering import OfferingError, load_offering
 
 _EXAMPLES = """examples:
   python -m grader release
@@ -63,17 +63,17 @@ def main(options: argparse.Namespace, root: Path = ROOT) -> int:
     from .proof import NoAnswers
 
     try:
-        load()
+        load_offering()
         out = _usable(options.out, root)
         check_ours(out / build.CLASSROOM, build.WORKFLOW)
         given = _given(options.secret_file, out)
         # Everything is built and proven before the first byte is written, so also before a secret is made.
-        release = build.build(root, given or b"made only once all is proven")
+        release = build.build_release(root, given or b"made only once all is proven")
         print("grading skeleton and reference with the grader that students get ...", file=sys.stderr)
         proof.prove(root, release.student)
         out.mkdir(parents=True, exist_ok=True)
-        secret = seeds.find({}, home=out) if given is None else _kept(given, out)
-        written = build.write(out, build.with_secret(release, root, secret))
+        secret = seeds.find_secret({}, home=out) if given is None else _kept(given, out)
+        written = build.write_release(out, build.with_secret(release, root, secret))
     except (build.Leaking, proof.NotProven) as error:
         return refuse("release", f"{error}; nothing was written", 1)
     except (_Unusable, Missing, NoAnswers, NotOurs, OfferingError, seeds.SecretError) as error:
@@ -111,9 +111,9 @@ def _given(file: Path | None, out: Path) -> bytes | None:
     """
     kept = out / seeds.FILE_NAME
     if file is None and seeds.VARIABLE not in os.environ:
-        return seeds.find({}, kept) if kept.exists() else None
-    secret = seeds.find(os.environ, file)
-    if kept.exists() and seeds.find({}, kept) != secret:
+        return seeds.find_secret({}, kept) if kept.exists() else None
+    secret = seeds.find_secret(os.environ, file)
+    if kept.exists() and seeds.find_secret({}, kept) != secret:
         raise _Unusable(f"{quoted(kept)} holds another secret: remove it to change the secret, or give another --out")
     return secret
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..submission import Submission, lean_on_standins
+from ..submission import LoadedSubmission, lean_on_standins
 from .found import Found, changed, in_turn, leaves, method, need_tensor, pull_back, sets_of, snapshot
 
 _ATTRIBUTES = ("mean", "logvar", "std", "var")
 
 
 def call(
-    submission: Submission,
+    submission: LoadedSubmission,
     *,
     name: str,
     mean: Tensor,
@@ -66,7 +66,7 @@ def call(
     return Found({**{f"value_{i}": v for i, v in enumerate(values)}, **gradients}, {"changed": sorted(altered)})
 
 
-def remembered(submission: Submission, *, name: str, dims: list[int] | None = None, **inputs: Tensor) -> Found:
+def remembered(submission: LoadedSubmission, *, name: str, dims: list[int] | None = None, **inputs: Tensor) -> Found:
     """Call method `name` for three sets of inputs of equal shapes, in ways that a memory of earlier calls gets wrong.
 
     Args:

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import MissingName
-from ..submission import Sizes, Submission, build
+from ..submission import LoadedSubmission, Sizes, build_model
 from .found import Found, changed, gradients, in_turn, left_switched, need_tensor, sets_of, snapshot, switches
 
 _INITIALISATIONS = 32
 _PATIENCE = 1.0  # CPU seconds for one answer, after which no further model is built
 
 
-def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor, **others: Tensor) -> Found:
+def call(submission: LoadedSubmission, *, part: str, sizes: Sizes, x: Tensor, **others: Tensor) -> Found:
     """Run `model.encoder` or `model.decoder` of a freshly built model.
 
     By chance all units of a narrow layer may be dead when they are initialised: then every output is the same and no
@@ -46,9 +46,9 @@ def call(submission: Submission, *, part: str, sizes: Sizes, x: Tensor, **others
     return found if _is_alive(found) else first
 
 
-def outputs(submission: Submission, *, part: str, sizes: Sizes, x: Tensor) -> Found:
+def outputs(submission: LoadedSubmission, *, part: str, sizes: Sizes, x: Tensor) -> Found:
     """Run a part of a freshly built model in eval mode on x, and nothing else; return `batch`."""
-    module = _part(build(submission, sizes), part)
+    module = _part(build_model(submission, sizes), part)
     with torch.no_grad():
         return Found({"batch": need_tensor(module.eval()(x), f"{part}()")})
 
@@ -69,8 +69,8 @@ def _is_alive(found: Found) -> bool:
     return not constant and all(how == "ok" for how in found.facts["parameters"].values())
 
 
-def _examined(submission: Submission, part: str, sizes: Sizes, x: Tensor, others: dict[str, Tensor]) -> Found:
-    model = build(submission, sizes)
+def _examined(submission: LoadedSubmission, part: str, sizes: Sizes, x: Tensor, others: dict[str, Tensor]) -> Found:
+    model = build_model(submission, sizes)
     module = _part(model, part)
     known = {id(p) for p in model.parameters()}  # before any call: what a call makes is too late for an optimizer
     outputs: dict[str, Tensor] = {}

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..submission import Sizes, Submission, build_known, head_weight, layers_used, own_parameters
+from ..submission import LoadedSubmission, Sizes, build_known, head_weight, layers_used, own_parameters
 from .found import (
     Found,
     attribute,
@@ -30,7 +30,7 @@ from .found import (
 
 
 def encode(
-    submission: Submission,
+    submission: LoadedSubmission,
     *,
     sizes: Sizes,
     x: Tensor,
@@ -58,7 +58,7 @@ def encode(
 
 
 def decode(
-    submission: Submission,
+    submission: LoadedSubmission,
     *,
     sizes: Sizes,
     z: Tensor,
@@ -82,7 +82,7 @@ def decode(
 
 
 def prior_sample(
-    submission: Submission,
+    submission: LoadedSubmission,
     *,
     sizes: Sizes,
     batch_size: int,
@@ -105,7 +105,7 @@ def prior_sample(
 
 
 def forward(
-    submission: Submission,
+    submission: LoadedSubmission,
     *,
     sizes: Sizes,
     x: Tensor,
@@ -139,7 +139,7 @@ def forward(
 
 
 def log_likelihood(
-    submission: Submission,
+    submission: LoadedSubmission,
     *,
     sizes: Sizes,
     x: Tensor,
@@ -178,7 +178,7 @@ def _joined(codes: list[Tensor], z_dim: int) -> dict[str, Tensor]:
 
 
 def interpolate(
-    submission: Submission,
+    submission: LoadedSubmission,
     *,
     sizes: Sizes,
     z_1: Tensor,
@@ -208,7 +208,7 @@ def interpolate(
 
 
 def remembered(
-    submission: Submission, *, task: str, sizes: Sizes, arguments: dict[str, int] | None = None, **tensors: Tensor
+    submission: LoadedSubmission, *, task: str, sizes: Sizes, arguments: dict[str, int] | None = None, **tensors: Tensor
 ) -> Found:
     """Call one method of a model for three sets of inputs of equal shapes, see `memory.in_turn`.
 
@@ -240,7 +240,7 @@ _POSITIONAL = {
 }
 
 
-def _asked(submission: Submission, model: Any, task: str, arguments: dict[str, Any]) -> dict[str, Tensor]:
+def _asked(submission: LoadedSubmission, model: Any, task: str, arguments: dict[str, Any]) -> dict[str, Tensor]:
     """Return what the method of a task answers, by name."""
     positional = [arguments[name] for name in _POSITIONAL[task]]
     named = {name: value for name, value in arguments.items() if name not in _POSITIONAL[task]}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WrongType
-from ..submission import Sizes, Submission, build
+from ..submission import LoadedSubmission, Sizes, build_model
 from .found import Found, attribute, three_results
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
@@ -53,7 +53,7 @@ class Adam:
                 parameter.addcdiv_(first, scale, value=-self._lr / (1 - BETA_1 ** self._steps[i]))
 
 
-def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dict[str, Any]) -> Found:
+def train(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, settings: dict[str, Any]) -> Found:
     """Train the submission as it is, for a few steps.
 
     Args:
@@ -67,7 +67,7 @@ def train(submission: Submission, *, sizes: Sizes, images: Tensor, settings: dic
         change of each parameter.
     """
     torch.manual_seed(settings["seed"])
-    model = build(submission, sizes).train()
+    model = build_model(submission, sizes).train()
     before: dict[str, Tensor] = {}
     names = {n for n, _ in model.named_parameters()}
     optimizer = Adam(list(model.parameters()), settings["lr"])
@@ -95,7 +95,7 @@ def _expect_no_more(late: Set[str]) -> None:
         raise WrongType(f"a call of the model makes {listed}, which no optimizer knows: make all layers in __init__")
 
 
-def posteriors(submission: Submission, *, sizes: Sizes, images: Tensor, **weights: Tensor) -> Found:
+def posteriors(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, **weights: Tensor) -> Found:
     """Return `mean` and `logvar` (N, z) of the posteriors of held-out images, uint8 (N, C, S, S)."""
     model = _restored(submission, sizes, weights)
     with torch.no_grad():
@@ -104,15 +104,15 @@ def posteriors(submission: Submission, *, sizes: Sizes, images: Tensor, **weight
     return Found({name: torch.cat([attribute(q, name, "encode()") for q in found]) for name in names})
 
 
-def decoded(submission: Submission, *, sizes: Sizes, z: Tensor, **weights: Tensor) -> Found:
+def decoded(submission: LoadedSubmission, *, sizes: Sizes, z: Tensor, **weights: Tensor) -> Found:
     """Return the `mean` images (N, C, S, S) of codes (N, z)."""
     model = _restored(submission, sizes, weights)
     with torch.no_grad():
         return Found({"mean": torch.cat([attribute(model.decode(part), "mean", "decode()") for part in z.split(64)])})
 
 
-def _restored(submission: Submission, sizes: Sizes, weights: dict[str, Tensor]) -> Any:
-    model = build(submission, sizes)
+def _restored(submission: LoadedSubmission, sizes: Sizes, weights: dict[str, Tensor]) -> Any:
+    model = build_model(submission, sizes)
     model.load_state_dict({name.removeprefix("state."): value for name, value in weights.items()})
     return model.eval()
 
