@@ -59,7 +59,7 @@ def main() -> None:
     if sys.argv[1] == "zygote":
         from worker.zygote import run
 
-        run(int(sys.argv[2]), sys.argv[3])
+        run_zygote(int(sys.argv[2]), sys.argv[3])
     else:
         _once(json.loads(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)
 

@@ -52,7 +52,7 @@ def _become_zygote(control: int, described: str, env: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(env)
     sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != ROOT]
-    importlib.import_module("grader.worker.zygote").run(control, described)
+    importlib.import_module("grader.worker.zygote").run_zygote(control, described)
 
 
 def warm_up() -> None:
