@@ -57,7 +57,7 @@ def main() -> None:
     _offer_to_the_oom_killer()
     _make_package()
     if sys.argv[1] == "zygote":
-        from worker.zygote import run
+        from worker.zygote import run_zygote
 
         run_zygote(int(sys.argv[2]), sys.argv[3])
     else:
