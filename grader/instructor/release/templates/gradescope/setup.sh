@@ -31,7 +31,7 @@ if [ -z "${VAE_GRADER_PYTHON:-}" ]; then
     # PyTorch comes from the index that the offering names, if any: see wheel_index in project/grader/offering.toml.
     # All else, and PyTorch too where none is named, comes from where pip looks by itself.
     python3.11 -m venv "$home"
-    index=$(cd "$project" && "$home/bin/python" -B -c 'from grader.judge import offering; print(offering.load().wheel_index)')
+    index=$(cd "$project" && "$home/bin/python" -B -c 'from grader.judge.offering import load_offering; print(load_offering().wheel_index)')
     if [ -n "$index" ]; then
         "$home/bin/python" -m pip install --no-cache-dir --index-url "$index" torch torchvision
     fi
