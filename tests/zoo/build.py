@@ -10,13 +10,8 @@ from tests.zoo.entry import Equivalent, Swap, Wrong
 
 REFERENCE = Path(__file__).resolve().parents[2] / "solution" / "VAE_Model.py"
 
-# The answers in the order of the file; Encoder and Decoder have two each.
-REGIONS = (
-    "encoder", "encoder.forward", "decoder", "decoder.forward", "sample", "kl", "nll", "mode",
-    "encode", "decode", "prior_sample", "forward", "log_likelihood", "interpolate",
-)  # fmt: skip
-
 _REGION = re.compile(r"^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)
+_TASK = re.compile(r"^ *# ## Task `(\w+)`$", re.MULTILINE)
 _LAST_IMPORT = "from torch import Tensor, nn\n"
 
 
@@ -26,15 +21,24 @@ def reference() -> str:
 
 
 def spans(text: str) -> dict[str, tuple[int, int]]:
-    """Return where each region's answer stands in the text, by region.
+    """Return where each answer stands in the text, by the task above it; a second one is called `<task>.forward`.
 
     Raises:
-        ValueError: The file has another number of regions.
+        ValueError: A region has no task, or a task more than two.
     """
-    found = [match.span(2) for match in _REGION.finditer(text)]
-    if len(found) != len(REGIONS):
-        raise ValueError(f"{len(found)} regions in the reference, {len(REGIONS)} are known: mend REGIONS")
-    return dict(zip(REGIONS, found, strict=True))
+    found: dict[str, tuple[int, int]] = {}
+    for region in _REGION.finditer(text):
+        tasks = _TASK.findall(text, 0, region.start())
+        name = tasks[-1] if tasks else ""
+        name = f"{name}.forward" if name in found else name
+        if not name or name in found:
+            raise ValueError(f"a region after {list(found)} has no task of its own: write `# ## Task` above it")
+        found[name] = region.span(2)
+    return found
+
+
+REGIONS = tuple(spans(reference()))
+"""Of the reference, in the order of the file."""
 
 
 def source(entry: Wrong | Equivalent) -> str:
