@@ -74,7 +74,7 @@ def test_results_are_complete_and_add_up(runs: Callable[[str], Run]) -> None:
             of_task = [test for test in tests if test["tags"] == [task]]
             assert sum(round(100 * test["max_score"]) for test in of_task) == 100 * POINTS[task]
             assert sum(round(100 * test["score"]) for test in of_task) == round(100 * entry["score"])
-        assert all(set(t) == {"name", "score", "max_score", "status", "output", "tags"} for t in tests)
+        assert all(set(t) == {"name", "score", "max_score", "status", "output", "tags", "extra_data"} for t in tests)
         assert sum(round(100 * entry["score"]) for entry in extra["tasks"].values()) == round(100 * extra["score"])
         assert results["score"] == extra["score"]
 
