@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
@@ -15,6 +16,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before anything imports them: every call's shapes and types are checked against the annotations.
 install_import_hook(["data", "solution", "assignment", "grader.judge"], "tests.typechecker.check")
 
+if TYPE_CHECKING:
+    from tests.zoo.matrix import Row
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -23,12 +27,33 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "error")
 
 
+# Files whose tests start no sandbox and no other program, half a minute together.
+QUICK = """
+benchmarks causes cells class_exports class_names class_resume class_seeds compare data_loader data_mat export_attempts
+export_canvas export_match export_moodle export_plain handout html junit layout memory normality offering oracles reading
+report scoring short_run skeleton statistics tables wire
+""".split()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests marked slow for those who ask for them: `pytest -m slow`, or any other -m."""
+    """Mark what is quick, before `-m` selects; leave tests marked slow or long for those who ask for them."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in QUICK:
+            item.add_marker("quick")
     if not config.option.markexpr:
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+        left = [item for item in items if item.get_closest_marker("slow") or item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+@pytest.fixture(scope="session")
+def zoo_sample() -> "list[Row]":
+    """Some wrong submissions, graded in all tasks but training: once, for all tests that look at their reports."""
+    from tests.zoo.matrix import rows
+    from tests.zoo.wrong import WRONG
+
+    return list(rows(WRONG[::50]))
 
 
 @pytest.fixture(scope="session")

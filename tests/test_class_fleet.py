@@ -89,6 +89,7 @@ def test_every_job_has_its_outcome_and_workers_keep_their_judges(client: Client)
     assert set(Dummy.tries.values()) == {1}
 
 
+@pytest.mark.slow
 def test_outcomes_come_one_by_one_and_few_jobs_are_on_their_way(client: Client) -> None:
     coming = outcomes(client, jobs(*(f"submission {i}" for i in range(30))))
     next(coming)
@@ -97,6 +98,7 @@ def test_outcomes_come_one_by_one_and_few_jobs_are_on_their_way(client: Client) 
     assert len(list(coming)) == 29
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "problem", "tries"),
     [
@@ -114,7 +116,7 @@ def test_what_failed_is_tried_again_and_never_stops_the_rest(
     assert all(found[f"job {i}"].results for i in (0, 2, 3))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_submission_that_ends_its_workers_does_not_take_the_others_along(client: Client) -> None:
     def replace_workers() -> None:
         while not stop.wait(0.1):
@@ -132,6 +134,7 @@ def test_a_submission_that_ends_its_workers_does_not_take_the_others_along(clien
 
 
 # ## Unfit workers
+@pytest.mark.slow
 def test_workers_agree_on_a_sandbox(client: Client) -> None:
     assert agree(client, "process") == "process"
 

@@ -204,6 +204,7 @@ def test_it_records_who_handed_in_what_for_gradebooks(
 
 
 # ## Going on
+@pytest.mark.slow
 def test_a_second_run_grades_nothing_and_changes_nothing(whole: tuple[Path, Ended], folder: Path) -> None:
     out, ended = whole
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/results.json")}
@@ -212,6 +213,7 @@ def test_a_second_run_grades_nothing_and_changes_nothing(whole: tuple[Path, Ende
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/results.json")} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130)],
@@ -239,7 +241,7 @@ def test_a_run_that_was_stopped_leaves_nothing_and_goes_on_where_it_was(
     assert {path: path.stat().st_mtime_ns for path in found} == found, "what was there is not graded again"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_killed_at_five_random_moments_gives_the_same_grades(
     whole: tuple[Path, Ended], folder: Path, tmp_path: Path
 ) -> None:
@@ -288,6 +290,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list["subprocess.Popen[bytes]
         process.wait(timeout=60)
 
 
+@pytest.mark.slow
 def test_two_workers_started_by_hand_give_the_same_grades_though_one_dies(
     whole: tuple[Path, Ended], folder: Path, tmp_path: Path, cluster: tuple[str, list["subprocess.Popen[bytes]"]]
 ) -> None:
@@ -303,7 +306,7 @@ def test_two_workers_started_by_hand_give_the_same_grades_though_one_dies(
     assert_gone(judges)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_scheduler_that_dies_ends_the_run_and_loses_nothing(
     whole: tuple[Path, Ended], folder: Path, tmp_path: Path, cluster: tuple[str, list["subprocess.Popen[bytes]"]]
 ) -> None:
@@ -319,13 +322,14 @@ def test_a_scheduler_that_dies_ends_the_run_and_loses_nothing(
     assert run(folder, out, "--jobs=2").verdicts == whole[1].verdicts
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_not_there_is_told(folder: Path, tmp_path: Path) -> None:
     process = start(folder, tmp_path / "out", "--scheduler=tcp://127.0.0.1:9")
     assert process.wait(timeout=200) == 2
     assert "no scheduler at tcp://127.0.0.1:9" in (tmp_path / "out.log").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_worker_of_our_own_cluster_is_replaced(
     whole: tuple[Path, Ended], folder: Path, tmp_path: Path
 ) -> None:
@@ -342,7 +346,7 @@ def test_a_killed_worker_of_our_own_cluster_is_replaced(
 
 
 # ## A full disk
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_full_disk_never_stops_the_rest(whole: tuple[Path, Ended], folder: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -50,6 +50,7 @@ def test_a_task_is_at_home_in_eight_places() -> None:
     assert len(re.findall(r"^\+\+\+ ", patch, re.MULTILINE)) <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", ["Name a misconception", "Add a check", "Add a task"])
 def test_a_recipe_does_what_it_says(changed: Path, title: str) -> None:
     for command in "".join(blocks("bash", title)).splitlines():

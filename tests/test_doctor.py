@@ -33,6 +33,7 @@ def findings() -> dict[tuple[str, str], Finding]:
     return {(name, f.trial.id): f for name, of in zip(WORKING, found, strict=True) for f in of}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.id)
 @pytest.mark.parametrize("sandbox", ["bubblewrap", "user", "process"])
 def test_every_trial_is_prevented(findings: dict[tuple[str, str], Finding], sandbox: str, trial: object) -> None:

@@ -232,6 +232,7 @@ def odd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
 @pytest.mark.parametrize(
     "command",
@@ -255,6 +256,7 @@ def test_the_names_of_folders_do_not_matter(odd_folder: Path, command: list[str]
 
 
 # ## A grading that is stopped leaves nothing
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
 @pytest.mark.parametrize("command", [["grader", "grade"], ["pytest", "grader/"]], ids=" ".join)

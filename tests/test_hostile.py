@@ -68,6 +68,7 @@ def test_an_orphan_is_found() -> None:
     assert len(left) == 1
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("sandbox", WORKING)
 def test_some_hostile_files(sandbox: str) -> None:
@@ -77,7 +78,7 @@ def test_some_hostile_files(sandbox: str) -> None:
 
 
 @linux
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", WORKING)
 def test_all_hostile_files(sandbox: str) -> None:
     if WORKING[sandbox]:

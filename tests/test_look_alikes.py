@@ -129,7 +129,7 @@ def test_independent_work_lies_far_below_it(searched: Search) -> None:
     assert max(independent(searched)) <= 0.6 < look_alikes.THRESHOLD
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_threshold_holds_in_large_classes(seed: int) -> None:
     large = search(300, copies=20, seed=seed)

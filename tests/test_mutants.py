@@ -28,12 +28,13 @@ def test_every_reason_belongs_to_a_mutant():
     assert reasons().keys() <= {mutant.title for mutant in MUTANTS}
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_mutants_dies():
     known = reasons()
     unexplained = [mutant.title for mutant in survivors(MUTANTS[::70]) if mutant.title not in known]
     assert unexplained == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_mutant_dies_or_is_equivalent():
     assert {mutant.title for mutant in survivors(MUTANTS)} == set(reasons())

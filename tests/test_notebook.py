@@ -80,6 +80,7 @@ def check(outputs: dict[str, Any]) -> None:
         assert any("image/png" in output.get("data", {}) for output in outputs[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_the_notebook_runs_from_start_to_end(tmp_path: Path) -> None:
     """In a copy of what students have, with all tasks solved."""
@@ -101,6 +102,7 @@ def upload():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_in_colab_it_asks_for_the_course_and_the_students_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a folder that holds nothing, with a stand-in for google.colab whose upload hands over two files."""

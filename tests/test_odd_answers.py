@@ -1,7 +1,7 @@
 """Whatever comes back from a worker, a check ends in a verdict, and what it read and was wrong never passes.
 
 The right answers to all that the checks ask are recorded once. Then each check runs again on what was recorded, with
-one tensor or fact changed into something odd: a thousand times by default, ten times as often with `-m slow`.
+one tensor or fact changed into something odd: a thousand times by default, ten times as often with `-m long`.
 """
 
 import itertools
@@ -291,7 +291,7 @@ def test_an_odd_note_on_devices_is_no_note(name: str) -> None:
     assert probe.notes == [] and session.asked == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("title", CHECKS)
 def test_every_odd_answer_gets_a_verdict(
     recorded: dict[str, list[Call]], taken: set[tuple[int, str]], title: str
@@ -379,6 +379,7 @@ sys.exit(pytest.main(["grader/", "-m", "kl", "--submission={file}", "--results={
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [

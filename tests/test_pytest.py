@@ -196,6 +196,7 @@ def test_a_question_to_pytest_leaves_nothing_behind(start: Start, option: str, t
 OWN = "def test_own_right():\n    assert True\n\ndef test_own_wrong():\n    assert 'mine' == 'yours'\n"
 
 
+@pytest.mark.slow
 def test_other_tests_run_as_usual_and_count_for_nothing_here(start_alone: Start, course: Path) -> None:
     (course / "assignment" / "test_mine.py").write_text(OWN, encoding="utf-8")
     (course / "grader" / "test_mine.py").write_text(f"import pytest\n\n@pytest.mark.kl\n{OWN}", encoding="utf-8")
@@ -278,6 +279,7 @@ def test_a_part_of_a_task_is_not_the_task(start: Start, selection: tuple[str, ..
 
 
 # ## The time
+@pytest.mark.slow
 def test_the_time_is_the_one_that_a_user_waits_and_stands_once(start_alone: Start) -> None:
     began = time.monotonic()
     run = start_alone("grader/", "-m", "mode", "--in-process", plugin="import time\ntime.sleep(5)\n")
@@ -290,6 +292,7 @@ def test_the_time_is_the_one_that_a_user_waits_and_stands_once(start_alone: Star
 
 
 # ## The debugger
+@pytest.mark.slow
 def test_in_the_debugger_a_failure_names_the_line_of_the_students_own_file(start_alone: Start, tmp_path: Path) -> None:
     file = tmp_path / "VAE_Model.py"
     text = REFERENCE.read_text(encoding="utf-8").replace(RIGHT_KL, "return self.mean.reshape(3, 1000)")

@@ -153,6 +153,7 @@ def changed_copy(folder: Path, file: str, old: str, new: str) -> "subprocess.Com
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_reference_that_is_wrong_is_found_out_for_real(tmp_path: Path) -> None:
     right = "return 0.5 * torch.sum(self.mean**2"
     done = changed_copy(tmp_path / "copy", "solution/VAE_Model.py", right, right.replace("0.5 * ", ""))

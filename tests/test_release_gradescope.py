@@ -67,6 +67,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 
 # ## Whatever was handed in
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SUBMISSIONS)
 def test_gradescope_understands_the_results(graded: Callable[[str], dict[str, Any]], name: str) -> None:
     results = graded(name)
@@ -126,6 +127,7 @@ def test_a_broken_interpreter_is_told_as_what_it_is(tmp_path: Path, python: str)
     assert message(root) == "The grader could not be started. This is not your mistake: please tell your instructor."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["secret", "project/grader/offering.toml", "project/grader/test_kl.py"])
 def test_a_container_that_is_set_up_wrongly_is_told_as_what_it_is(tmp_path: Path, lost: str) -> None:
     root = laid_out(tmp_path, SUBMISSIONS["malformed"])

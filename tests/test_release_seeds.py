@@ -40,6 +40,7 @@ def on_classroom(folder: Path, content: bytes, monkeypatch: pytest.MonkeyPatch, 
     return json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_on_gradescope_they_earn_nothing(recording: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(gradescope.SANDBOX, "process")
     root = laid_out(tmp_path, {"VAE_Model.py": recording})
@@ -49,6 +50,7 @@ def test_on_gradescope_they_earn_nothing(recording: bytes, tmp_path: Path, monke
     assert kl(results) <= _SHAPE
 
 
+@pytest.mark.slow
 def test_on_classroom_they_earn_nothing_where_there_is_a_secret_and_much_where_there_is_none(
     recording: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

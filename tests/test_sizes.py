@@ -113,6 +113,7 @@ def test_a_weight_is_as_exact_as_its_largest_density():
 # Right work keeps ten times the room that it uses, and fails with no seed
 
 
+@pytest.mark.slow
 def test_the_reference_keeps_its_headroom():
     ran = run(Job("reference", reference(), range(30), sandbox="in-process"), checks(everything=True))
     assert ran.failed == []
@@ -120,6 +121,7 @@ def test_the_reference_keeps_its_headroom():
     assert sum(used[0] > 0 for used in ran.used.values()) > 15, "comparisons are listened to"
 
 
+@pytest.mark.slow
 def test_the_seed_that_once_cost_right_work_its_points():
     seed = 6905050672011167
     ran = run(Job("reference", reference(), range(seed, seed + 1)), checks(everything=True))
@@ -127,6 +129,7 @@ def test_the_seed_that_once_cost_right_work_its_points():
     assert max(used[0] for used in ran.used.values()) < LARGEST_USED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", ["self.layers(z).relu()", "-self.layers(z).relu()"])
 def test_channels_that_are_dead_at_first_cost_no_point_in_decoder(last):
     """A last ReLU can make no dark pixel, so `training` fails; what `decoder` says must not depend on first weights."""

@@ -82,6 +82,7 @@ def test_a_grading_by_the_command_does_the_same(submission: Path) -> None:
     assert "\\u03bc is \\u03c3\\xb2" in text and "M\\xfcller.py" in text
 
 
+@pytest.mark.slow
 def test_a_name_of_a_file_is_no_order(tmp_path: Path) -> None:
     file = tmp_path / f"a{ORDERS[:60].replace('/', '')}.py"
     exit_status, text = said(["-m", "pytest", "grader/", f"--submission={file}"], "ascii")
@@ -93,6 +94,7 @@ def test_a_name_of_a_file_is_no_order(tmp_path: Path) -> None:
     assert orders(text) == []
 
 
+@pytest.mark.slow
 def test_a_class_run_and_an_export(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     folder, out = tmp_path / "submissions", tmp_path / "λ"
@@ -118,6 +120,7 @@ def test_an_export_of_names_that_are_orders(tmp_path: Path) -> None:
     check(text)
 
 
+@pytest.mark.slow
 def test_a_training_says_where_its_results_are(tmp_path: Path) -> None:
     tiny = ["--limit=20", "--batch-size=8", "--features=2", "--z-dim=3", "--k=2", "--epochs=1", "--device=cpu"]
     exit_status, text = said(["-m", "solution", *tiny, "--out", str(tmp_path / "μ")], "ascii")
@@ -134,6 +137,7 @@ def test_a_students_own_prints_end_no_training(tmp_path: Path, encoding: str) ->
     assert said(["-m", "assignment"], encoding, tmp_path) == (7, "\\u03c3 is \\u03bb\n")
 
 
+@pytest.mark.slow
 def test_images_are_written_to_a_folder_with_any_name(tmp_path: Path) -> None:
     for name in ("μ", os.fsdecode(b"\xff")) if sys.platform == "linux" else ("μ",):
         command = ["-m", "data", "sample", "--train=1", "--test=1", "--out", str(tmp_path / name)]
