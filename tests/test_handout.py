@@ -55,10 +55,10 @@ def test_the_short_run_is_the_graders() -> None:
 
 def test_limits_are_the_offerings() -> None:
     limits = {name: round(value) for name, value in asdict(OFFERING.limits).items()}
-    assert f"{limits['task_cpu_s']} seconds of CPU time (and {limits['task_wall_s']} by the clock)" in WORDS
-    assert f"`training` {limits['training_cpu_s']} (and {limits['training_wall_s']})" in WORDS
+    assert f"{limits['task_cpu_s']} seconds of CPU time ({limits['task_wall_s']} seconds of wall-clock time)" in WORDS
+    assert f"`training` {limits['training_cpu_s']} ({limits['training_wall_s']} seconds of wall-clock time)" in WORDS
     assert f"{limits['training_cpu_s']} seconds of CPU time on one core" in WORDS
-    assert f"Memory ends at {limits['memory_mib'] // 1024} GiB" in WORDS
+    assert f"memory limit is {limits['memory_mib'] // 1024} GiB" in WORDS
     assert MAX_BYTES == 1 << 20 and "at most 1 MiB" in WORDS
 
 
