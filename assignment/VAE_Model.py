@@ -1,18 +1,19 @@
 """A variational autoencoder (VAE) for SVHN house numbers.
 
-The model explains an image x by a latent code z (Kingma and Welling 2014, "Auto-Encoding Variational Bayes"):
+The model describes an image x by a latent code z (Kingma and Welling 2014, "Auto-Encoding Variational Bayes"):
 
     prior       p(z)    = N(0, I)                       codes are standard normal
-    likelihood  p(x|z)  = N(decoder(z), I)              the decoder draws an image, with unit variance
-    posterior   q(z|x)  = N(mean(h), exp(logvar(h)))    the encoder, h = encoder(x), guesses the code
+    likelihood  p(x|z)  = N(decoder(z), I)              the decoder predicts the mean image; the variance is one
+    posterior   q(z|x)  = N(mean(h), exp(logvar(h)))    the encoder, h = encoder(x), infers the code
 
-Training maximises the evidence lower bound (ELBO), which is the same as minimising
+Training maximises the evidence lower bound (ELBO). This is the same as minimising
 
     -ELBO(x) = E_q(z|x)[-log p(x|z)] + KL(q(z|x) || p(z))  >=  -log p(x)
                  reconstruction: nll       regulariser: kl
 
-Shapes, used in every signature: B images (or codes) in a batch, C channels, S x S pixels scaled to [-1, 1],
-`hidden` features of the encoder, `z` latent dimensions. All information is measured in nats.
+Names of sizes in the signatures: B images (or codes) in a batch, C channels, S x S pixels scaled to [-1, 1],
+`hidden` features of the encoder, `z` latent dimensions. Float[Tensor, "B z"] is a floating-point tensor of shape
+(B, z). All information is measured in nats.
 """
 
 import math
@@ -27,11 +28,12 @@ from torch import Tensor, nn
 class Encoder(nn.Module):
     """Turn images into features, (B, C, S, S) -> (B, hidden), by strided convolutions.
 
-    Any architecture will do, as long as each image of a batch is treated on its own. The usual one halves the image
-    a few times by convolutions of stride 2 while the number of channels grows, and flattens what is left.
+    You may use any architecture that processes each image of a batch independently. The usual one has a few
+    convolutions of stride 2, each of which halves height and width and increases the number of channels. The result
+    is flattened.
 
     Attributes:
-        out_features: The width `hidden` of the output. `VAE` reads it to build its two heads, so set it here.
+        out_features: The width `hidden` of the output. Set it here: `VAE` uses it to build its two heads.
     """
 
     out_features: int
@@ -49,8 +51,8 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Turn codes into images, (B, z) -> (B, C, S, S), by transposed convolutions (nn.ConvTranspose2d).
 
-    The usual decoder mirrors the encoder: a linear layer spreads the code over a small grid of many channels, and
-    each transposed convolution of stride 2 doubles the image. The output is the mean of a normal distribution.
+    The usual decoder reverses the encoder: a linear layer turns the code into a small grid with many channels, and
+    each transposed convolution of stride 2 doubles height and width. The output is the mean of a normal distribution.
     """
 
     def __init__(self, out_channels: int = 3, features: int = 32, z_dim: int = 32, output_size: int = 32):
@@ -65,12 +67,13 @@ class Decoder(nn.Module):
 class DiagonalGaussianDistribution:
     """A batch of normal distributions with independent dimensions, N(mean, diag(exp(logvar))).
 
-    It serves as posterior over codes, with mean and logvar of shape (B, z), and as likelihood over images, with
-    (B, C, S, S). Networks predict log-variances because any real number is a valid one; the clamp keeps exp finite.
+    It is used as the posterior over codes, with mean and logvar of shape (B, z), and as the likelihood over images,
+    with shape (B, C, S, S). Networks predict log-variances, because every real number is a valid log-variance. The
+    clamp keeps exp finite.
 
     Args:
         mean: The means, one row (or image) per distribution.
-        logvar: The logarithms of the variances, shaped like `mean`; zeros, so unit variance, if None.
+        logvar: The logarithms of the variances, with the shape of `mean`. If None, they are zero: unit variance.
     """
 
     def __init__(self, mean: Float[Tensor, "B *dims"], logvar: Float[Tensor, "B *dims"] | None = None):
@@ -81,12 +84,13 @@ class DiagonalGaussianDistribution:
 
     # ## Task `sample`
     def sample(self, noise: Float[Tensor, "B *dims"] | None = None) -> Float[Tensor, "B *dims"]:
-        """Draw one sample per distribution, by the reparameterisation trick (Kingma and Welling 2014, section 2.4).
+        """Draw one sample per distribution with the reparameterisation trick (Kingma and Welling 2014, section 2.4).
 
-        The sample is a differentiable function of mean and logvar and of `noise`, which does not depend on them.
+        The sample is a differentiable function of mean, logvar and `noise`. The noise does not depend on mean or
+        logvar.
 
         Args:
-            noise: Standard normal noise, shaped like the mean; drawn afresh if None.
+            noise: Standard normal noise with the shape of the mean. If None, new noise is drawn.
         """
         raise NotImplementedError("TODO: sample")
 
@@ -94,8 +98,8 @@ class DiagonalGaussianDistribution:
     def kl(self) -> Float[Tensor, " B"]:
         """Return KL(q || N(0, I)) of each distribution, summed over its dimensions, in nats.
 
-        For two normal distributions the integral has a closed form: Kingma and Welling 2014, appendix B (which
-        gives -KL). Meant for codes, (B, z). One number per row, also for B = 1.
+        For two normal distributions the integral has a closed form: see Kingma and Welling 2014, appendix B (which
+        gives -KL). Used for codes, (B, z). The result has one number per row, also for B = 1.
         """
         raise NotImplementedError("TODO: kl")
 
@@ -103,10 +107,10 @@ class DiagonalGaussianDistribution:
     def nll(self, sample: Float[Tensor, "B *dims"], dims: Sequence[int] = (1, 2, 3)) -> Float[Tensor, "..."]:
         """Return the negative log-density -log N(sample; mean, var), summed over `dims`, in nats.
 
-        The density of a normal distribution, its constant included: Bishop 2006, equation 1.46.
+        The density of a normal distribution is equation 1.46 of Bishop 2006. Include its normalising constant.
 
         Args:
-            sample: Where to evaluate the density, shaped like the mean.
+            sample: The point at which to evaluate the density, with the shape of the mean.
             dims: The dimensions to sum over: (1, 2, 3) for images, [1] for codes.
         """
         raise NotImplementedError("TODO: nll")
@@ -126,7 +130,7 @@ class VAE(nn.Module):
         encoder_features: Width of the encoder's first layer.
         z_dim: Latent dimensions `z`.
         input_size: Height and width S of an image in pixels, a multiple of 16.
-        device: Where the parameters live.
+        device: The device of the parameters.
     """
 
     def __init__(
@@ -148,21 +152,21 @@ class VAE(nn.Module):
 
     # ## Task `encode`
     def encode(self, x: Float[Tensor, "B C S S"]) -> DiagonalGaussianDistribution:
-        """Return the posterior q(z|x) over the codes of each image, by encoder and heads."""
+        """Return the posterior q(z|x) of each image, a distribution over codes, from the encoder and the heads."""
         raise NotImplementedError("TODO: encode")
 
     # ## Task `decode`
     def decode(self, z: Float[Tensor, "B z"]) -> DiagonalGaussianDistribution:
-        """Return the likelihood p(x|z) over the images of each code: its mean is the decoder's, its variance one."""
+        """Return the likelihood p(x|z) of each code: the mean is the decoder's output, the variance is one."""
         raise NotImplementedError("TODO: decode")
 
     # ## Task `prior_sample`
     def sample(self, batch_size: int, noise: Float[Tensor, "B z"] | None = None) -> Float[Tensor, "B C S S"]:
-        """Dream up images: the modes of p(x|z) for codes z from the prior, drawn on the model's device.
+        """Generate images: the modes of p(x|z) for codes z from the prior, drawn on the model's device.
 
         Args:
-            batch_size: How many images B.
-            noise: The codes to decode, in place of drawn ones.
+            batch_size: The number B of images.
+            noise: The codes to decode. If None, new codes are drawn.
         """
         raise NotImplementedError("TODO: prior_sample")
 
@@ -170,14 +174,14 @@ class VAE(nn.Module):
     def forward(
         self, x: Float[Tensor, "B C S S"], noise: Float[Tensor, "B z"] | None = None
     ) -> tuple[Float[Tensor, "B C S S"], Float[Tensor, " B"], Float[Tensor, " B"]]:
-        """Return what training needs: (reconstruction, nll, kl), whose (nll + kl).mean() is the loss.
+        """Return (reconstruction, nll, kl), which training needs; the loss is (nll + kl).mean().
 
-        The expectation of the ELBO (Kingma and Welling 2014, equation 7) is estimated with one sample of the posterior:
-        `reconstruction` is the mode of p(x|z) at that sample, `nll` is -log p(x|z), `kl` is KL(q(z|x) || p(z)).
+        The expectation in the ELBO (Kingma and Welling 2014, equation 7) is estimated with one sample z of the
+        posterior. `reconstruction` is the mode of p(x|z), `nll` is -log p(x|z), and `kl` is KL(q(z|x) || p(z)).
 
         Args:
             x: Images.
-            noise: The noise of the posterior's sample; drawn afresh if None.
+            noise: The noise for the sample of the posterior. If None, new noise is drawn.
         """
         raise NotImplementedError("TODO: forward")
 
@@ -185,13 +189,13 @@ class VAE(nn.Module):
     def log_likelihood(self, x: Float[Tensor, "B C S S"], K: int = 100) -> Float[Tensor, " B"]:
         """Estimate log p(x) of each image by importance sampling, with the posterior as proposal, in nats.
 
-        K codes z_k are drawn from q(z|x); each has an importance weight w_k = p(x|z_k) p(z_k) / q(z_k|x), and the
+        K codes z_k are drawn from q(z|x). Each has an importance weight w_k = p(x|z_k) p(z_k) / q(z_k|x). The
         estimate is the logarithm of the mean of the K weights (Burda et al. 2016, equation 8). The weights themselves
-        are far below the smallest float: work with their logarithms throughout.
+        are far below the smallest floating-point number: always work with their logarithms.
 
         Args:
             x: Images.
-            K: Codes drawn for each image.
+            K: The number of codes drawn for each image.
         """
         raise NotImplementedError("TODO: log_likelihood")
 
@@ -200,15 +204,15 @@ class VAE(nn.Module):
 def interpolate(
     model: VAE, z_1: Float[Tensor, "1 z"], z_2: Float[Tensor, "1 z"], n_samples: int
 ) -> Float[Tensor, "n_samples C S S"]:
-    """Walk from one code to another and return the images on the way.
+    """Return images along the straight line from one code to another.
 
-    The codes lie on the straight line from z_1 to z_2, evenly spaced, end points included; each is decoded to the
-    mode of p(x|z). The first image belongs to z_1, the last to z_2.
+    The codes are evenly spaced on the line from z_1 to z_2, end points included. Each is decoded to the mode of
+    p(x|z). The first image belongs to z_1, the last to z_2.
 
     Args:
         model: The trained model.
-        z_1: The code to start from.
-        z_2: The code to arrive at.
-        n_samples: How many images, two or more.
+        z_1: The first code.
+        z_2: The last code.
+        n_samples: The number of images, two or more.
     """
     raise NotImplementedError("TODO: interpolate")
