@@ -1,1 +1,1 @@
-"""What a student receives: the skeleton of the model, and the code that trains and looks at it."""
+"""What a student receives: the skeleton of the model, and the code that trains and evaluates it."""

@@ -1,11 +1,11 @@
-"""Train your own model: `python -m assignment`. The options: `python -m assignment --help`."""
+"""Train your own model: `python -m assignment`. List the options: `python -m assignment --help`."""
 
 import sys
 
 from data.commandline import print_everywhere, refuse_without_package
 
 if __name__ == "__main__":
-    print_everywhere()  # before your file is imported: it may print, too
+    print_everywhere()  # before the import of your file, which may print
     try:
         from assignment.run import main
         from assignment.settings import parser

@@ -1,7 +1,7 @@
-"""Files that are either the old one or the new one, never half of one; and the checkpoint of a run.
+"""Write files atomically, and save and restore the checkpoint of a run.
 
-A checkpoint holds all that the next epoch depends on: weights, Adam's moments and the states of the random number
-generators. So a run that is resumed gives the same numbers as one that was never interrupted.
+A checkpoint contains everything that the next epoch depends on: the weights, Adam's moments and the states of the
+random number generators. So a resumed run gives the same numbers as a run that was never interrupted.
 """
 
 import contextlib
@@ -25,10 +25,10 @@ CHECKPOINT = "checkpoint.pt"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file by way of another one beside it, which takes the name only once it is wholly on the disk.
+    """Write a file atomically: write a temporary file next to it, and rename that file when it is complete on disk.
 
     Raises:
-        RunError: The file cannot be written; an old one of that name is still there.
+        RunError: The file cannot be written. An old file of that name is unchanged.
     """
     draft = path.with_name(f".{path.name}.draft")
     try:
@@ -39,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         draft.replace(path)
     except OSError as error:
         raise RunError(
-            f"cannot write {quoted(path)} ({error.strerror or error}): make room, or choose another --out"
+            f"cannot write {quoted(path)} ({error.strerror or error}): free some disk space, or choose another --out"
         ) from error
     finally:
         draft.unlink(missing_ok=True)
@@ -47,12 +47,12 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come, beside its model and optimizer.
+    """The progress of a run, without its model and optimizer.
 
     Attributes:
-        settings: The run.
-        metrics: A row per finished epoch.
-        seconds: Time spent on these epochs.
+        settings: The settings of the run.
+        metrics: One row per finished epoch.
+        seconds: The time spent on these epochs.
     """
 
     settings: Settings
@@ -61,7 +61,7 @@ class Progress:
 
 
 def save(out: Path, progress: Progress, model: Model, optimizer: torch.optim.Optimizer) -> None:
-    """Write the checkpoint of a run into its folder, in place of the one before."""
+    """Write the checkpoint of a run into its folder. It replaces the previous checkpoint."""
     file = io.BytesIO()
     content = {
         "settings": asdict(progress.settings),
@@ -76,7 +76,7 @@ def save(out: Path, progress: Progress, model: Model, optimizer: torch.optim.Opt
 
 
 def read(out: Path) -> dict[str, Any]:
-    """Return what `save` wrote.
+    """Return the content of the checkpoint that `save` wrote.
 
     Raises:
         RunError: There is no checkpoint, or it is damaged.
@@ -85,7 +85,7 @@ def read(out: Path) -> dict[str, Any]:
     if not path.exists():
         raise RunError(f"there is no run to resume in {quoted(out)} (no {CHECKPOINT}): leave out --resume to start one")
     try:
-        # weights_only: tensors and plain values; a file from a stranger cannot run code here
+        # weights_only allows tensors and plain values only, so a file from someone else cannot run code here.
         content = torch.load(path, map_location="cpu", weights_only=True)
         Settings(**content["settings"])
         return content
@@ -97,14 +97,15 @@ def read(out: Path) -> dict[str, Any]:
 
 
 def progress_of(content: Mapping[str, Any]) -> Progress:
-    """Return how far the run of a checkpoint has come."""
+    """Return the progress of the run that a checkpoint belongs to."""
     return Progress(Settings(**content["settings"]), tuple(content["metrics"]), content["seconds"])
 
 
 def restore(content: Mapping[str, Any], model: Model, optimizer: torch.optim.Optimizer) -> None:
-    """Put model, optimizer and random number generators into the state in which they were saved.
+    """Restore the saved state of the model, the optimizer and the random number generators.
 
-    How Adam works (`fused`, ...) is the optimizer's own affair: the checkpoint may come from another device.
+    The optimizer keeps its own implementation of Adam (`fused`, ...), because the checkpoint may come from another
+    device.
 
     Raises:
         RunError: The checkpoint belongs to a model with other layers.
@@ -114,21 +115,21 @@ def restore(content: Mapping[str, Any], model: Model, optimizer: torch.optim.Opt
         optimizer.load_state_dict({**content["optimizer"], "param_groups": _in_its_own_way(content, optimizer)})
     except (RuntimeError, ValueError) as error:
         raise RunError(
-            "the checkpoint belongs to a model with other layers than VAE_Model.py builds now: choose another --out"
+            "the checkpoint belongs to a model with other layers than the one in VAE_Model.py: choose another --out"
         ) from error
     restore_random_states(content["random"])
 
 
 def _in_its_own_way(content: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
-    """Return the saved groups of parameters with this optimizer's choice of how to compute."""
+    """Return the saved parameter groups, with the implementation (`fused`, ...) that this optimizer uses."""
     ways = ("capturable", "foreach", "fused")
     saved, own = content["optimizer"]["param_groups"], optimizer.param_groups
     return [{**old, **{way: new[way] for way in ways if way in new}} for old, new in zip(saved, own, strict=True)]
 
 
-# ## The random number generators: torch's, numpy's and Python's own
+# ## The random number generators of torch, numpy and Python
 def random_states() -> dict[str, Any]:
-    """Return the states of all global generators, in types that torch.load accepts with weights_only."""
+    """Return the states of all global generators, in types that torch.load accepts with weights_only=True."""
     numpy_state = np.random.get_state(legacy=False)
     numpy_state["state"]["key"] = numpy_state["state"]["key"].tolist()
     return {
@@ -140,7 +141,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: Mapping[str, Any]) -> None:
-    """Undo `random_states`: on a computer with other GPUs their states stay as they are."""
+    """Restore the states that `random_states` returned. If the number of GPUs differs, GPU states are not restored."""
     torch.set_rng_state(states["torch"])
     if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
@@ -150,7 +151,7 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Leave the generators as they were, whatever draws from them inside."""
+    """Return a context manager that restores the states of all generators when the block ends."""
     states = random_states()
     try:
         yield

@@ -1,9 +1,11 @@
-"""How good is a model? The ELBO, the importance-sampled log-likelihood, and two anchors to hold them against.
+"""Measure how good a model is: its ELBO, its importance-sampled log-likelihood, and two baselines ("anchors").
 
-All numbers are in nats per image, for images scaled to [-1, 1] and a likelihood of unit variance. They hold the
-constant D/2 log 2π of the normal density, which no model can get rid of, so only differences of them mean something:
+All numbers are in nats per image, for images scaled to [-1, 1] and a likelihood of unit variance. They include the
+constant D/2 log 2π of the normal density, which is the same for every model. So only differences have a meaning:
 
-    constant mean  <  ELBO  <=  log-likelihood        PPCA somewhere between, or below the two of a good model
+    constant mean  <  ELBO  <=  log-likelihood
+
+PPCA is above the constant mean. With enough data and training, a good model is above PPCA.
 """
 
 import math
@@ -30,13 +32,13 @@ def evaluate_elbo(
     noise: Float[Tensor, "N z"],
     batch_size: int = 64,
 ) -> tuple[Float64[Tensor, " N"], Float64[Tensor, " N"]]:
-    """Return nll and kl of each image in nats, on the CPU; -(nll + kl) is the estimate of its ELBO.
+    """Return nll and kl of each image in nats, on the CPU. The estimate of the ELBO is -(nll + kl).
 
     Args:
-        model: The model; left in eval mode.
+        model: The model. It is in eval mode afterwards.
         images: The images, on the model's device.
-        noise: The noise of each image's posterior sample.
-        batch_size: Images at a time.
+        noise: The noise for the posterior sample of each image.
+        batch_size: The number of images in a batch.
     """
     model.eval()
     noise = noise.to(images.device)
@@ -58,15 +60,17 @@ def evaluate_log_likelihood(
 ) -> Float64[Tensor, " N"]:
     """Return the importance-sampled log p(x) of each image in nats, on the CPU.
 
-    On average the estimate is too low (Burda et al. 2016, theorem 1), and the less so the larger K: state K with it.
+    On average the estimate is too low (Burda et al. 2016, theorem 1). The bias decreases when K increases, so always
+    report K with the estimate.
 
     Args:
-        model: The model; left in eval mode. It draws its own noise from torch's global generator, which is seeded here
-            for each batch, by the number of its first image.
+        model: The model. It is in eval mode afterwards. It draws its own noise from torch's global generator. This
+            function seeds that generator for each batch, with a number that depends on `seed` and on the index of the
+            first image of the batch.
         images: The images, on the model's device.
-        K: Importance samples per image.
-        batch_size: Images at a time.
-        seed: What the noise follows from.
+        K: The number of importance samples per image.
+        batch_size: The number of images in a batch.
+        seed: The random seed for the noise.
     """
     model.eval()
     values = []
@@ -79,7 +83,8 @@ def evaluate_log_likelihood(
 def mean_and_standard_error(values: Float64[Tensor, " N"]) -> tuple[float, float]:
     """Return the mean over images and its standard error, the standard deviation of the values divided by sqrt(N).
 
-    The error says how far the mean would move for other images of the same kind; of one image it is unknown: nan.
+    The standard error says how much the mean would typically change with other images of the same kind. For one image
+    it is unknown: nan.
     """
     standard_error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return values.mean().item(), standard_error
@@ -90,8 +95,9 @@ def anchors(
 ) -> dict[str, float]:
     """Return the log-likelihood of the test images, in nats, under two models that have closed forms.
 
-    The constant mean has learnt no more than the mean training image: a VAE that is not above it has learnt nothing.
-    PPCA is the best linear decoder with as many latent dimensions: a VAE above it uses that its decoder is not linear.
+    The constant mean always predicts the mean training image: a VAE that is not above it has learnt nothing. PPCA is
+    the best linear decoder with the same number of latent dimensions: a VAE above it benefits from its non-linear
+    decoder.
     """
     train, test = normalise(train_images.cpu()), normalise(test_images.cpu())
     return {
@@ -109,16 +115,16 @@ def log_likelihood_report(
     batch_size: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the contents of log_likelihood.json: estimates for the test images, and what is needed to read them.
+    """Return the contents of log_likelihood.json: estimates for the test images, and how they were computed.
 
     Args:
         model: The trained model.
         test_images: The images, on the model's device.
-        noise: The noise of the ELBO's posterior samples.
-        anchors: What `anchors` returns for the same images.
-        K: Importance samples per image.
-        batch_size: Images at a time.
-        seed: What the noise of the log-likelihood follows from.
+        noise: The noise for the posterior samples of the ELBO.
+        anchors: The result of `anchors` for the same images.
+        K: The number of importance samples per image.
+        batch_size: The number of images in a batch.
+        seed: The random seed for the noise of the log-likelihood.
     """
     start = time.perf_counter()
     nll, kl = evaluate_elbo(model, test_images, noise, batch_size)
@@ -145,10 +151,10 @@ def log_likelihood_report(
 
 
 def hardware(device: torch.device) -> str:
-    """Return the name of what computes, for a reader who compares seconds."""
+    """Return the name of the processor or GPU, so that times can be compared."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere the platform module knows the name
+    cpuinfo = Path("/proc/cpuinfo")  # on Linux only; elsewhere, use the platform module
     names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
     name = names[0].split(":")[1].strip() if names else platform.processor() or platform.machine()
     return f"{name}, {torch.get_num_threads()} threads" + (", mps" if device.type == "mps" else "")

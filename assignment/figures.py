@@ -1,6 +1,6 @@
-"""Pictures of a model: what it dreams up, what it keeps of an image, how its codes connect, how it learnt.
+"""Figures of a model: samples, reconstructions, interpolations and training curves.
 
-Each function returns a matplotlib Figure, which a notebook shows and `png` turns into a file.
+Functions that draw return a matplotlib Figure. A notebook displays it, and `png` converts it to a PNG file.
 """
 
 import io
@@ -34,13 +34,13 @@ def png(figure: "Figure") -> bytes:
 def tile(
     images: Float[Tensor, "N C S S"], columns: int, gap: int = 2, wide_gap_every: int = 0
 ) -> Float[Tensor, "H W C"]:
-    """Lay images scaled to [-1, 1] out in rows, on white; returns one picture scaled to [0, 1].
+    """Arrange images scaled to [-1, 1] in rows on a white background. Return one picture scaled to [0, 1].
 
     Args:
-        images: The images, row by row; what lies outside of [-1, 1] is clipped.
-        columns: Images in a row.
-        gap: Pixels between images.
-        wide_gap_every: Triple the gap after each so many columns; never if 0.
+        images: The images, row by row. Values outside [-1, 1] are clipped.
+        columns: The number of images in a row.
+        gap: The number of pixels between images.
+        wide_gap_every: Triple the gap after every `wide_gap_every` columns. If 0, all gaps are equal.
     """
     N, C, S, _ = images.shape
     rows = -(-N // columns)
@@ -55,7 +55,7 @@ def tile(
 
 
 def picture(pixels: Float[Tensor, "H W C"], title: str) -> "Figure":
-    """Return a figure that shows the pixels as they are, sharp, under a line of text."""
+    """Return a figure that shows the pixels without smoothing, with a title above them."""
     from matplotlib.figure import Figure
 
     height, width = ZOOM * pixels.shape[0], ZOOM * pixels.shape[1]
@@ -73,8 +73,8 @@ def samples(model: Model, codes: Float[Tensor, "B z"]) -> "Figure":
     """Show the images of codes from the prior, 8 in a row.
 
     Args:
-        model: The model; left in eval mode.
-        codes: Standard normal codes, on the model's device. Give the same ones to compare two models.
+        model: The model. It is in eval mode afterwards.
+        codes: Standard normal codes, on the model's device. Use the same codes to compare two models.
     """
     model.eval()
     return picture(tile(model.sample(len(codes), codes), columns=8), "Samples: the images of random codes z ~ N(0, I)")
@@ -82,12 +82,12 @@ def samples(model: Model, codes: Float[Tensor, "B z"]) -> "Figure":
 
 @torch.no_grad()
 def reconstructions(model: Model, images: UInt8[Tensor, "B C S S"], originals: bool = True) -> "Figure":
-    """Show what the model makes of images when it takes the most probable code of each.
+    """Show the reconstruction of each image from its most probable code.
 
     Args:
-        model: The model; left in eval mode.
+        model: The model. It is in eval mode afterwards.
         images: The images, on the model's device.
-        originals: Show each image to the left of its reconstruction; False where images must not be handed on.
+        originals: Show each image to the left of its reconstruction. Use False for images that must not be published.
     """
     model.eval()
     x = normalise(images)
@@ -96,7 +96,8 @@ def reconstructions(model: Model, images: UInt8[Tensor, "B C S S"], originals: b
         return picture(tile(decoded, columns=8), "Reconstructions of test images")
     pairs = torch.stack([x, decoded], dim=1).flatten(0, 1)
     return picture(
-        tile(pairs, columns=12, wide_gap_every=2), "Reconstructions: each test image, and beside it what is left of it"
+        tile(pairs, columns=12, wide_gap_every=2),
+        "Reconstructions: each test image, with its reconstruction on the right",
     )
 
 
@@ -107,17 +108,19 @@ def interpolation(
     images: UInt8[Tensor, "B C S S"],
     steps: int = 12,
 ) -> "Figure":
-    """Walk between the most probable codes of images: a row from the first to the second, from the third to ...
+    """Show interpolations between the most probable codes of pairs of images, one row for each pair.
+
+    The first row goes from the first image to the second, the next row from the third image to the fourth, and so on.
 
     Args:
-        model: The model; left in eval mode.
-        interpolate: The function of its VAE_Model.py.
+        model: The model. It is in eval mode afterwards.
+        interpolate: The function `interpolate` of the model's VAE_Model.py.
         images: An even number of images, or one, on the model's device.
-        steps: Images in a row.
+        steps: The number of images in a row.
     """
     model.eval()
     codes = model.encode(normalise(images)).mode()
-    if len(codes) == 1:  # the shortest walk there is
+    if len(codes) == 1:  # interpolate from the image to itself
         codes = codes.repeat(2, 1)
     rows = [interpolate(model, codes[i : i + 1], codes[i + 1 : i + 2], steps) for i in range(0, len(codes) - 1, 2)]
     return picture(
@@ -126,11 +129,11 @@ def interpolation(
 
 
 def curves(metrics: Sequence[Mapping[str, float]], anchors: Mapping[str, float] | None = None) -> "Figure":
-    """Show -ELBO, nll and kl over the epochs, and the anchors as lines.
+    """Show -ELBO, nll and kl over the epochs, and the anchors as horizontal lines.
 
     Args:
         metrics: The rows of metrics.csv.
-        anchors: What `assignment.evaluate.anchors` returns.
+        anchors: The result of `assignment.evaluate.anchors`.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -138,8 +141,8 @@ def curves(metrics: Sequence[Mapping[str, float]], anchors: Mapping[str, float] 
     figure = Figure(figsize=(10.5, 3.4), dpi=DPI, layout="constrained")
     epochs = [row["epoch"] for row in metrics]
     panels = {
-        "elbo": "-ELBO: what training lowers",
-        "nll": "nll: error of the reconstruction",
+        "elbo": "-ELBO: the training loss",
+        "nll": "nll: reconstruction error",
         "kl": "kl: information in the code",
     }
     for axes, (name, title) in zip(figure.subplots(1, 3), panels.items(), strict=True):

@@ -31,10 +31,10 @@ _NEVER = {
 
 _IMPORT = "from torch import Tensor, nn\n"
 _IN_THE_FILE = (_IMPORT, f"{_IMPORT}\nMEMO: dict = {{}}\n")
-_DISTRIBUTION = 'zeros, so unit variance, if None.\n    """\n'
-_IN_THE_DISTRIBUTION = (_DISTRIBUTION, f"{_DISTRIBUTION}\n    MEMO: dict = {{}}\n")
-_MODEL = '        device: Where the parameters live.\n    """\n'
-_IN_THE_MODEL = (_MODEL, f"{_MODEL}\n    MEMO: dict = {{}}\n")
+_DISTRIBUTION = '    def __init__(self, mean: Float[Tensor, "B *dims"]'
+_IN_THE_DISTRIBUTION = (_DISTRIBUTION, f"    MEMO: dict = {{}}\n\n{_DISTRIBUTION}")
+_MODEL = "    def __init__(\n        self,\n        in_channels: int = 3,\n        decoder_features"
+_IN_THE_MODEL = (_MODEL, f"    MEMO: dict = {{}}\n\n{_MODEL}")
 
 _SELF, _FILE, _CLASS = "self.__dict__.setdefault('memo', {})", "MEMO", "self.MEMO"
 
