@@ -1,4 +1,4 @@
-"""What a run leaves in its folder beside the checkpoint: numbers, pictures and weights of the trained model."""
+"""Write the results of a run, apart from the checkpoint: numbers, figures and weights of the trained model."""
 
 import csv
 import hashlib
@@ -25,12 +25,12 @@ from assignment.train import epoch_noise
 
 
 def as_json(content: Mapping[str, Any]) -> bytes:
-    """Return the dictionary as a JSON file that people can read."""
+    """Return the dictionary as the content of a readable JSON file."""
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
 def as_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
-    """Return rows of numbers as a CSV file with a header, fractions to 4 decimals."""
+    """Return rows of numbers as the content of a CSV file with a header. Floats have 4 decimals."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -40,17 +40,17 @@ def as_csv(rows: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def as_safetensors(model: Model) -> bytes:
-    """Return the weights as a safetensors file: plain numbers, which no program needs to trust."""
+    """Return the weights as the content of a safetensors file, a format that contains numbers only and no code."""
     from safetensors.torch import save
 
-    # cloned, since safetensors refuses tensors that share memory
+    # Clone the tensors, because safetensors refuses tensors that share memory.
     return save({name: x.detach().cpu().clone().contiguous() for name, x in model.state_dict().items()})
 
 
 def config(
     progress: Progress, model: Model, train_images: UInt8[Tensor, "N C S S"], test_images: UInt8[Tensor, "M C S S"]
 ) -> dict[str, Any]:
-    """Return the contents of config.json: what the numbers in this folder were made with."""
+    """Return the contents of config.json: settings, data sizes, hardware and versions of the run."""
     return {
         "settings": asdict(progress.settings),
         "epochs_done": len(progress.metrics),
@@ -66,7 +66,7 @@ def config(
 
 
 def todo(error: NotImplementedError) -> str | None:
-    """Return the task whose TODO was met, None if the error comes from somewhere else."""
+    """Return the task whose TODO raised the error, or None if the error has another cause."""
     match = re.match(r"TODO: (\w+)", str(error))
     return match[1] if match else None
 
@@ -80,18 +80,18 @@ def write_results(
     out: Path,
     decoded_copy: bool = False,
 ) -> bool:
-    """Write weights, pictures and likelihood of a trained model.
+    """Write weights, figures and likelihood of a trained model.
 
-    A likelihood that was estimated before, with the same weights, VAE_Model.py, K and images, is kept, since it takes
-    longest: only the rest is made again.
+    The likelihood takes the longest. So an earlier estimate is kept if the weights, VAE_Model.py, K, the number of
+    epochs and the number of images are the same. Everything else is written again.
 
     Args:
-        module: The `VAE_Model` that the model is from.
+        module: The module `VAE_Model` that defines the model.
         model: The trained model.
-        train_images: The images it was trained on: the anchors are, too.
-        test_images: The images to judge it by.
-        progress: The run.
-        out: Its folder.
+        train_images: The images that the model was trained on. The anchors are fitted to them, too.
+        test_images: The images to evaluate the model on.
+        progress: The progress of the run.
+        out: The folder of the run.
         decoded_copy: Also write reconstructions_decoded.png, which shows no image of the data set.
 
     Returns:
@@ -138,7 +138,7 @@ def write_results(
     if known is None:
         contents["log_likelihood.json"] = lambda: as_json(report())
 
-    print("writing weights and pictures", flush=True)
+    print("writing weights and figures", flush=True)
     complete = True
     for name, make in contents.items():
         try:
@@ -147,12 +147,12 @@ def write_results(
             if (task := todo(error)) is None:
                 raise
             complete = False
-            print(f"task `{task}` is still a TODO: {name} is left out; --resume adds it later", file=sys.stderr)
+            print(f"task `{task}` is still a TODO: {name} was not written; --resume adds it later", file=sys.stderr)
     return complete
 
 
 def _known_report(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the report in the file if it is about what is wanted, else None."""
+    """Return the report in the file if it has the wanted values, else None."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         return report if all(report[name] == value for name, value in wanted.items()) else None

@@ -1,8 +1,8 @@
-"""A whole run on the command line: images in, training, results out. `python -m assignment` and `python -m solution`.
+"""A complete run on the command line, from the images to the results: `python -m assignment`, `python -m solution`.
 
 results/
-    config.json metrics.csv checkpoint.pt       written after every epoch, so that --resume can go on from there
-    model.safetensors log_likelihood.json       at the end: weights, likelihood
+    config.json metrics.csv checkpoint.pt       written after every epoch, so that --resume can continue the run
+    model.safetensors log_likelihood.json       written at the end: weights, likelihood
     curves.png samples.png reconstructions.png interpolation.png
 """
 
@@ -33,24 +33,24 @@ from data.commandline import like_ctrl_c, print_everywhere, quoted
 
 Tune: TypeAlias = Callable[[Model, torch.optim.Optimizer, UInt8[Tensor, "N C S S"], Settings], Step]
 
-# What may change without spoiling what was trained so far.
+# Settings that may change on --resume, because the training so far does not depend on them.
 FREE_ON_RESUME = {"epochs", "device", "k", "ll_images", "deterministic"}
-STOPPED = 130  # the exit status of what Ctrl-C ended
+STOPPED = 130  # the exit status after Ctrl-C
 
 
 def untuned(*_: object) -> Step:
-    """Change nothing, and take the steps of train.py: what a student's run does."""
+    """Change nothing, and return the training step of train.py: the default, used for a student's run."""
     return train_step
 
 
 def main(module: ModuleType, options: argparse.Namespace, *, decoded_copy: bool = False, tune: Tune = untuned) -> int:
-    """Run the command of a folder. Returns its exit status: 0, 1 after one clear line, 130 after Ctrl-C.
+    """Run the command of a package. Return its exit status: 0, 1 after a one-line error message, or 130 after Ctrl-C.
 
     Args:
         module: The `VAE_Model` to train: a module with `VAE` and `interpolate`.
         options: The parsed command line (`assignment.settings.parser`).
         decoded_copy: Also write reconstructions_decoded.png, which shows no image of the data set.
-        tune: Prepares a new model for speed, and returns the training step to use.
+        tune: A function that prepares a new model for speed, and returns the training step to use.
     """
     print_everywhere()
     command = f"python -m {module.__package__}"
@@ -65,31 +65,32 @@ def main(module: ModuleType, options: argparse.Namespace, *, decoded_copy: bool 
 
 
 def _check_pictures() -> None:
-    """See before the training that pictures can be drawn after it.
+    """Check before the training that matplotlib can draw the figures after it.
 
     Raises:
-        RunError: They cannot.
+        RunError: matplotlib cannot be used.
     """
-    os.environ["MPLBACKEND"] = "agg"  # files are all that is drawn, whatever a notebook or a shell has set
+    # Only files are drawn, so ignore the backend that a notebook or a shell has set.
+    os.environ["MPLBACKEND"] = "agg"
     try:
         importlib.import_module("matplotlib.figure")
-    except Exception as error:  # not installed, not whole, or with unusable settings
+    except Exception as error:  # not installed, incomplete, or with invalid settings
         reason = " ".join(str(error).split())
-        raise RunError(f"matplotlib cannot be used, and results hold pictures ({reason}): install it again") from error
+        raise RunError(f"cannot draw figures, because matplotlib does not work ({reason}): install it again") from error
 
 
 def _explain(error: BaseException, command: str, module: ModuleType, out: Path) -> int:
-    """Say in one line why a run ended; what has no such line is raised again, a student's own exceptions above all."""
+    """Print in one line why a run ended. Other exceptions, such as a student's own, are raised again."""
     if isinstance(error, (RunError, DataError)):
         return _complain(f"{command}: {error}")
     if isinstance(error, NotImplementedError) and (task := todo(error)):
-        return _complain(f"task `{task}` is still a TODO: training needs it, so write it first ({module.__file__})")
+        return _complain(f"task `{task}` is still a TODO, and training needs it: write it first ({module.__file__})")
     if isinstance(error, KeyboardInterrupt):
         saved = (out / checkpoint.CHECKPOINT).exists()
         _complain(
-            f"\nstopped; all finished epochs are saved. Go on with: {command} --out {shlex.quote(str(out))} --resume"
+            f"\nstopped; all finished epochs are saved. Continue with: {command} --out {shlex.quote(str(out))} --resume"
             if saved
-            else "\nstopped before the first epoch was finished: nothing is saved yet"
+            else "\nstopped before the end of the first epoch: nothing is saved"
         )
         return STOPPED
     raise error
@@ -104,19 +105,19 @@ def run(
     decoded_copy: bool = False,
     tune: Tune = untuned,
 ) -> bool:
-    """Train and write all results. Returns False when a task that only a result needs is still a TODO.
+    """Train and write all results. Return False if a result is missing because its task is still a TODO.
 
     Args:
         module: As for `main`.
-        options: The settings that were asked for; the others come from the run to resume, or are the defaults.
+        options: The settings given on the command line. The others come from the run to resume, or are the defaults.
         out: The folder of the results.
         resume: Continue the run in `out`.
         decoded_copy: As for `main`.
         tune: As for `main`.
 
     Raises:
-        RunError: The options contradict what is in `out`, the model's answers have wrong shapes, the loss is no
-            longer finite, or a file cannot be written.
+        RunError: The options contradict the run in `out`, the model returns results of the wrong shape, the loss is
+            no longer finite, or a file cannot be written.
         DataError: The images cannot be loaded.
     """
     saved = checkpoint.read(out) if resume else None
@@ -152,7 +153,7 @@ def run(
 
 
 def check_forward(model: Model, images: UInt8[Tensor, "B C S S"], z_dim: int) -> None:
-    """Call the model once, before hours go into it: a loss of the wrong shape would train, but to no good.
+    """Call the model once before the training: with a loss of the wrong shape, training would run but be useless.
 
     Raises:
         RunError: nll or kl is not one number per image.
@@ -168,21 +169,23 @@ def check_forward(model: Model, images: UInt8[Tensor, "B C S S"], z_dim: int) ->
 
 
 def _settings(progress: Progress, options: Mapping[str, Any], out: Path, resume: bool) -> Settings:
-    """Return the settings of the run to resume, or the defaults, with what was asked for in their place."""
+    """Return the settings of the run to resume, or the defaults, updated with the given options."""
     if not resume:
         if (out / checkpoint.CHECKPOINT).exists():
-            raise RunError(f"{quoted(out)} already holds a run: add --resume to continue it, or choose another --out")
+            raise RunError(
+                f"{quoted(out)} already contains a run: add --resume to continue it, or choose another --out"
+            )
         return replace(progress.settings, **options)
     for field in fields(Settings):
         name, trained_with = field.name, getattr(progress.settings, field.name)
         if name not in FREE_ON_RESUME and options.get(name, trained_with) != trained_with:
             option = f"--{name.replace('_', '-')}"
-            had = f"the run in {quoted(out)} has {option} {shlex.quote(str(trained_with))}"
-            raise RunError(f"{had}: leave {option} out, or choose another --out")
+            trained = f"the run in {quoted(out)} was trained with {option} {shlex.quote(str(trained_with))}"
+            raise RunError(f"{trained}: omit {option}, or choose another --out")
     settings = replace(progress.settings, **options)
     if settings.epochs < len(progress.metrics):
         done = f"the run in {quoted(out)} has {len(progress.metrics)} epochs already"
-        raise RunError(f"{done}: ask for more, or another --out")
+        raise RunError(f"{done}: increase --epochs, or choose another --out")
     return settings
 
 
@@ -190,11 +193,11 @@ def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"cannot make the folder {quoted(out)} ({error.strerror}): choose another --out") from error
+        raise RunError(f"cannot create the folder {quoted(out)} ({error.strerror}): choose another --out") from error
 
 
 def _line(progress: Progress) -> str:
-    """Return one line about the last epoch."""
+    """Return one line of text about the last epoch."""
     last, epochs = progress.metrics[-1], progress.settings.epochs
     return (
         f"epoch {last['epoch']:>{len(str(epochs))}}/{epochs}   test: -ELBO {-last['test_elbo']:.2f}"

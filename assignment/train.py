@@ -1,7 +1,8 @@
 """The training loop: gradient descent on -ELBO, the mean of nll + kl, with Adam (Kingma and Ba 2015).
 
-Read it from top to bottom: the model, one step, one epoch, all epochs, and the random numbers. It trains any
-`VAE_Model.py` that keeps the interface of the skeleton. Settings, checkpoints and results are in the files beside it.
+Read this file from top to bottom: the model, one step, one epoch, all epochs, and the random numbers. It trains any
+`VAE_Model.py` that keeps the interface of the skeleton. The other files of this folder deal with settings, checkpoints
+and results.
 """
 
 import random
@@ -22,11 +23,12 @@ Metrics: TypeAlias = dict[str, float]  # one row of metrics.csv
 Terms: TypeAlias = tuple[Float[Tensor, " B"], Float[Tensor, " B"]]  # nll and kl of each image, in nats
 Step: TypeAlias = Callable[[Model, torch.optim.Optimizer, Float[Tensor, "B C S S"], Float[Tensor, "B z"]], Terms]
 
-STEPS_BETWEEN_LOOKS = 50  # reading a number from a GPU makes it wait, so look at the loss only now and then
+# Reading a number from a GPU makes it wait, so the loss is read only after this number of steps.
+STEPS_BETWEEN_LOOKS = 50
 
 
 def new_model(vae: type, images: UInt8[Tensor, "N C S S"], settings: Settings) -> Model:
-    """Build a VAE for images of this shape, on their device. Its initial weights follow from the seed."""
+    """Build a VAE for images of this shape, on their device. The seed determines its initial weights."""
     seed_everything(settings.seed)
     return vae(
         in_channels=images.shape[1],
@@ -39,7 +41,7 @@ def new_model(vae: type, images: UInt8[Tensor, "N C S S"], settings: Settings) -
 
 
 def new_optimizer(model: Model, settings: Settings) -> torch.optim.Adam:
-    """Return Adam over all parameters. `fused` updates them in one pass, which is faster and gives the same steps."""
+    """Return Adam for all parameters. `fused` updates them in one pass, which is faster and gives the same steps."""
     fused = next(model.parameters()).device.type in ("cuda", "cpu")
     return torch.optim.Adam(model.parameters(), lr=settings.lr, fused=fused)
 
@@ -64,10 +66,10 @@ def train_epoch(
     epoch: int,
     step: Step = train_step,
 ) -> tuple[Float64[Tensor, " N"], Float64[Tensor, " N"]]:
-    """Train on every image once, in random order. The last batch is smaller if the numbers do not divide.
+    """Train on every image once, in random order. The last batch is smaller if B does not divide N.
 
     Returns:
-        nll and kl of each image in the order of the visit, as they were at that time, on the CPU.
+        nll and kl of each image in the order of training, as computed in its training step, on the CPU.
 
     Raises:
         RunError: The loss is no longer a finite number.
@@ -91,7 +93,7 @@ def train_epoch(
                 bar.close()
                 raise RunError(
                     f"the loss became {nll_now + kl_now} (nll {nll_now}, kl {kl_now}) at step {number} of epoch"
-                    f" {epoch}: try a smaller --lr, and look for a log or a division that can meet 0"
+                    f" {epoch}: try a smaller --lr, and look for a logarithm of 0 or a division by 0"
                 )
     return nll.cpu().double(), kl.cpu().double()
 
@@ -110,7 +112,8 @@ def train(
     This is a generator: `for metrics in train(...)` runs the body of the loop after every epoch.
 
     Yields:
-        A row of metrics.csv, in nats per image: `train_...` as seen while training, `test_...` of the model afterwards.
+        A row of metrics.csv, in nats per image. `train_...` is computed during the training steps of the epoch,
+        `test_...` after them.
     """
     noise = epoch_noise(len(test_images), settings.z_dim, settings.seed, epoch=0)
     for epoch in range(first_epoch, settings.epochs + 1):
@@ -127,9 +130,9 @@ def train(
         }
 
 
-# ## Random numbers: all follow from (seed, epoch), and are drawn on the CPU, so that every device gets the same ones
+# ## Random numbers: determined by (seed, epoch), and drawn on the CPU, so that they are the same on every device
 def seed_everything(seed: int) -> None:
-    """Seed torch, numpy and random: for the initial weights, and for what a model draws itself (dropout)."""
+    """Seed torch, numpy and random: for the initial weights, and for random numbers inside a model (dropout)."""
     torch.manual_seed(seed)
     np.random.seed(seed)
     random.seed(seed)
@@ -142,6 +145,6 @@ def permutation(n: int, seed: int, epoch: int) -> Int64[Tensor, " n"]:
 
 
 def epoch_noise(n: int, z_dim: int, seed: int, epoch: int) -> Float[Tensor, "n z"]:
-    """Return the noise of an epoch's posterior samples. Epoch 0 stands for tests, which all use the same noise."""
+    """Return the noise for the posterior samples of an epoch. All tests use the noise of epoch 0."""
     generator = torch.Generator().manual_seed(1_000_003 * seed + 2 * epoch + 1)
     return torch.randn(n, z_dim, generator=generator)

@@ -225,7 +225,7 @@ def test_each_stage_is_announced_where_no_bar_is_drawn(tmp_path: Path, capsys: p
     """What comes after the last epoch takes most of a short run."""
     assert go(reference, tmp_path, "--epochs", "1") == 0
     stages = capsys.readouterr().out.partition("epoch 1/1")[2].splitlines()[1:]
-    wanted = ["anchors", "pictures", "log-likelihood of 20 test images, K = 2", "the results are in"]
+    wanted = ["anchors", "figures", "log-likelihood of 20 test images, K = 2", "the results are in"]
     assert len(stages) == len(wanted)
     assert all(words in line for words, line in zip(wanted, stages, strict=True)), stages
 
@@ -239,7 +239,7 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
     assert go(variant(VAE=Dice), whole, "--epochs", "2") == 0
     assert go(variant(VAE=interrupted_after(batches=4)), parted, "--epochs", "2") == 130
     assert [row["epoch"] for row in rows(parted)] == ["1"]
-    command = capsys.readouterr().err.rpartition("Go on with: ")[2]
+    command = capsys.readouterr().err.rpartition("Continue with: ")[2]
     assert shlex.split(command)[3:] == ["--out", str(parted), "--resume"], "it can be pasted, blanks and all"
     assert resume(variant(VAE=Dice), parted) == 0
     for name in ("metrics.csv", "model.safetensors", "samples.png"):
@@ -485,7 +485,7 @@ def test_a_todo_that_only_a_result_needs_costs_that_result_and_no_training(
 
     out = tmp_path / "out"
     assert go(variant(interpolate=todo), out, "--epochs", "1") == 1
-    assert "task `interpolate` is still a TODO: interpolation.png is left out" in one_line(capsys)
+    assert "task `interpolate` is still a TODO: interpolation.png" in one_line(capsys)
     assert {path.name for path in out.iterdir()} == RESULTS - {"interpolation.png"}
     assert resume(reference, out) == 0
     assert {path.name for path in out.iterdir()} == RESULTS
