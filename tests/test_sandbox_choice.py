@@ -85,7 +85,7 @@ def test_what_is_stated_is_what_a_submission_finds(folder: Path, name: str, fork
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--no-fork", "--sandbox=bubblewrap"], "--sandbox=bubblewrap forks its workers"),
+        (["--no-fork", "--sandbox=bubblewrap"], "--sandbox=bubblewrap needs to fork"),
         (["--sandbox=bubblewrap", "--in-process"], "--in-process is no sandbox"),
     ],
 )
@@ -190,7 +190,7 @@ def test_a_package_that_no_sandbox_sees_is_named_in_one_line(hidden: str, capsys
 
 def test_without_a_wish_the_next_best_sandbox_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     for better in (Bubblewrap, UnprivilegedUser):
-        monkeypatch.setattr(better, "missing", staticmethod(lambda: "the package torch is not visible in it"))
+        monkeypatch.setattr(better, "missing", staticmethod(lambda: "the package torch is not visible in the sandbox"))
     assert choose.chosen("auto") == "process"
 
 

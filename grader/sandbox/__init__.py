@@ -1,7 +1,7 @@
-"""Starts the processes in which submissions run, limits and ends them. It imports of the worker only the wire.
+"""Start, limit and end the processes that run submissions. The only module imported from the worker is `wire`.
 
-`in_process` is the exception by nature: it runs a submission in the judge's own process, for the debugger, and its
-score does not count.
+`in_process` is the exception: it runs a submission in the judge's own process, for debugging, and the score does not
+count.
 """
 
 SANDBOXES = ("auto", "bubblewrap", "user", "process", "in-process")

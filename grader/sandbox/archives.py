@@ -1,10 +1,11 @@
-"""Finds the submission among the files of a folder or an archive, and takes it out of an archive, unpacking nothing.
+"""Find the submission in a folder or an archive, and read it from the archive without unpacking anything to disk.
 
-    python -I -S archives.py zip|tar < ARCHIVE         its path in JSON, a newline, its content; or exit status 1,
-                                                       and the reason on standard error
+    python -I -S archives.py zip|tar < ARCHIVE         prints the path in JSON, a newline and the content;
+                                                       on failure: exit status 1, and the reason on standard error
 
-Archives come from strangers, and the libraries that read them have had holes: so this is also a program of its own,
-with limits, and whatever an archive does to it costs that submission alone. It imports the standard library only.
+Archives are untrusted, and the libraries that read them have had security bugs. Therefore this file is also a program
+that runs in a separate process with resource limits: a malicious archive can only affect its own submission. The file
+imports the standard library only.
 """
 
 import gzip
@@ -23,31 +24,31 @@ FILE_NAME = "VAE_Model.py"
 MAX_BYTES = 1 << 20
 HAND_IN = f"hand in one {FILE_NAME}"
 
-PYTHON = (".py", ".py.txt")  # the second is what Windows makes of the first, and hides
+PYTHON = (".py", ".py.txt")  # Windows may append .txt and hide it from the user
 ZIP, TAR = (".zip",), (".tar.gz", ".tgz")
-# What systems and tools put beside files: none of it is handed in, and all of it may be there by the ten thousands.
+# Created by operating systems and tools, sometimes tens of thousands of files. None of them is a submission.
 _BESIDE = {"__macosx", "__pycache__", "site-packages", "dist-packages", "node_modules"}
 _BESIDE |= {"thumbs.db", "desktop.ini", "activate_this.py"}
 
-_MOST_UNPACKED = 1 << 30  # of a tar.gz, which is read from its beginning to its end
-_LONGEST_READ = 32 << 20  # a zip's directory of some 300,000 members
+_MOST_UNPACKED = 1 << 30  # total unpacked bytes of a tar.gz, which is read from beginning to end
+_LONGEST_READ = 32 << 20  # longest single read from a zip: enough for a directory of about 300,000 members
 _CPU_S, _MEMORY = 20, 1 << 30
 
 
 class NoSubmission(Exception):  # noqa: N818
-    """There is nothing to grade; the message says why and what to do, in one printable line."""
+    """There is no file to grade; the message says why and what to do, in one printable line."""
 
     def __init__(self, reason: str):
         super().__init__(printable(reason))
 
 
 def printable(text: str) -> str:
-    """Return text, which may hold names that a stranger gave, as one line that harms no terminal."""
+    """Return text, which may contain untrusted names, as one line that is safe to print on a terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class FoundFile(NamedTuple):
-    """A submission: its content, up to a byte more than may be; and its path in the archive."""
+    """A submission: its content (cut one byte after the size limit) and its path in the archive."""
 
     content: bytes
     path: str
@@ -55,17 +56,18 @@ class FoundFile(NamedTuple):
 
 # ## Which file it is
 def choose(paths: Iterable[str], where: str) -> str:
-    """Return the path of the submission among those of all files of a folder or an archive.
+    """Return the path of the submission, given the paths of all files in a folder or an archive.
 
-    What is called VAE_Model.py comes first, then what is called much like it (vae_model.py, VAE_Model (1).py), then
-    any other Python file. It must be the only one of its kind. In a folder, archives count like Python files.
+    A file named VAE_Model.py has the highest priority, then files with a similar name (vae_model.py,
+    VAE_Model (1).py), then any other Python file. The chosen file must be the only one of its priority. In a folder,
+    archives count like Python files.
 
     Args:
-        paths: Relative to the folder or archive, with the slashes of any system.
+        paths: Paths relative to the folder or archive, with forward slashes or backslashes.
         where: `folder` or `archive`.
 
     Raises:
-        NoSubmission: There is none, or which one is meant cannot be told.
+        NoSubmission: There is no candidate, or there are several of the same priority.
     """
     files = [path for path in paths if not any(is_clutter(part) for part in _parts(path))]
     candidates: dict[int | None, list[str]] = {}
@@ -90,12 +92,12 @@ def _rank(path: str, where: str) -> int | None:
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a file or folder of this name is one that systems and tools make, and nobody hands in."""
+    """Whether this is the name of a file or folder that operating systems or tools create, and that nobody submits."""
     return name.startswith(".") or name.lower() in _BESIDE
 
 
 def is_exact(path: str) -> bool:
-    """Whether a file is called as the handout asks."""
+    """Whether a file has exactly the name that the handout asks for."""
     return _parts(path)[-1] == FILE_NAME
 
 
@@ -104,17 +106,18 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _listed(paths: list[str]) -> str:
-    """Return the first three of some paths, none of them long, and how many more there are."""
+    """Return the first three paths, shortened if they are long, and the number of the others."""
     shown = [path if len(path) <= 40 else f"...{path[-37:]}" for path in sorted(paths)[:3]]
     return ", ".join(shown) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
-# ## Taking it out of an archive
+# ## Reading it from an archive
 def from_zip(stream: IO[bytes]) -> FoundFile:
     """Return the submission in a zip archive.
 
     Raises:
-        NoSubmission: It is not there or not a regular file, or the archive cannot be read.
+        NoSubmission: The archive has no submission, the submission is not a regular file, or the archive cannot be
+            read.
     """
     try:
         with zipfile.ZipFile(_Bounded(stream, _LONGEST_READ)) as archive:
@@ -133,17 +136,18 @@ def from_zip(stream: IO[bytes]) -> FoundFile:
                 return FoundFile(content.read(MAX_BYTES + 1), path)
     except NoSubmission:
         raise
-    except Exception as error:  # BadZipFile, zlib.error, struct.error and whatever else a broken archive meets
+    except Exception as error:  # BadZipFile, zlib.error, struct.error and whatever else a broken archive can raise
         raise NoSubmission(f"no readable zip archive ({type(error).__name__}: {error})") from None
 
 
 def from_tar(stream: IO[bytes]) -> FoundFile:
-    """Return the submission in a tar.gz archive; what would unpack to too much is refused.
+    """Return the submission in a tar.gz archive; archives that would unpack to too many bytes are refused.
 
-    It is read as a stream, twice: which file is the submission is known at its end.
+    The archive is read twice as a stream: only after all names are known can the submission be chosen.
 
     Raises:
-        NoSubmission: It is not there or not a regular file, or the archive cannot be read.
+        NoSubmission: The archive has no submission, the submission is not a regular file, or the archive cannot be
+            read.
     """
     try:
         names = [(member.name, member.isdir()) for _, member in _members(stream)]
@@ -164,7 +168,7 @@ def from_tar(stream: IO[bytes]) -> FoundFile:
 
 
 def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Yield the members of a tar.gz archive, from its beginning."""
+    """Yield the members of a tar.gz archive, starting at its beginning."""
     stream.seek(0)
     unpacked = _Bounded(cast(IO[bytes], gzip.GzipFile(fileobj=stream)), _MOST_UNPACKED, total=True)
     with tarfile.open(fileobj=unpacked, mode="r|") as archive:
@@ -180,17 +184,17 @@ def _check_paths(paths: Iterable[str]) -> None:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than a number of bytes, at once or in total."""
+    """A stream that refuses to return more than `most` bytes, in one read or in total."""
 
     def __init__(self, stream: IO[bytes], most: int, total: bool = False):
-        self._stream, self._most, self._total, self._given = stream, most, total, 0
+        self._stream, self._most, self._total, self._returned = stream, most, total, 0
 
     def read(self, size: int = -1) -> bytes:
-        given = self._stream.read(self._most - self._given + 1 if size < 0 else min(size, self._most + 1))
-        if len(given) + self._given > self._most:
+        data = self._stream.read(self._most - self._returned + 1 if size < 0 else min(size, self._most + 1))
+        if len(data) + self._returned > self._most:
             raise NoSubmission(f"the archive unpacks to too much: {HAND_IN}")
-        self._given += len(given) if self._total else 0
-        return given
+        self._returned += len(data) if self._total else 0
+        return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._stream.seek(offset, whence)
@@ -215,7 +219,7 @@ def _limit_ourselves() -> None:
 
 
 def main() -> int:
-    """Read an archive from standard input; returns the exit status."""
+    """Read an archive from standard input and return the exit status."""
     _limit_ourselves()
     take = {"zip": from_zip, "tar": from_tar}[sys.argv[1]]
     try:

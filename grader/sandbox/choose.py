@@ -1,4 +1,4 @@
-"""Which sandbox there is: the best that works here, or the one asked for."""
+"""Choose a sandbox: the one that was requested, or the strongest one that works on this machine."""
 
 import tempfile
 from collections.abc import Callable
@@ -15,20 +15,20 @@ from .zygote import SandboxError
 
 
 class Sandbox(Protocol):
-    """What a session needs of a sandbox, whatever its kind."""
+    """The interface that every kind of sandbox offers to a session."""
 
     @property
     def submission(self) -> str:
         """Path of the student's file as a worker sees it."""
 
     def await_ready(self) -> None:
-        """Wait until workers can be started; raises SandboxError where they cannot."""
+        """Wait until workers can be started; raises SandboxError if they cannot."""
 
     def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> Asks:
-        """Start a worker and let it import the file; the one before it is ended."""
+        """End the previous worker, start a new one and let it import the file."""
 
     def close(self) -> None:
-        """End everything in it."""
+        """End everything in the sandbox."""
 
 
 Kind: TypeAlias = type[Bubblewrap] | type[UnprivilegedUser] | type[PlainProcess] | type[FreshInterpreters]
@@ -37,16 +37,17 @@ BEST_FIRST: tuple[Kind, ...] = (Bubblewrap, UnprivilegedUser, PlainProcess)
 
 
 def chosen(name: str, fork: bool = True) -> str:
-    """Return the name of the sandbox that `name` stands for here: `auto` is the best that works.
+    """Return the name of the sandbox to use; `auto` selects the strongest one that works on this machine.
 
-    One that is named is not looked into for packages, which takes a moment: it says itself when it does not start.
+    If a sandbox is requested by name, missing packages are not searched for, since that takes time: the sandbox
+    reports them itself when it does not start.
 
     Args:
-        name: As asked for.
-        fork: Whether workers may be forked; without, there are plain processes only.
+        name: The name that the user requested.
+        fork: Whether workers may be forked; if not, only plain processes are available.
 
     Raises:
-        SandboxError: The one asked for does not work here, or none does.
+        SandboxError: The requested sandbox does not work here, or none does.
     """
     if name == "auto":
         return _first(name, fork, lambda kind: kind.why_not() or kind.missing())
@@ -54,10 +55,10 @@ def chosen(name: str, fork: bool = True) -> str:
 
 
 def proven(name: str) -> str:
-    """Return the same for what is then used many times: each is started, and imports torch, before it is chosen.
+    """Do the same as `chosen`, for many runs: a sandbox is chosen only after it has started and imported torch.
 
     Raises:
-        SandboxError: The one asked for does not work here, or none does.
+        SandboxError: The requested sandbox does not work here, or none does.
     """
     return _first(name, True, why_not_started)
 
@@ -66,7 +67,7 @@ def _first(name: str, fork: bool, why_not: Callable[[Kind], str]) -> str:
     if name == "in-process":
         return name
     if not fork and name in (Bubblewrap.name, UnprivilegedUser.name):
-        raise SandboxError(f"--sandbox={name} forks its workers: leave out --no-fork, or name --sandbox=process")
+        raise SandboxError(f"--sandbox={name} needs to fork: remove --no-fork, or use --sandbox=process")
     reason = ""
     for kind in BEST_FIRST if fork else (PlainProcess,):
         if name in ("auto", kind.name):
@@ -77,12 +78,12 @@ def _first(name: str, fork: bool, why_not: Callable[[Kind], str]) -> str:
 
 
 def why_not_started(kind: Kind) -> str:
-    """Return why a sandbox cannot be used here, found out by starting it; empty if it can."""
+    """Start a sandbox; return why it cannot be used here, or an empty string if it can."""
     if reason := kind.why_not() or kind.missing():
         return reason
     with tempfile.TemporaryDirectory(prefix="vae-sandbox-") as name:
         folder = Path(name)
-        folder.chmod(0o711)  # another user must get through to its own
+        folder.chmod(0o711)  # a worker that runs as another user must be able to reach its own folder
         for part in ("copy", "home"):
             (folder / part).mkdir()
         (folder / FILE_NAME).touch()
@@ -98,14 +99,14 @@ def why_not_started(kind: Kind) -> str:
 
 
 def open_sandbox(name: str, file: SubmittedFile, home: Path, ceilings: Ceilings, fork: bool = True) -> Sandbox:
-    """Open the sandbox of a name that `chosen` returned.
+    """Open the sandbox with the given name.
 
     Args:
-        name: Its name.
+        name: A name that `chosen` returned.
         file: The submission.
-        home: An empty folder for it.
-        ceilings: Limits of all its processes together.
-        fork: Whether plain processes may be forked; else each is a fresh interpreter.
+        home: An empty folder for the sandbox.
+        ceilings: Limits for all its processes together.
+        fork: Whether plain processes may be forked; if not, each one is a new interpreter.
     """
     if name == "in-process":
         return InProcess(file, home)

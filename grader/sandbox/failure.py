@@ -1,7 +1,7 @@
-"""How a worker can fail a task, as the judge sees it, and where it was when its time was up.
+"""The ways in which a worker can fail a task, as the judge sees them, and the line it was running at a timeout.
 
-Of what it says nothing is believed but numbers of lines and names of functions; the text of a line comes from the
-judge's own copy of the file.
+From a worker's trace at a timeout, the judge uses only line numbers and function names. The text of each line comes
+from the judge's own copy of the file.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, Literal
 
-_ROOMS = {"assignment", "solution", "grader", "data", "tests"}
+_PROJECT_FOLDERS = {"assignment", "solution", "grader", "data", "tests"}
 
 COSTLY_TIME = (
     "a loop that never ends, a Python loop over pixels, dimensions or K, or a (B, D, D) tensor often costs this much: "
@@ -34,7 +34,7 @@ RETURNED_NONE = "a function that this line calls returned None: is a `return` mi
 NO_DISPLAY = "there is no display here: are windows opened outside of `if __name__ == '__main__':`?"
 NOBODY_TYPES = "nobody can type anything here: is input() called outside of `if __name__ == '__main__':`?"
 
-# Grammar that Python has had since 3.12 (f-strings with any expression, `type`, type parameters) or 3.14 (the others).
+# Syntax that is new in Python 3.12 (any expression in f-strings, `type`, type parameters) or in 3.14 (the others).
 _NEWER_LINE = re.compile(
     r"type\s+\w+\s*(\[.*)?=|(async\s+def|def|class)\s+\w+\s*\[|except\s+[\w.]+\s*,"
     r"|.*\b([rR]?[fFtT]|[fFtT][rR])['\"]"
@@ -46,15 +46,15 @@ Status = Literal["failed", "not attempted", "crashed", "timed out", "out of memo
 
 @dataclass(frozen=True)
 class Failure:
-    """Why no answer came.
+    """The reason why a worker gave no answer.
 
     Attributes:
-        status: The status that the task gets.
-        message: What happened, in one or two lines, in the judge's words.
-        traceback: The student's own lines that led there.
-        fatal: Whether the worker is gone, so that the task's remaining checks share this failure.
-        hint: A sentence for the student on what to look at; empty if there is none.
-        standin: Id of the stand-in that could not answer a call; empty if that is not what happened.
+        status: The status of the task.
+        message: What happened, in one or two lines, written by the judge.
+        traceback: The lines of the student's file in the traceback.
+        fatal: Whether the worker has ended, so that the remaining checks of the task fail in the same way.
+        hint: A sentence that tells the student what to look at; empty if there is none.
+        standin: Id of the stand-in that could not handle a call; empty for every other failure.
     """
 
     status: Status
@@ -66,7 +66,7 @@ class Failure:
 
 
 class WorkerFailed(Exception):  # noqa: N818
-    """Raised by a worker's `ask` and by a sandbox's `start`; carries the failure."""
+    """Raised by a worker's `ask` and a sandbox's `start`; the failure is in its attribute `failure`."""
 
     def __init__(self, failure: Failure):
         super().__init__(failure.message)
@@ -76,18 +76,18 @@ class WorkerFailed(Exception):  # noqa: N818
 def from_error(
     error: dict[str, Any], folder_names: frozenset[str], importing: bool, standins: Set[str] = frozenset()
 ) -> Failure:
-    """Return the failure that an error described by a worker amounts to. Nothing in it is believed but as text.
+    """Convert the description of an error into a failure. The worker is not trusted: its values are used as text only.
 
     Args:
-        error: What `grader.worker.errors.describe` made.
-        folder_names: Names of modules that lie beside the original file and are not handed in.
-        importing: Whether the file was being imported.
+        error: The dictionary that `grader.worker.errors.describe` returned.
+        folder_names: Names of modules in the folder of the original file; they are not part of the submission.
+        importing: Whether the error was raised while the file was imported.
         standins: Ids of the stand-ins that the worker has.
     """
     kind, name, message = (str(error.get(key, "")) for key in ("kind", "type", "message"))
     lines = _traceback(error.get("traceback"))
     if kind == "todo":
-        if error.get("begun") is True and lines:  # one of several is left: which?
+        if error.get("begun") is True and lines:  # the line shows which of several TODOs is left
             return Failure("not attempted", "begun, but a TODO is left", lines[-1:], importing)
         left = "a function that it needs is empty" if name == "NotAttempted" else "the TODO is still there"
         return Failure("not attempted", f"not attempted yet: {left}", [], importing)
@@ -109,13 +109,13 @@ def from_error(
 
 
 def _known(error: dict[str, Any], standins: Set[str]) -> str:
-    """Return the stand-in that an error names, if the worker has it."""
+    """Return the id of the stand-in that an error names if the worker has it, else an empty string."""
     name = error.get("standin")
     return name if isinstance(name, str) and name in standins else ""
 
 
 def _asked_for(message: str) -> str:
-    """Return how much the failed allocation asked for, where torch or numpy say so."""
+    """Return the size of the failed allocation, if the message of torch or numpy contains it."""
     if found := re.search(r"tried to allocate (\d{1,18}) bytes", message, re.ASCII):
         return f": {int(found[1]) / (1 << 30):.1f} GiB at once"
     if found := re.search(r"Unable to allocate ([\d.]{1,9} [KMGTPE]iB)", message, re.ASCII):
@@ -142,7 +142,7 @@ def _hint(error: dict[str, Any], name: str, message: str, lines: list[dict[str, 
 
 
 def _newer(name: str, message: str, lines: list[dict[str, Any]]) -> str:
-    """Say which version runs here, where the same text may be right in a newer Python or package."""
+    """Return a hint with the installed version, if the code may be valid in another version of Python or a package."""
     python = f"Python {platform.python_version()}"
     if name == "SyntaxError":
         newer = "f-string" in message or any(_NEWER_LINE.match(line["text"].strip()) for line in lines)
@@ -159,10 +159,10 @@ def _newer(name: str, message: str, lines: list[dict[str, Any]]) -> str:
 
 
 def _handed_in(error: dict[str, Any], folder_names: frozenset[str]) -> str:
-    """Return the hint for an import of what is not handed in: a neighbour of the file, or a room of this project."""
+    """Return the hint for an import that is not part of the submission: a file next to it or a project folder."""
     module = str(error.get("module") or "").split(".")[0]
     relative = "relative import" in str(error.get("message"))
-    if not relative and module not in folder_names | _ROOMS:
+    if not relative and module not in folder_names | _PROJECT_FOLDERS:
         return ""
     what = "what lies beside your file" if relative else f"`{module}`"
     return f"; only VAE_Model.py is handed in, not {what}: move what you need into it"
@@ -184,10 +184,10 @@ _LINES = 8
 
 
 def trace_lines(trace: str, copy: Path) -> list[dict[str, Any]]:
-    """Return the student's lines of a trace, the outermost first, as a traceback has them.
+    """Return the lines of a trace that are in the student's file, the outermost first, as in a traceback.
 
     Args:
-        trace: What faulthandler wrote: the innermost frame comes first.
+        trace: The output of faulthandler, in which the innermost frame comes first.
         copy: The judge's copy of the file.
     """
     source = copy.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -200,12 +200,12 @@ def trace_lines(trace: str, copy: Path) -> list[dict[str, Any]]:
 
 
 def new_trace() -> IO[bytes] | None:
-    """Return a file without a name for a worker to write its trace to; None where a worker cannot inherit one."""
+    """Return an unnamed file to which a worker writes its trace; None if a worker cannot inherit one."""
     return tempfile.TemporaryFile() if os.name == "posix" else None
 
 
 def taken_trace(file: IO[bytes] | None) -> str:
-    """Return what a worker wrote to such a file, and close it."""
+    """Return the trace that a worker wrote to the file, and close the file."""
     if file is None:
         return ""
     with file, contextlib.suppress(OSError, ValueError):

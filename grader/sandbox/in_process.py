@@ -1,4 +1,4 @@
-"""No sandbox at all: the submission runs in the judge's own process, for `--pdb`. Its score does not count."""
+"""No sandbox: for `--pdb`, the submission runs in the judge's own process. The score does not count."""
 
 import contextlib
 import importlib
@@ -18,7 +18,7 @@ from .worker import WorkerLimits
 
 
 class InProcessWorker:
-    """Calls probes directly: what the student's code raises goes straight through, to where a debugger stops."""
+    """Call probes directly. Errors in the student's code are not caught, so a debugger stops where they are raised."""
 
     def __init__(self, sandbox: "InProcess", submission: Any):
         self._sandbox, self._submission = sandbox, submission
@@ -31,26 +31,26 @@ class InProcessWorker:
         serve.seed_everything(seed)
         probes = importlib.import_module("grader.worker.probes").PROBES
         with warnings.catch_warnings(), serve.own_command_line(Path(self._sandbox.submission)):
-            warnings.simplefilter("ignore")  # the student's warnings are no errors, whatever pytest thinks
+            warnings.simplefilter("ignore")  # pytest may turn warnings into errors; the student's must not be
             with self._sandbox.noting(self._submission, probe, arguments):
                 found = probes[probe](self._submission, **arguments, **{k: v.clone() for k, v in tensors.items()})
         return {name: tensor.detach() for name, tensor in found.tensors.items()}, found.facts
 
     def printed(self) -> str:
-        """Return nothing: pytest captures what is printed here."""
+        """Return an empty string, since pytest captures the printed text."""
         return ""
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process to end."""
 
 
 class InProcess:
-    """Imports the submission into this process, anew for every task, since stand-ins are put onto its classes.
+    """Import the submission into this process, again for every task, because stand-ins change its classes.
 
-    It is the student's own file and not the copy: a debugger shows its path.
+    The student's own file is imported, not the copy, so that a debugger shows its path.
 
     Attributes:
-        raised: The last error of the student's code, and what it amounts to.
+        raised: The last error that the student's code raised, and the failure that it becomes.
     """
 
     name = "in-process"
@@ -65,10 +65,10 @@ class InProcess:
         return str(self._file.original)
 
     def await_ready(self) -> None:
-        """Nothing to wait for."""
+        """Do nothing: there is nothing to wait for."""
 
     def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> InProcessWorker:
-        """Import the file; raises whatever it raises. Limits are not enforced."""
+        """Import the file and raise whatever it raises. Limits are not enforced."""
         serve = importlib.import_module("grader.worker.serve")
         serve.seed_everything(seed)
         before = Path.cwd()
@@ -83,11 +83,11 @@ class InProcess:
     def noting(
         self, submission: Any = None, probe: str = "", arguments: Mapping[str, Any] | None = None
     ) -> Iterator[None]:
-        """Let pass what the student's code raises, and note what a worker would have said of it.
+        """Do not catch errors of the student's code, but record the failure that a worker would have reported.
 
         Args:
-            submission: The loaded one; None while the file is imported.
-            probe, arguments: What is asked for.
+            submission: The loaded submission; None while the file is imported.
+            probe, arguments: The requested probe and its arguments.
         """
         try:
             yield
@@ -96,10 +96,10 @@ class InProcess:
             known, standins = error, getattr(submission, "standins", {})
             if submission:
                 known = serve.untouched.instead_of(error, submission.module, probe, arguments)
-            told = serve.describe(known, self._file.original, standins)
-            self.raised = error, from_error(told, self._file.neighbours, submission is None, frozenset(standins))
+            described = serve.describe(known, self._file.original, standins)
+            self.raised = error, from_error(described, self._file.neighbours, submission is None, frozenset(standins))
             raise
 
     def close(self) -> None:
-        """Forget the student's module."""
+        """Remove the student's module from `sys.modules`."""
         sys.modules.pop("VAE_Model", None)

@@ -1,4 +1,4 @@
-"""The interpreter that runs workers: what it must be able to read, the environment that it gets, what it lacks."""
+"""The interpreter that runs workers: which files it must read, its environment, and which packages are missing."""
 
 import functools
 import importlib.util
@@ -16,8 +16,8 @@ WORKER = Path(__file__).resolve().parents[1] / "worker"
 PROGRAM = WORKER / "__main__.py"
 
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache")
-_PROCESSORS = "/sys/devices/system/cpu"  # torch asks it which instructions there are
-_NEEDED = ("torch", "numpy", "safetensors")  # by the worker's own program
+_PROCESSORS = "/sys/devices/system/cpu"  # torch reads it to find the CPU's instruction sets
+_NEEDED = ("torch", "numpy", "safetensors")  # imported by the worker's own program
 _USUAL = (*_NEEDED, "torchvision", "matplotlib", "tqdm", "jaxtyping", "scipy")
 _LOOK = """
 import importlib.util, json, sys
@@ -29,14 +29,15 @@ _NOT_FOUND = re.compile(r"shared (?:object|librar)|No module named")
 
 
 def can_fork() -> bool:
-    """Whether forking a process that imported torch is safe here: not on Windows, which lacks it, nor on macOS."""
+    """Whether it is safe to fork a process that has imported torch: on Linux only. Windows has no fork at all."""
     return sys.platform.startswith("linux")
 
 
 def environment(home: str) -> dict[str, str]:
-    """Return all that a worker sees of the environment: one thread, no GPU, nothing of the user's.
+    """Return the complete environment of a worker: one thread, no GPU, no settings of the user.
 
-    torch.compile returns what it is given: a worker has no compiler, and the numbers are the same.
+    torch.compile is disabled and returns its argument unchanged: a worker has no compiler, and the numbers are the
+    same.
     """
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
@@ -47,7 +48,7 @@ def environment(home: str) -> dict[str, str]:
 
 @functools.cache
 def readable() -> tuple[str, ...]:
-    """Return the files and folders that Python, its packages and their libraries are read from; existing ones only."""
+    """Return the existing files and folders from which Python, its packages and their libraries are loaded."""
     executable = Path(sys.executable)
     paths = [
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
@@ -64,16 +65,17 @@ def readable() -> tuple[str, ...]:
 
 @functools.cache
 def packages() -> tuple[str, ...]:
-    """Return the folders that hold the usual packages: not always Python's own, as after `pip install --user`.
+    """Return the folders of the usual packages, which may be outside of Python, as after `pip install --user`.
 
-    Workers add them to their import path, which has nothing of the user's. A folder that holds the project is left out.
+    Workers add these folders to their import path, which contains nothing of the user by itself. A folder that
+    contains this project is left out.
     """
     folders = [folder for name in _USUAL if (folder := _folder_of(name)) and not WORKER.is_relative_to(folder)]
     return tuple(str(folder) for folder in dict.fromkeys(folders))
 
 
 def _folder_of(package: str) -> Path | None:
-    """Return the folder in which this process finds a package; None if it finds none."""
+    """Return the folder in which this process finds a package; None if it does not find it."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None or not spec.submodule_search_locations:
         return None
@@ -81,11 +83,11 @@ def _folder_of(package: str) -> Path | None:
 
 
 def missing_packages(inside: Sequence[str] = (), **options: Any) -> str:
-    """Return which package workers would not find, and what to do; empty if they find all that they need.
+    """Return which package workers cannot import, and what to do; empty if they can import all of them.
 
     Args:
-        inside: The command that starts a program as the sandbox does.
-        options: Of `subprocess.run`, for the same purpose.
+        inside: The command that starts a program in the same way as the sandbox.
+        options: Options of `subprocess.run` for the same purpose.
     """
     command = [*inside, sys.executable, "-I", "-c", _LOOK, json.dumps(packages()), *_NEEDED]
     try:
@@ -101,20 +103,20 @@ def missing_packages(inside: Sequence[str] = (), **options: Any) -> str:
     except OSError as error:
         return f"{sys.executable} cannot be started: {error.strerror}"
     if looked.returncode != 0:
-        return f"{sys.executable} does not start in it: {why_it_ended(looked.stderr)}"
+        return f"{sys.executable} does not start in the sandbox: {why_it_ended(looked.stderr)}"
     for package in looked.stdout.decode(errors="replace").split():
         return (
-            f"the package {package} is not visible in it (the grader has it from {_folder_of(package)}): "
-            "install it into a virtual environment, and start the grader from that one"
+            f"the package {package} is not visible in the sandbox (the grader imports it from {_folder_of(package)}): "
+            "install it into a virtual environment, and start the grader from that environment"
         )
     return ""
 
 
 def why_it_ended(errors: bytes) -> str:
-    """Return in one line why a program ended, from what it wrote to standard error."""
+    """Return in one line why a program ended, based on its output on standard error."""
     text = errors.decode(errors="replace").strip()
-    line = text.splitlines()[-1].strip()[:300] if text else "it ended without a word"
+    line = text.splitlines()[-1].strip()[:300] if text else "it ended without an error message"
     unset = ", ".join(name for name in _NOT_PASSED_ON if os.environ.get(name))
     if not unset or not _NOT_FOUND.search(line):
         return line
-    return f"{line}; a sandbox does not get your {unset}: start the grader from a Python that works without"
+    return f"{line}; {unset} is not passed to the sandbox: start the grader from a Python that works without it"

@@ -1,4 +1,4 @@
-"""Sandboxes without namespaces: plain processes, and, where we are root, an unprivileged user for each worker."""
+"""Sandboxes without namespaces: plain processes, or, if the grader runs as root, an unprivileged user per worker."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from .watchdog import Watchdog, end_family, remove_folder
 from .worker import Ceilings, Channel, Ending, OutputLog, Worker, WorkerLimits, opened
 from .zygote import ANSWER_S, SandboxError, View, Zygote, does_not_start
 
-_TRACE_S = 0.3  # for a worker that is late to write down where it is
+_TRACE_S = 0.3  # how long a worker that exceeded its time limit may take to write its trace
 
 
 def _view(file: SubmittedFile, home: Path) -> View:
@@ -30,19 +30,19 @@ def _view(file: SubmittedFile, home: Path) -> View:
 
 
 class PlainProcess(Zygote):
-    """A zygote and its workers beside all other processes of the user."""
+    """A zygote and its workers, running as the same user as all other processes of the user."""
 
     name = "process"
     guard = "group"
 
     @staticmethod
     def why_not() -> str:
-        """Return why this sandbox cannot be used here; empty where a process may be forked."""
-        return "" if can_fork() else "it needs Linux; elsewhere each worker is a fresh interpreter"
+        """Return why this sandbox cannot be used here; empty if a process may be forked."""
+        return "" if can_fork() else "forking workers needs Linux; on other systems each worker is a new interpreter"
 
     @staticmethod
     def missing() -> str:
-        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        """Return which package workers cannot import, and what to do; empty if they can import all of them."""
         return missing_packages()
 
     def _view(self) -> View:
@@ -53,12 +53,12 @@ class PlainProcess(Zygote):
 
 
 class FreshInterpreters:
-    """An interpreter for each worker, which takes a second or two each, and needs neither fork nor local sockets.
+    """Start a new interpreter for each worker: slower (one or two seconds each), but without fork or local sockets.
 
     Args:
         file: The submission.
-        home: A folder of its own on the judge's side.
-        ceilings: Limits of all processes of a worker together.
+        home: A folder of the judge that only this sandbox uses.
+        ceilings: Limits for all processes of a worker together.
     """
 
     name = "process"
@@ -70,12 +70,12 @@ class FreshInterpreters:
 
     @staticmethod
     def why_not() -> str:
-        """Return an empty text: this is possible everywhere."""
+        """Return an empty string: this sandbox works on every system."""
         return ""
 
     @staticmethod
     def missing() -> str:
-        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        """Return which package workers cannot import, and what to do; empty if they can import all of them."""
         return missing_packages()
 
     @property
@@ -84,16 +84,16 @@ class FreshInterpreters:
         return str(self._file.copy)
 
     def await_ready(self) -> None:
-        """Start one worker, to see that it can import torch, and end it.
+        """Start one worker, check that it can import torch, and end it.
 
         Raises:
-            SandboxError: It does not start; the message says why, and what to do.
+            SandboxError: The worker does not start; the message says why, and what to do.
         """
         self._start_interpreter(WorkerLimits(), {}, self._new_folder())
         self.close()
 
     def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> Worker:
-        """Start a worker and let it import the file; the one before it is ended.
+        """End the previous worker, start a new one and let it import the file.
 
         Raises:
             WorkerFailed: The file cannot be imported.
@@ -102,8 +102,8 @@ class FreshInterpreters:
         self.close()
         folder = self._new_folder()
         worker = self._start_interpreter(limits, standins, folder)
-        told = {"limits": limits.header(), "standins": standins, "seed": seed}
-        return opened(worker, _view(self._file, self._home).header(str(folder)) | told)
+        options = {"limits": limits.header(), "standins": standins, "seed": seed}
+        return opened(worker, _view(self._file, self._home).header(str(folder)) | options)
 
     def _new_folder(self) -> Path:
         self._number += 1
@@ -112,13 +112,13 @@ class FreshInterpreters:
         return folder
 
     def _start_interpreter(self, limits: WorkerLimits, standins: dict[str, str], folder: Path) -> Worker:
-        """Start a worker and wait until it has imported torch; it knows nothing of the file yet.
+        """Start a worker and wait until it has imported torch; it does not know the student's file yet.
 
         Raises:
-            SandboxError: It does not come so far.
+            SandboxError: The worker ends before that, or does not answer.
         """
-        written = new_trace()
-        descriptors = [] if written is None else [written.fileno()]
+        trace = new_trace()
+        descriptors = [] if trace is None else [trace.fileno()]
         process = subprocess.Popen(
             [sys.executable, "-I", str(PROGRAM), "once", json.dumps(packages()), *map(str, descriptors)],
             pass_fds=descriptors,
@@ -133,7 +133,8 @@ class FreshInterpreters:
 
         def kill() -> None:
             end_family(process.pid, itself=True)
-            if hasattr(os, "killpg"):  # what outlived its parent is no descendant any more, but still of the group
+            # A process that outlived its parent is no longer a descendant, but is still in the process group.
+            if hasattr(os, "killpg"):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
 
@@ -142,7 +143,7 @@ class FreshInterpreters:
         def give_up() -> None:
             if hasattr(signal, "SIGXCPU"):
                 process.send_signal(signal.SIGSTOP)
-                end_family(process.pid, itself=False)  # what it started is found only while it lives
+                end_family(process.pid, itself=False)  # its descendants can be found only while it is alive
                 process.send_signal(signal.SIGXCPU)
                 process.send_signal(signal.SIGCONT)
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -164,7 +165,7 @@ class FreshInterpreters:
                 with contextlib.suppress(OSError):
                     stream.close()
             remove_folder(folder)
-            return Ending(process.wait(), None, by_judge, watchdog.breach, taken_trace(written))
+            return Ending(process.wait(), None, by_judge, watchdog.breach, taken_trace(trace))
 
         self._worker = Worker(
             channel=channel,
@@ -183,13 +184,13 @@ class FreshInterpreters:
         return self._worker
 
     def close(self) -> None:
-        """End the worker that is still there."""
+        """End the current worker, if there is one."""
         if self._worker is not None:
             self._worker.close()
 
 
-_USERS = range(20_000, 60_000)  # above people and services, below what containers map
-_AT_ONCE = 64  # workers of one zygote
+_USERS = range(20_000, 60_000)  # above the ids of people and services, below those that containers map
+_AT_ONCE = 64  # user ids that one zygote reserves for its workers
 _PROJECT = Path(__file__).resolve().parents[2]
 _TRY = """
 import ctypes, os, sys
@@ -197,23 +198,23 @@ project, *needed = sys.argv[1:]
 landlock = ctypes.CDLL(None).syscall(444, None, 0, 1)
 for path in needed:
     if not os.access(path, os.R_OK):
-        sys.exit(f"other users cannot read {path}: install Python and its packages where they can")
+        sys.exit(f"other users cannot read {path}: install Python and its packages where other users can read them")
 if landlock < 1 and os.access(project, os.R_OK | os.X_OK):
-    sys.exit(f"other users can read {project}: `chmod o-rx {project}` first (this kernel has no Landlock)")
+    sys.exit(f"other users can read {project}, and this kernel has no Landlock: run `chmod o-rx {project}` first")
 """
 
 
 class UnprivilegedUser(Zygote):
-    """A zygote that is root, and whose workers are users of their own."""
+    """A zygote that runs as root; each of its workers runs as a different unprivileged user."""
 
     name = "user"
     guard = "user"
 
     @staticmethod
     def why_not() -> str:
-        """Return why this sandbox cannot be used here, found out by using it; empty if it can."""
+        """Try to run a program as another user; return why this sandbox cannot be used here, or an empty string."""
         if not can_fork() or os.geteuid() != 0:
-            return "another user for each worker needs Linux, and root"
+            return "running each worker as a different user needs Linux and root"
         command = [sys.executable, "-I", "-S", "-c", _TRY, str(_PROJECT), *readable()]
         try:
             tried = subprocess.run(
@@ -221,18 +222,18 @@ class UnprivilegedUser(Zygote):
             )
         except SandboxError as error:
             return str(error)
-        except OSError as error:  # the interpreter itself is out of reach, or users cannot be changed
-            return f"no program can be started as another user: {error.strerror} ({sys.executable})"
+        except OSError as error:  # other users cannot run the interpreter, or the user cannot be changed
+            return f"{sys.executable} cannot be started as another user: {error.strerror}"
         return why_it_ended(tried.stderr) if tried.returncode else ""
 
     @staticmethod
     def missing() -> str:
-        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        """Return which package workers cannot import, and what to do; empty if they can import all of them."""
         return missing_packages(**_as_user())
 
     def _view(self) -> View:
         for folder in (self._home.parent, self._home, self._file.copy.parent):
-            folder.chmod(0o711)  # to be passed through, not to be looked into
+            folder.chmod(0o711)  # workers may pass through the folder, but not list it
         self._file.copy.chmod(0o444)
         return View(str(PROGRAM), str(self._file.copy), str(self._home), [*readable(), str(self._file.copy)])
 
@@ -246,19 +247,20 @@ class UnprivilegedUser(Zygote):
 
 
 def _as_user() -> dict[str, Any]:
-    """Return the options of `subprocess.run` that make a program that of a user who has no process."""
+    """Return the options with which `subprocess.run` starts a program as a user who has no other process."""
     user, lock = reserve_users()
     lock.close()
     return {"user": user, "group": user, "extra_groups": []}
 
 
 def reserve_users() -> tuple[int, socket.socket]:
-    """Return the first of some users in a row who have no process, and the lock that keeps others off them.
+    """Reserve a range of consecutive user ids without processes; return the first id and the lock on the range.
 
-    The workers of one zygote take one after the other; whoever starts a sandbox at the same time takes other users.
+    Each new worker of a zygote takes the next id of its range. The lock makes sandboxes that start at the same time
+    choose different ranges.
 
     Raises:
-        SandboxError: All have processes, or are taken.
+        SandboxError: No free range was found: every range has processes or is locked.
     """
     busy = {uid for p in psutil.process_iter(["uids"]) if p.info["uids"] for uid in p.info["uids"]}
     for _ in range(1000):
@@ -267,8 +269,11 @@ def reserve_users() -> tuple[int, socket.socket]:
             continue
         lock = socket.socket(socket.AF_UNIX)
         try:
-            lock.bind(f"\0vae-grader-user-{first}")  # a name without a file: one process has it, and it goes with it
+            # An abstract socket name: only one process can have it, and it is freed when that process ends.
+            lock.bind(f"\0vae-grader-user-{first}")
             return first, lock
         except OSError:
             lock.close()
-    raise SandboxError("all users that workers could be are busy; are workers left of an earlier run?")
+    raise SandboxError(
+        f"no free user ids for workers between {_USERS[0]} and {_USERS[-1]}: end workers left behind by an earlier run"
+    )

@@ -1,4 +1,4 @@
-"""What a submission is, at home and officially: how it is read from a file, a folder or an archive; and its copy."""
+"""Read a submission from a file, a folder or an archive, and copy it. The rules are the same at home and officially."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from typing import IO
 from . import archives
 from .archives import FILE_NAME, HAND_IN, MAX_BYTES, PYTHON, TAR, ZIP, NoSubmission, is_clutter, is_exact, printable
 
-# Imported by the zygote, once, when the text mentions them: each would cost every worker up to two seconds.
+# The zygote imports these once if the file mentions them. Otherwise each worker would need up to two seconds for each.
 WELL_KNOWN = ("torchvision", "matplotlib", "matplotlib.pyplot", "numpy", "tqdm", "jaxtyping", "scipy")
 
 _PROGRAM = Path(archives.__file__).resolve()
@@ -28,11 +28,11 @@ class SubmittedFile:
     """A copy of a submission.
 
     Attributes:
-        original: The file itself; of a folder or an archive, the copy.
-        copy: The copy, called VAE_Model.py, alone in its folder.
+        original: The submitted file; for a folder or an archive, the copy.
+        copy: The copy, named VAE_Model.py; it is the only file in its folder.
         sha256: Hash of its content.
-        neighbours: Names of Python modules beside the original, which are not handed in.
-        took: Which file of a folder or an archive it is, where that is not called VAE_Model.py; else empty.
+        neighbours: Names of Python modules in the folder of the original; they are not part of the submission.
+        took: The path of the chosen file in a folder or an archive, if it is not named VAE_Model.py; else empty.
     """
 
     original: Path
@@ -42,19 +42,20 @@ class SubmittedFile:
     took: str = ""
 
     def preload(self) -> list[str]:
-        """Return the well-known modules that a line search of the text finds imported; nothing is parsed or run."""
+        """Return the well-known modules that the file imports, by a text search; nothing is parsed or run."""
         text = self.copy.read_text(encoding="utf-8", errors="replace")
         found = [
             name for name in WELL_KNOWN if re.search(rf"^\s*(?:from|import)\s+{re.escape(name)}\b", text, re.MULTILINE)
         ]
-        return [*found, *(["torch._dynamo"] if "torch.compile" in text else [])]  # imported even to compile nothing
+        # torch.compile imports torch._dynamo even when compilation is disabled.
+        return [*found, *(["torch._dynamo"] if "torch.compile" in text else [])]
 
 
 def take(entry: Path, folder: Path) -> SubmittedFile:
     """Copy a submission into an empty folder.
 
     Raises:
-        NoSubmission: There is nothing to grade; the message begins with the entry's path.
+        NoSubmission: There is no file to grade; the message begins with the entry's path.
     """
     try:
         content, took = read_submission(entry)
@@ -74,18 +75,18 @@ def _neighbours(file: Path) -> frozenset[str]:
     return frozenset(names - {file.stem})
 
 
-# ## What a submission is
+# ## Reading a submission
 def read_submission(entry: Path) -> tuple[bytes, str]:
-    """Return the content of a submission, and what `SubmittedFile.took` says of it.
+    """Return the content of a submission, and the value of `SubmittedFile.took`.
 
-    This decides what is graded everywhere: at home, in class runs, on Gradescope and on GitHub Classroom. A symbolic
-    link is refused: whoever hands it in does not hand in what it points to, but what we can read there.
+    This function decides what is graded everywhere: at home, in class runs, on Gradescope and on GitHub Classroom.
+    Symbolic links are refused: a link could point to any file that the grader can read, not to the student's work.
 
     Args:
-        entry: A Python file of any name, or a folder, a .zip or a .tar.gz that holds one.
+        entry: A Python file of any name, or a folder, a .zip or a .tar.gz that contains one.
 
     Raises:
-        NoSubmission: There is nothing to grade; the message says why, and what to do.
+        NoSubmission: There is no file to grade; the message says why, and what to do.
     """
     try:
         content, took = _read(entry)
@@ -107,13 +108,14 @@ _NO_PYTHON = {
 
 
 def check_content(content: bytes) -> None:
-    """Refuse what no Python can import, and what is too large; what can be imported is for Python alone to say.
+    """Refuse content that no version of Python can import, and files that are too large. Python decides on the rest.
 
-    So no encoding is asked for here. Python imports files in an encoding that they declare, and overlooks what is not
-    UTF-8 in a comment: such files work for their students, and refusing them would cost right work its points.
+    In particular, no encoding is required here. Python imports a file in the encoding that it declares, and ignores
+    bytes in comments that are not UTF-8. Such files work for their students; if they were refused, correct work would
+    lose its points.
 
     Raises:
-        NoSubmission: It cannot be graded.
+        NoSubmission: The content cannot be graded.
     """
     for pattern, words in _NO_PYTHON.items():
         if re.match(pattern, content):
@@ -151,12 +153,12 @@ def _is_archive(path: str) -> bool:
 
 
 def _name(path: str) -> str:
-    """Return what is said of a file that was taken: nothing where it is called as it should be."""
+    """Return the path to report for the chosen file; empty if the file has the correct name."""
     return "" if is_exact(path) else printable(path)
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Yield the paths of all files in a folder but those that nobody hands in; links to folders are not followed."""
+    """Yield the paths of all files in a folder, without clutter; links to folders are not followed."""
     for path, folders, files in os.walk(folder, onerror=_raise):
         here = Path(path).relative_to(folder)
         deep = len(here.parts) >= _DEEPEST
@@ -169,7 +171,7 @@ def _raise(error: OSError) -> None:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """Open a regular file, and nothing that became something else in the meantime, as a link or a pipe would have."""
+    """Open a regular file; refuse it if it has been replaced by a link or a pipe in the meantime."""
     flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
     stream = os.fdopen(os.open(path, os.O_RDONLY | flags), "rb")
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -179,7 +181,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _from_archive(path: Path) -> tuple[bytes, str]:
-    """Return the file in an archive, read by a program of its own: see archives.py."""
+    """Return the file in an archive, read by a separate program: see archives.py."""
     kind = "zip" if path.name.lower().endswith(ZIP) else "tar"
     with _opened(path) as stream:
         try:

@@ -1,4 +1,4 @@
-"""A sandbox seen from outside: all its processes and files, how large they are, and how to end and remove them."""
+"""Watch a sandbox from outside: measure all its processes and files, end the processes and remove the files."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ _PATIENCE_S = 10.0
 
 
 def family_of(root: int) -> list[psutil.Process]:
-    """Return the processes that descend from `root`, and itself; empty if it is gone."""
+    """Return the process `root` and all its descendants; an empty list if `root` has ended."""
     try:
         process = psutil.Process(root)
         return [process, *process.children(recursive=True)]
@@ -28,21 +28,21 @@ def family_of(root: int) -> list[psutil.Process]:
 
 
 def threads_of(members: list[psutil.Process], enough: int) -> int:
-    """Return how many threads processes have together; counting ends when there are more than `enough`."""
+    """Return the total number of threads of some processes; counting stops when it exceeds `enough`."""
     total = len(members)
     for process in members:
         if total > enough:
             break
-        with contextlib.suppress(psutil.Error):  # it ended meanwhile, or is a zombie
+        with contextlib.suppress(psutil.Error):  # the process has ended, or is a zombie
             total += process.num_threads() - 1
     return total
 
 
 def memory_of(members: list[psutil.Process], enough: int) -> int:
-    """Return how many bytes of memory processes hold together; counting ends when there are more than `enough`.
+    """Return the total memory of some processes in bytes; counting stops when it exceeds `enough`.
 
-    Resident sizes are quick to read, but count shared pages once for each process. Only when their sum is more than
-    `enough` are the proportional sizes read, which take the kernel milliseconds each.
+    Resident sizes are fast to read, but they count shared pages once per process. Proportional sizes take the kernel
+    milliseconds per process; they are read only when the sum of the resident sizes exceeds `enough`.
     """
     total = 0
     for process in members:
@@ -61,11 +61,11 @@ def memory_of(members: list[psutil.Process], enough: int) -> int:
 
 
 def end_family(root: int, itself: bool) -> None:
-    """Kill all that descends from `root`, and `itself` if asked for.
+    """Kill all descendants of the process `root`, and `root` too if `itself` is true.
 
-    All are stopped first, again and again until nobody new appears: what is stopped can start nothing, so that not
-    even those who fork faster than we kill can escape. A process that was told to stop may still finish a fork: so
-    nobody new counts only once all have stopped.
+    All processes are stopped first, repeatedly, until no new one appears. A stopped process cannot start others, so
+    even code that forks faster than it can be killed does not escape. A process may still finish a fork after the
+    signal to stop; therefore the search for new processes is conclusive only when all known ones have stopped.
     """
     stopped: dict[int, psutil.Process] = {}
     until = time.monotonic() + _PATIENCE_S
@@ -86,12 +86,12 @@ def end_family(root: int, itself: bool) -> None:
 def _is_at_rest(process: psutil.Process) -> bool:
     try:
         return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    except psutil.Error:  # it is gone
+    except psutil.Error:  # the process has ended
         return True
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder, whatever the permissions and however deep what lies in it; what cannot be removed stays."""
+    """Remove a folder with any permissions and any depth; files that cannot be removed are left without an error."""
     with contextlib.suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
@@ -101,22 +101,22 @@ def remove_folder(folder: Path) -> None:
             path.chmod(stat.S_IRWXU)
     with contextlib.suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists() and (rm := shutil.which("rm")):  # Python gives up a thousand folders deep
+    if folder.exists() and (rm := shutil.which("rm")):  # Python's recursion limit stops it at about 1000 folders deep
         subprocess.run([rm, "-rf", "--", str(folder)], check=False, capture_output=True)
 
 
 _EVERY_S = 0.1
-_FAMILY_EVERY_S = 0.5  # to find out who belongs to it, all processes of the machine must be looked at
+_FAMILY_EVERY_S = 0.5  # less often: to find the descendants, all processes of the machine must be read
 
 
 class Watchdog:
-    """A thread that ends a sandbox which outgrows its ceilings, and says why.
+    """A thread that ends a sandbox when it exceeds its ceilings, and records the reason in `breach`.
 
     Args:
-        root: The process whose family is watched.
-        ceilings: How large it may become.
-        folders: Writable folders whose content counts; those of a sized file system need no watching.
-        end: Ends the sandbox.
+        root: The process that is watched, together with its descendants.
+        ceilings: The limits.
+        folders: Writable folders whose size is limited; folders on a file system of fixed size are not listed.
+        end: Called to end the sandbox.
     """
 
     def __init__(self, root: int, ceilings: Ceilings, folders: Sequence[Path], end: Callable[[], None]):
@@ -129,7 +129,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._over.set()
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -145,7 +145,8 @@ class Watchdog:
         if time.monotonic() - self._counted > _FAMILY_EVERY_S:
             self._members, self._counted = family_of(self._root), time.monotonic()
         limits, members = self._ceilings, self._members
-        if threads_of(members, limits.threads) > limits.threads:  # first: of a storm the memory takes long to read
+        # Threads are checked first: with very many processes, reading the memory takes long.
+        if threads_of(members, limits.threads) > limits.threads:
             what = f"your code started more than {limits.threads} processes and threads"
             return Failure("crashed", what, fatal=True)
         if memory_of(members, limits.memory_bytes) > limits.memory_bytes:
@@ -158,7 +159,7 @@ class Watchdog:
 
 
 def _content_bytes(folders: Sequence[Path], enough: int) -> int:
-    """Return how many bytes lie below folders; counting ends when there are more than enough."""
+    """Return the total size of some folders in bytes; counting stops when it exceeds `enough`."""
     total, todo = 0, [str(folder) for folder in folders]
     while todo and total <= enough:
         with contextlib.suppress(OSError), os.scandir(todo.pop()) as entries:

@@ -1,4 +1,4 @@
-"""One worker as the judge sees it: its limits, the channel to it, and tensors or the reason why there are none."""
+"""The judge's interface to one worker: its limits, the channel to it, and its answers, or the reason for a failure."""
 
 import contextlib
 import queue
@@ -23,14 +23,16 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """Limits of one worker, which it puts on itself. CPU seconds come first: a loaded machine must not fail anyone.
+    """Limits of one worker, which the worker sets for itself.
+
+    The main limit is in CPU seconds, so that nobody fails because the machine is busy.
 
     Attributes:
-        cpu_s: CPU seconds of a worker, its import of the file included.
-        wall_s: Seconds that the judge waits for a worker, all its answers together; those in which the worker waits
-            for a processor do not count.
-        memory_bytes: Data of a worker (RLIMIT_DATA).
-        file_bytes: Largest file that it may write.
+        cpu_s: CPU seconds of a worker, including the import of the file.
+        wall_s: Seconds that the judge waits for all answers of a worker together. Time in which the worker waits for
+            a processor does not count.
+        memory_bytes: Size of a worker's data (RLIMIT_DATA).
+        file_bytes: Size of the largest file that a worker may write.
     """
 
     cpu_s: float = 20.0
@@ -39,18 +41,18 @@ class WorkerLimits:
     file_bytes: int = 256 * _MIB
 
     def header(self) -> dict[str, Any]:
-        """Return what travels to the worker."""
+        """Return the limits that are sent to the worker."""
         return {"cpu_s": self.cpu_s, "memory_bytes": self.memory_bytes, "file_bytes": self.file_bytes}
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Limits of a sandbox, all its processes together, which the judge watches.
+    """Limits for all processes of a sandbox together, which the judge watches.
 
     Attributes:
-        memory_bytes: Memory of all processes, what they share counted once.
-        threads: Processes and threads.
-        folder_bytes: What lies in all writable folders.
+        memory_bytes: Memory of all processes; shared memory counts once.
+        threads: Number of processes and threads.
+        folder_bytes: Size of the content of all writable folders.
     """
 
     memory_bytes: int = 4096 * _MIB
@@ -59,12 +61,12 @@ class Ceilings:
 
 
 class Asks(Protocol):
-    """A worker, of whatever sandbox: who may be asked for probes."""
+    """A worker of any sandbox, which can be asked to run probes."""
 
     def ask(
         self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Run a probe; returns its tensors and facts."""
+        """Run a probe and return its tensors and facts."""
 
     def printed(self) -> str:
         """Return what the submission printed."""
@@ -79,14 +81,14 @@ _SETTLE_S, _MOMENT_S = 0.1, 0.005
 
 
 class Channel:
-    """The judge's end of a conversation with one worker.
+    """The judge's end of the channel to one worker.
 
-    A thread of its own writes and reads, so that neither a worker that does not read nor one that does not answer can
-    hold the judge longer than the deadline, on sockets and on pipes alike.
+    A separate thread reads and writes. So a worker that does not read, or does not answer, cannot block the judge
+    beyond the deadline. This works for sockets and for pipes.
 
     Args:
         reader, writer: Binary streams from and to the worker.
-        hang_up: Called when a deadline passed; must make blocked reads and writes end.
+        hang_up: Called when a deadline has passed; it must make blocked reads and writes end.
     """
 
     def __init__(self, reader: IO[bytes], writer: IO[bytes], hang_up: Callable[[], None]):
@@ -101,14 +103,14 @@ class Channel:
         Args:
             message: The request.
             seconds: How long to wait.
-            more: Asked when they are over; returns by how many seconds to go on waiting.
+            more: Called when this time is over; returns for how many more seconds to wait.
 
         Raises:
-            TimeoutError: No answer in time; the channel is of no use any more.
-            EOFError, OSError: The worker is gone.
-            WireError: What came was no answer to this request.
+            TimeoutError: There was no answer in time; the channel cannot be used any more.
+            EOFError, OSError: The worker has ended.
+            WireError: The received data is not an answer to this request.
         """
-        number = secrets.token_hex(8)  # a frame written ahead of its request can not carry it
+        number = secrets.token_hex(8)  # random, so that no answer can be written before its request
         self._requests.put(Message({**message.header, "id": number}, message.tensors))
         answer = self._wait(seconds, more)
         if isinstance(answer, BaseException):
@@ -118,7 +120,7 @@ class Channel:
         return answer
 
     def close(self) -> None:
-        """Let the thread go; the streams are closed, or their other end is, so that nothing holds it."""
+        """End the thread. The streams must be closed on one side, so that the thread is not blocked."""
         self._requests.put(None)
 
     def _wait(self, seconds: float, more: Callable[[], float]) -> Message | BaseException:
@@ -135,14 +137,15 @@ class Channel:
             try:
                 wire.write(self._writer, request)
                 self._answers.put(wire.read(self._reader))
-            except BaseException as error:  # handed to the waiting thread, which decides
+            except BaseException as error:  # passed to the waiting thread, which handles it
                 self._answers.put(error)
 
 
 class OutputLog:
-    """What a submission printed: the first 64 KiB are kept, the rest is read and thrown away.
+    """The text that a submission printed: the first 64 KiB are kept, the rest is read and discarded.
 
-    Closing the pipe instead would end a right solution that prints in a loop; its CPU seconds bound what it can write.
+    If the pipe were closed instead, a correct solution that prints in a loop would fail. The limit on CPU seconds also
+    limits how much a submission can print.
     """
 
     def __init__(self, stream: IO[bytes]):
@@ -157,43 +160,43 @@ class OutputLog:
                 self._kept += part[: OUTPUT_KEPT - len(self._kept)]
 
     def text(self) -> str:
-        """Return what was printed so far.
+        """Return the text printed so far.
 
-        A worker flushes what it prints before it answers, so all of it is in the pipe by now; the thread that reads it
-        may lag behind.
+        A worker flushes its output before it answers, so the pipe already has all of it. The thread that reads the
+        pipe may be a little behind, so this method waits for it.
         """
         until = time.monotonic() + _SETTLE_S
         while self._thread.is_alive() and time.monotonic() < until and _waiting_bytes(self._stream) != 0:
             time.sleep(_MOMENT_S)
-        time.sleep(_MOMENT_S)  # what was read last is being put away
+        time.sleep(_MOMENT_S)  # the thread may still be storing the last part
         return self._kept.decode("utf-8", errors="replace")
 
 
 def _waiting_bytes(stream: IO[bytes]) -> int | None:
-    """Return how many bytes a pipe holds that nobody has read; None where the system does not tell."""
+    """Return the number of unread bytes in a pipe; None if the system does not provide it."""
     try:
         import fcntl
         import termios
 
-        told = fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4))
-        return int.from_bytes(told, sys.byteorder)
-    except (ImportError, OSError, ValueError):  # Windows; or the stream is closed
+        count = fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4))
+        return int.from_bytes(count, sys.byteorder)
+    except (ImportError, OSError, ValueError):  # on Windows, or if the stream is closed
         return None
 
 
-_SIGXCPU = 24  # not in `signal` on Windows
+_SIGXCPU = 24  # the module `signal` does not define it on Windows
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a worker's process ended, as the kernel told its parent.
+    """How a worker's process ended, as the kernel reported it to the parent process.
 
     Attributes:
-        exit: Exit status, or minus the number of the signal; None when unknown.
-        cpu_s: CPU seconds it used.
-        by_judge: Whether it had to be killed.
-        breach: The ceiling of the whole sandbox for which it was ended, if that was so.
-        trace: Where it says that it was when its time was up.
+        exit: Exit status, or minus the number of the signal; None if unknown.
+        cpu_s: CPU seconds that the process used; None if unknown.
+        by_judge: Whether the judge had to kill it.
+        breach: The failure, if the process was ended because the sandbox exceeded a ceiling; else None.
+        trace: The stack trace that the process wrote when its time was over; the content is not trusted.
     """
 
     exit: int | None
@@ -207,13 +210,14 @@ class Worker:
     """A worker that serves one task.
 
     Args:
-        channel: The conversation with it.
-        output: What it prints.
-        limits: Its limits.
-        file: The submission, for the words about a failure.
-        standins: Ids of the stand-ins that it has.
-        end: Ends the process, with a grace in seconds, and tells how it ended; called once.
-        waited_s: Tells how long it waited for a processor so far: a loaded machine must not fail anyone.
+        channel: The channel to the worker.
+        output: The text that the worker prints.
+        limits: The limits of the worker.
+        file: The submission, used to describe failures.
+        standins: Ids of the stand-ins that the worker has.
+        end: Ends the process after a grace period in seconds, and returns how it ended; called once.
+        waited_s: Returns how long the worker has waited for a processor so far. This time is not counted, so that
+            nobody fails because the machine is busy.
     """
 
     def __init__(
@@ -236,7 +240,7 @@ class Worker:
         """Let the worker import the file.
 
         Raises:
-            WorkerFailed: The file cannot be imported, or the worker died trying.
+            WorkerFailed: The file cannot be imported, or the worker died during the import.
         """
         self._exchange(Message(header), importing=True)
 
@@ -246,7 +250,7 @@ class Worker:
         """Run a probe and return its tensors and facts; both are untrusted.
 
         Raises:
-            WorkerFailed: The student's code raised, the worker died, or it ran out of a limit.
+            WorkerFailed: The student's code raised an error, the worker died, or it exceeded a limit.
         """
         request = Message({"probe": probe, "arguments": dict(arguments), "seed": seed}, dict(tensors))
         answer = self._exchange(request, importing=False)
@@ -277,14 +281,14 @@ class Worker:
         return answer
 
     def _credit(self) -> float:
-        """Return for how long the worker waited for a processor since it was last credited for that."""
+        """Return how long the worker has waited for a processor since the last call, and add it to the time left."""
         more = self._waited_s() - self._credited
         self._credited += more
         self._wall_left += more
         return more
 
     def _autopsy(self, error: Exception, importing: bool) -> Failure:
-        """Return why no answer came, from how the process ended."""
+        """End the worker; return why there was no answer, based on how the process ended."""
         self._ended = True
         timed_out = isinstance(error, TimeoutError)
         ending = self._end(0.0 if timed_out else 1.0)
@@ -294,7 +298,7 @@ class Worker:
         cpu_limit = self._limits.cpu_s
         if timed_out:
             return self._late(f"your code took more than {self._limits.wall_s:.0f} s {where}", ending, importing)
-        # Where CPU seconds are not known, the wall time is the best guess: one thread uses no more than that.
+        # If the CPU seconds are unknown, use the wall-clock time: one thread cannot use more CPU time than that.
         used = self._limits.wall_s - self._wall_left if ending.cpu_s is None else ending.cpu_s
         killed_for_cpu = ending.exit == -9 and not ending.by_judge and used >= 0.95 * cpu_limit
         if ending.exit == -_SIGXCPU or killed_for_cpu:
@@ -319,7 +323,7 @@ def opened(worker: Worker, header: dict[str, Any]) -> Worker:
     """Let a worker import the file, and return it.
 
     Raises:
-        WorkerFailed: The file cannot be imported; the worker is ended.
+        WorkerFailed: The file cannot be imported; the worker has been ended.
     """
     try:
         worker.open(header)

@@ -1,4 +1,4 @@
-"""The judge's side of a zygote: start it, let it fork one worker after the other, and replace it when it is lost."""
+"""The judge's side of a zygote: start it, let it fork workers one after another, and replace it when it is lost."""
 
 import contextlib
 import json
@@ -22,14 +22,14 @@ from .worker import Ceilings, Channel, Ending, OutputLog, Worker, WorkerLimits, 
 
 @dataclass(frozen=True)
 class View:
-    """Where things lie as a worker sees them.
+    """The paths that a worker uses, as they are inside the sandbox.
 
     Attributes:
         program: The worker's program.
         submission: The student's file.
-        folder: Parent of the workers' own folders; writable for the zygote.
-        readable: What a worker may read besides its own folder.
-        writable: What it may write besides that; the zygote empties it after each worker.
+        folder: Parent of the workers' own folders; the zygote can write to it.
+        readable: Paths that a worker may read, in addition to its own folder.
+        writable: Paths that it may write to, in addition to its own folder; the zygote empties them after each worker.
     """
 
     program: str
@@ -39,43 +39,43 @@ class View:
     writable: list[str] = field(default_factory=list)
 
     def header(self, folder: str) -> dict[str, Any]:
-        """Return what a worker is told of it; `folder` is its own."""
+        """Return the paths that are sent to a worker; `folder` is the worker's own folder."""
         return {"path": self.submission, "folder": folder, "readable": self.readable, "writable": self.writable}
 
 
-ANSWER_S = 60.0  # importing torch on a busy machine included
+ANSWER_S = 60.0  # includes the import of torch on a busy machine
 
 
 class SandboxError(Exception):
-    """The sandbox cannot be started here; the message says why."""
+    """The sandbox cannot be started on this machine; the message says why."""
 
 
 def does_not_start(name: str, missing: str, complaint: str) -> str:
-    """Return one line about a sandbox that does not start, and what to do.
+    """Return one line that says why a sandbox does not start, and what to do.
 
     Args:
-        name: Its name.
+        name: The name of the sandbox.
         missing: Which package is missing, and what to do; empty if that is not the reason.
-        complaint: What it said itself.
+        complaint: The error message of the sandbox itself.
     """
-    instead = "" if name == "process" else "; try --sandbox=process, which protects nothing but the scores"
+    instead = "" if name == "process" else "; try --sandbox=process, which protects only the scores, not this machine"
     return f"the sandbox `{name}` does not start: {missing or complaint + instead}"
 
 
 class _ZygoteGone(Exception):  # noqa: N818
-    """The zygote died or does not answer."""
+    """The zygote has died or does not answer."""
 
 
 class Zygote:
-    """A process that has imported torch, and forks workers in milliseconds each; a class for each sandbox.
+    """A process that has imported torch and can fork a worker within milliseconds; each sandbox is a subclass.
 
-    It has one worker at a time: what one leaves, processes and files, is gone before the next begins. If it is lost
-    with a worker, a new one takes its place.
+    There is one worker at a time: all processes and files that it leaves behind are removed before the next one
+    starts. If the zygote is lost together with a worker, a new zygote replaces it.
 
     Args:
-        file: The submission; a zygote serves one, never two.
-        home: A folder of its own on the judge's side.
-        ceilings: Limits of all its processes together.
+        file: The submission; a zygote serves only one.
+        home: A folder of the judge that only this zygote uses.
+        ceilings: Limits for all its processes together.
     """
 
     name: str
@@ -88,38 +88,38 @@ class Zygote:
         self._number = 0
         self._spawn()
 
-    # What a sandbox is made of.
+    # Subclasses define these methods.
     @staticmethod
     def missing() -> str:
-        """Return which package workers would not find, and what to do; empty if they find all that they need."""
+        """Return which package workers cannot import, and what to do; empty if they can import all of them."""
         raise NotImplementedError
 
     def _view(self) -> View:
-        """Return where things lie for a worker."""
+        """Return the paths that a worker uses."""
         raise NotImplementedError
 
     def _command_line(self, program: Sequence[str]) -> list[str]:
-        """Return the command that runs a program inside."""
+        """Return the command that runs a program in the sandbox."""
         return list(program)
 
     def _settings(self) -> dict[str, Any]:
-        """Return settings of the zygote beside those that all have."""
+        """Return the settings of the zygote that only this kind of sandbox needs."""
         return {}
 
     def _watched_folders(self) -> list[Path]:
-        """Return the folders whose size the watchdog must mind."""
+        """Return the folders whose size the watchdog checks."""
         return [self._home]
 
     def await_ready(self) -> None:
-        """Wait until workers can be forked: torch is imported.
+        """Wait until workers can be forked, that is, until torch has been imported.
 
         Raises:
-            SandboxError: It does not start; the message says why, and what to do.
+            SandboxError: The sandbox does not start; the message says why, and what to do.
         """
         self._insist({"do": "usage"})
 
     def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> Worker:
-        """Fork a worker and let it import the file; the one before it is ended.
+        """End the previous worker, fork a new one and let it import the file.
 
         Raises:
             WorkerFailed: The file cannot be imported.
@@ -159,7 +159,7 @@ class Zygote:
             hang_up()
             channel.close()
             for stream in (*streams, ours):
-                with contextlib.suppress(OSError):  # a writer flushes into a channel that may be gone
+                with contextlib.suppress(OSError):  # closing a writer flushes it, and the channel may be closed
                     stream.close()
             return ending
 
@@ -183,11 +183,11 @@ class Zygote:
 
     @property
     def process_id(self) -> int:
-        """The process outside; another one once a lost zygote was replaced."""
+        """Id of the zygote's process outside the sandbox; it changes when a lost zygote is replaced."""
         return self._process.pid
 
     def close(self) -> None:
-        """End the zygote and all that came of it."""
+        """End the zygote and all its descendants."""
         if self._worker is not None:
             self._worker.close()
         self._discard()
@@ -202,7 +202,7 @@ class Zygote:
             "writable": view.writable,
         }
         program = [sys.executable, "-I", view.program, "zygote", str(theirs.fileno())]
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - stays open as long as the process runs
         self._process = subprocess.Popen(
             self._command_line([*program, json.dumps(described | self._settings())]),
             env=environment(view.folder),
@@ -219,10 +219,10 @@ class Zygote:
         self._watchdog = Watchdog(self._process.pid, self._ceilings, self._watched_folders(), self._kill)
 
     def _insist(self, command: dict[str, Any], descriptors: list[int] | None = None) -> None:
-        """Have a command obeyed, by a new zygote if this one is lost.
+        """Send a command to the zygote; if it is lost, replace it and send the command again.
 
         Raises:
-            SandboxError: The new one is lost too.
+            SandboxError: The new zygote is lost too.
         """
         for attempt in (1, 2):
             if self._lost:
@@ -236,10 +236,10 @@ class Zygote:
                     raise SandboxError(does_not_start(self.name, self.missing(), self._complaint())) from None
 
     def _end(self, grace_s: float) -> Ending:
-        """End the worker and whatever it left; a zygote that cannot make sure of that is given up."""
+        """End the worker and remove everything it left behind; a zygote that cannot do this is replaced later."""
         self._worker = None
         try:
-            told = self._command({"do": "end", "grace_s": grace_s})
+            answer = self._command({"do": "end", "grace_s": grace_s})
             self._end_strays()
             self._lost |= not self._command({"do": "clean"})["clean"]
         except _ZygoteGone:
@@ -247,13 +247,13 @@ class Zygote:
             return Ending(None, None, by_judge=False, breach=self._watchdog.breach or _LOST)
         if self._lost:
             self._kill()
-        return Ending(told["exit"], told["cpu_s"], told["ended_by_judge"], trace=str(told["trace"]))
+        return Ending(answer["exit"], answer["cpu_s"], answer["ended_by_judge"], trace=str(answer["trace"]))
 
     def _end_strays(self) -> None:
-        """End what a worker started and left; a zygote that is process 1 of a namespace does it itself."""
+        """End processes that a worker left behind; only needed if the zygote cannot find and end them itself."""
 
     def _waited_s(self) -> float:
-        """Return how long the worker waited for a processor so far."""
+        """Return how long the worker has waited for a processor so far."""
         try:
             return float(self._command({"do": "usage"})["waited_s"])
         except _ZygoteGone:
@@ -283,7 +283,7 @@ class Zygote:
         end_family(self._process.pid, itself=True)
 
     def _discard(self) -> None:
-        """Close the control socket, upon which a zygote goes by itself, and make sure that it does."""
+        """Close the control socket, so that the zygote ends by itself, and kill it if it does not."""
         self._watchdog.stop()
         self._control.close()
         try:
@@ -292,7 +292,7 @@ class Zygote:
             self._kill()
             self._process.wait()
         self._complaints.close()
-        for left in self._home.iterdir():  # by a worker that was lost with its zygote
+        for left in self._home.iterdir():  # left behind by a worker that was lost together with its zygote
             remove_folder(left)
 
     def _complaint(self) -> str:
