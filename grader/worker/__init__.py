@@ -1,5 +1,5 @@
-"""All that is visible beside a submission: loader, probes and the wire. It knows no expected value.
+"""The only part of the grader that a submission can see: loader, probes and wire. It contains no expected values.
 
-The folder runs as a program of its own (`python -I grader/worker/__main__.py`) and never imports the rest of the
-project. Modules import each other relatively, since the program gives the package its own name.
+The folder runs as a separate program (`python -I grader/worker/__main__.py`) and never imports the rest of the
+project. Its modules use relative imports, because the program imports the package under another name (`worker`).
 """

@@ -1,6 +1,7 @@
 """Start as a zygote that forks workers (`zygote FD SETTINGS`), or as one worker on the standard streams (`once ...`).
 
-Run by path under `python -I`: no part of the project is on the import path, so the package is made known by hand.
+The file is run by its path with `python -I`. No part of the project is on the import path, so the program registers
+the package itself.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ from pathlib import Path
 
 
 def _make_package() -> None:
-    """Make this folder importable as the package `worker`, and nothing beside it."""
+    """Make this folder, and nothing next to it, importable as the package `worker`."""
     folder = Path(__file__).resolve().parent
     spec = importlib.util.spec_from_file_location(
         "worker", folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -24,36 +25,36 @@ def _make_package() -> None:
 
 
 def _offer_to_the_oom_killer() -> None:
-    """Let a machine or container without memory end this process, or what it starts, before the judge."""
+    """If the machine or container runs out of memory, let it kill this process or its children before the judge."""
     with contextlib.suppress(OSError):  # macOS and Windows have no such file
         Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
 
 
 def _once(packages: list[str], trace_fd: int | None) -> None:
-    """Serve one task on standard input and output, which are then out of the student's reach.
+    """Serve one task on standard input and output; the student's code cannot use these two streams any more.
 
     Args:
-        packages: Folders that hold packages, besides those that Python looks into by itself.
-        trace_fd: Where to write the trace of a worker that is late; None: nowhere.
+        packages: Folders of packages, in addition to those that Python searches by itself.
+        trace_fd: Descriptor for the stack trace of a worker that exceeds its time; None for no trace.
     """
     sys.path += [folder for folder in packages if folder not in sys.path]
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    os.dup2(2, 1)  # what the student prints goes where standard error goes: to the judge's log
+    os.dup2(2, 1)  # the student's output goes to standard error, which the judge logs
     from worker import wire  # type: ignore[import-not-found]
     from worker.serve import serve  # type: ignore[import-not-found]
     from worker.zygote import reopen_streams, trace_on_signal  # type: ignore[import-not-found]
 
     reopen_streams()
     trace_on_signal(trace_fd)
-    asked = wire.read(reader)  # whether torch could be imported
-    wire.write(writer, wire.Message({"id": asked.header["id"]}))
+    request = wire.read(reader)  # the answer shows that torch has been imported
+    wire.write(writer, wire.Message({"id": request.header["id"]}))
     serve(reader, writer)
 
 
 def main() -> None:
-    """Dispatch on the first argument."""
+    """Run as a zygote or as one worker, depending on the first argument."""
     _offer_to_the_oom_killer()
     _make_package()
     if sys.argv[1] == "zygote":

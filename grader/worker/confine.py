@@ -1,10 +1,11 @@
-"""What a worker gives up for good before it meets the student's code: limits, files, system calls. Linux only in part.
+"""Restrict a worker permanently before it imports the student's code: limits, files, system calls. Partly Linux only.
 
-The kernel (5.13 and newer, where it is switched on) enforces it without any privilege, so that it guards where there
-is no bubblewrap. See landlock(7) for structures and numbers; they are the same on every architecture.
+Landlock restricts access to files. The kernel (5.13 or newer, if Landlock is enabled) enforces it and no privilege is
+needed, so it also protects where bubblewrap is not available. See landlock(7) for the structures and numbers, which are
+the same on every architecture.
 
-Refused are sockets other than local ones; what outlives a process without being a file (System V shared memory,
-semaphores and queues, POSIX queues, keys); and what looks into other processes or the kernel. See seccomp(2).
+seccomp refuses system calls: sockets except local ones; objects that outlive a process without being a file (System V
+shared memory, semaphores and queues, POSIX queues, keys); and access to other processes or the kernel. See seccomp(2).
 """
 
 import contextlib
@@ -25,7 +26,7 @@ _PR_CAPBSET_DROP, _CAPABILITY_VERSION_3 = 24, 0x20080522
 
 
 def is_linux() -> bool:
-    """Whether any of this can work here."""
+    """Whether this is Linux, the only system with these kernel features."""
     return sys.platform.startswith("linux")
 
 
@@ -58,10 +59,10 @@ def prctl(option: int, value: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up every privilege of root's, for this process and all that it starts; its files stay its own."""
+    """Give up all root privileges, for this process and all that it starts; it still owns its files."""
     highest = 63
     for capability in range(highest + 1):
-        with contextlib.suppress(OSError):  # the kernel knows fewer, or we may drop none
+        with contextlib.suppress(OSError):  # the kernel has fewer capabilities, or this process may not drop any
             prctl(_PR_CAPBSET_DROP, capability)
 
     class Header(ctypes.Structure):
@@ -74,18 +75,18 @@ def drop_capabilities() -> None:
 
 
 def apply_limits(limits: dict[str, Any]) -> None:
-    """Set CPU seconds, data size, file size, open files and core dumps; where there is no `resource`, none.
+    """Limit CPU seconds, data size, file size, open files and core dumps; do nothing if there is no `resource`.
 
     Args:
         limits: `cpu_s`, `memory_bytes`, `file_bytes`.
     """
     try:
         import resource
-    except ImportError:  # Windows: the judge's wall-clock limit is all there is
+    except ImportError:  # Windows has only the judge's wall-clock limit
         return
     cpu = max(1, round(limits["cpu_s"]))
     wanted = {
-        "RLIMIT_CPU": (cpu, cpu + 1),  # SIGXCPU first; SIGKILL for code that ignores it
+        "RLIMIT_CPU": (cpu, cpu + 1),  # first SIGXCPU, then SIGKILL for code that ignores it
         "RLIMIT_DATA": (limits["memory_bytes"],) * 2,  # not RLIMIT_AS: CUDA builds reserve far more than they use
         "RLIMIT_FSIZE": (limits["file_bytes"],) * 2,
         "RLIMIT_NOFILE": (256, 256),
@@ -93,7 +94,7 @@ def apply_limits(limits: dict[str, Any]) -> None:
     }
     for name, (soft, hard) in wanted.items():
         kind = getattr(resource, name, None)
-        if kind is None:  # macOS lacks some
+        if kind is None:  # macOS does not have all of them
             continue
         _, ceiling = resource.getrlimit(kind)
         if ceiling != resource.RLIM_INFINITY:
@@ -109,9 +110,9 @@ _VERSION, _PATH_BENEATH = 1, 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
-_FS_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # by version of the interface: how many rights it knows
-_NET = 0b11  # bind and connect by TCP, from version 4
-_SCOPES = 0b11  # abstract sockets and signals stay within, from version 6
+_FS_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # version of the interface -> number of access rights
+_NET = 0b11  # TCP bind and connect, from version 4
+_SCOPES = 0b11  # no abstract sockets or signals to processes outside, from version 6
 
 
 class _Ruleset(ctypes.Structure):
@@ -124,7 +125,7 @@ class _Beneath(ctypes.Structure):
 
 
 def landlock_version() -> int:
-    """Return the version of Landlock's interface that this kernel offers; 0 where there is none."""
+    """Return the version of the kernel's Landlock interface; 0 if it has none."""
     try:
         return syscall(_CREATE_RULESET, None, 0, _VERSION) if is_linux() else 0
     except OSError:
@@ -132,10 +133,13 @@ def landlock_version() -> int:
 
 
 def lock_files(readable: Iterable[str], writable: Iterable[str]) -> int:
-    """Allow this process to read below `readable`, and to do anything below `writable`, for ever; return the version.
+    """Permanently restrict this process to reading below `readable` and any access below `writable`.
 
-    From version 4 it may neither bind nor connect by TCP, from 6 signal no process that it did not start. What is
-    missing among the paths is passed over. Returns 0, and restricts nothing, where the kernel has no Landlock.
+    From version 4 of Landlock, the process cannot bind or connect by TCP; from version 6, it cannot send signals to
+    processes that it did not start. Paths that do not exist are ignored.
+
+    Returns:
+        The version of Landlock. If the kernel has no Landlock, nothing is restricted and 0 is returned.
     """
     known = landlock_version()
     if not known:
@@ -195,7 +199,7 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
 _NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; little endian
 _AF_UNIX = 1
 _X32 = 0x40000000
-_SET_MODE_FILTER, _SPEC_ALLOW = 1, 4  # the second: no slower branches for what runs here
+_SET_MODE_FILTER, _SPEC_ALLOW = 1, 4  # SPEC_ALLOW: keep speculative execution, so that the filter slows nothing down
 
 
 class _Program(ctypes.Structure):
@@ -203,12 +207,12 @@ class _Program(ctypes.Structure):
 
 
 def filter_for(machine: str) -> bytes | None:
-    """Return the filter's program for a machine, as `platform.machine()` calls it; None for one not known here."""
+    """Return the seccomp program for a machine (a value of `platform.machine()`); None for an unknown machine."""
     if machine not in _MACHINES:
         return None
     column, architecture, _ = _MACHINES[machine]
     numbers = [of[column] for of in _REFUSED.values()]
-    # Jumps are counted from the next instruction; `refuse` is the last, `allow` the one before it.
+    # Jumps are counted from the next instruction. `refuse` is the last instruction, `allow` the one before it.
     lines: list[tuple[int, int | str, int | str, int]] = [(_LOAD, 0, 0, _ARCH)]
     lines += [(_EQUAL, 0, "refuse", architecture), (_LOAD, 0, 0, _NUMBER)]
     lines += [(_AT_LEAST, "refuse", 0, _X32)]
@@ -227,7 +231,7 @@ def filter_for(machine: str) -> bytes | None:
 
 
 def refuse_calls() -> bool:
-    """Put the filter on this process and all that it starts, for ever; False where that is not possible."""
+    """Permanently install the filter for this process and all that it starts; return False if that is not possible."""
     machine = platform.machine()
     program = filter_for(machine) if is_linux() else None
     if program is None:
@@ -246,17 +250,17 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 
 
 def confine(folder: Path, limited: dict[str, Any], readable: list[str], writable: list[str]) -> None:
-    """Work in `folder`, under limits, without privileges, and with the kernel's locks on files, sockets and signals.
+    """Work in `folder`, with limits, without privileges, and with the kernel's restrictions of files, sockets, signals.
 
     Args:
-        folder: The worker's own; home and temporary folder too.
+        folder: The worker's own folder, also used as home and temporary folder.
         limited: See `apply_limits`.
-        readable: What may be read: the interpreter, packages, the submission.
-        writable: What may be written besides `folder`.
+        readable: Paths that may be read: the interpreter, packages, the submission.
+        writable: Paths that may be written, in addition to `folder`.
     """
     os.chdir(folder)
     os.environ.update(dict.fromkeys(_HOMES, str(folder)))
-    tempfile.tempdir = None  # the zygote's, if it has asked for one
+    tempfile.tempdir = None  # forget the temporary folder that the zygote may have used
     apply_limits(limited)
     if is_linux():
         drop_capabilities()

@@ -1,11 +1,11 @@
-"""Notice tensors that are made on the default device and meet others there: on a GPU the model's are elsewhere.
+"""Find tensors that are created on the default device and then combined with others; this would fail on a GPU.
 
-No GPU is needed, and nothing is computed otherwise: every call of torch is looked at on its way. A tensor that the
-student's code makes without a device, as torch.zeros(3) does, bears the line where it was made, and so does what is
-computed from such tensors alone. Where one meets a tensor without such a mark, in an operation that wants both on one
-device, its line is noted. What a GPU allows does not count: numbers (tensors without dimensions), indices, copies into
-a tensor, and tensors that only lend their shape. Constructors of modules make what they like: `model.to(device)` moves
-it.
+No GPU is needed and no result changes: every call of torch is observed. A tensor that the student's code creates
+without a device, for example with torch.zeros(3), is marked with the line that created it. A tensor computed only from
+marked tensors is marked too. When an operation that needs all its tensors on one device combines a marked tensor with
+an unmarked one, the line of the marked tensor is recorded. Operations that also work on a GPU are ignored: numbers
+(tensors without dimensions), indices, copies into a tensor, and tensors of which only the shape is used. Constructors
+of modules may create any tensor, since `model.to(device)` moves it later.
 """
 
 import sys
@@ -27,43 +27,43 @@ _ALLOWS_TWO_DEVICES = {"copy_", "__setitem__", "__getitem__", *_LENDS_A_SHAPE, *
 
 
 class DefaultDevice(TorchFunctionMode):
-    """Watches while it is entered.
+    """A context manager that observes all calls of torch inside of it.
 
     Args:
         submission: The student's file.
 
     Attributes:
-        lines: Numbers of the lines that make such tensors.
+        lines: Numbers of the lines that create such tensors.
     """
 
     def __init__(self, submission: Path):
         super().__init__()
         self._submission = submission
         self.lines: set[int] = set()
-        # Whoever has set a default device has chosen one.
+        # A file that sets a default device has chosen one explicitly.
         self._chosen = getattr(getattr(torch, "_GLOBAL_DEVICE_CONTEXT", None), "device_context", None) is not None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Compute as usual, and see who met whom."""
+        """Compute as usual, record lines that mix devices, and mark the result."""
         kwargs = kwargs or {}
         result, name = func(*args, **kwargs), getattr(func, "__name__", "")
-        given = list(_tensors([*args, *kwargs.values()]))
+        operands = list(_tensors([*args, *kwargs.values()]))
         if self._chosen or name == "copy_":
             return result
-        long = [tensor for tensor in given if tensor.dim()]
+        long = [tensor for tensor in operands if tensor.dim()]
         marked = {line for tensor in long if (line := getattr(tensor, _MARK, 0))}
         if name not in _ALLOWS_TWO_DEVICES and marked and not all(getattr(tensor, _MARK, 0) for tensor in long):
             self.lines |= marked
         line = 0
         if not _names_a_device(name, args, kwargs):
-            lines = [getattr(tensor, _MARK, 0) for tensor in given] if given else [self._line(sys._getframe(1))]
+            lines = [getattr(tensor, _MARK, 0) for tensor in operands] if operands else [self._line(sys._getframe(1))]
             line = lines[0] if all(lines) else 0
         for tensor in _tensors([result]):
             _mark(tensor, line)
         return result
 
     def _line(self, frame: FrameType | None) -> int:
-        """Return the student's line that makes a tensor; 0 if another one's does, or a module's constructor."""
+        """Return the student's line that creates a tensor; 0 if other code or a module's constructor creates it."""
         own: list[FrameType] = []
         while frame is not None:
             if not own and frame.f_code.co_filename.startswith("<stand-in"):
@@ -85,7 +85,7 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 
 
 def _names_a_device(name: str, args: Any, kwargs: Any) -> bool:
-    """Whether a call says on which device its result is; `to` may also be asked for another dtype only."""
+    """Whether a call specifies the device of its result; `to` may also change only the dtype."""
     elsewhere = any(isinstance(value, (Tensor, str, torch.device, int)) for value in args[1:])
     return kwargs.get("device") is not None or name == "cuda" or (name in _MOVES and elsewhere)
 

@@ -1,6 +1,7 @@
-"""What can go wrong with a submission inside a worker, and whose line is to blame, as plain data for the judge.
+"""Describe errors of a submission inside a worker, with the lines that caused them, as plain data for the judge.
 
-A student never hears of stand-ins as such: he called a function of his, so that is what the message is about.
+If a stand-in cannot handle a call, the message describes the function that the student called, not the stand-in that
+replaced it: the student knows only the function in their own file.
 """
 
 import inspect
@@ -24,19 +25,19 @@ _LIKE_AN_ARGUMENT = (bool, int, float, str, list, tuple)
 
 @dataclass(frozen=True)
 class Accused:
-    """A stand-in that could not answer a call, and what the student reads of the call."""
+    """A stand-in that could not handle a call, and the message about this call for the student."""
 
     name: str
     message: str
 
 
 def is_own(frame: FrameType, submission: Path) -> bool:
-    """Whether a frame runs the student's file."""
+    """Whether a frame runs code of the student's file."""
     return Path(frame.f_code.co_filename).name == submission.name
 
 
 def up_to_a_part(frames: Frames) -> Frames:
-    """Return the frames up to a known encoder or decoder: what that tries with the student's own part is left out."""
+    """Return the frames up to the first known encoder or decoder; its own calls of the student's part are left out."""
     for i, (frame, _) in enumerate(frames):
         if _standin_of(frame) in _PARTS and frame.f_code.co_name == "forward":
             return frames[: i + 1]
@@ -46,10 +47,10 @@ def up_to_a_part(frames: Frames) -> Frames:
 def standin(
     error: BaseException, message: str, frames: Frames, submission: Path, standins: Mapping[str, ModuleType] | None
 ) -> Accused | None:
-    """Return the stand-in that could not answer the student's last call, if that is what happened.
+    """Return the stand-in that could not handle the student's last call; None if there is none.
 
-    Either a frame of it comes after the student's last one, or Python refused the call: then the message names the
-    function, or a class that the student does not know.
+    There are two cases. Either a frame of the stand-in follows the student's last frame; or Python refused the call,
+    and then the message names the function, or a class that is not in the student's file.
     """
     own = [i for i, (frame, _) in enumerate(frames) if is_own(frame, submission)]
     if not own or not standins:
@@ -63,7 +64,7 @@ def standin(
 
 
 def unset_attribute(error: BaseException, frames: Frames, submission: Path) -> dict[str, str]:
-    """Return `owner` and `attribute` where given code misses what a student's layer should have set in __init__."""
+    """Return `owner` and `attribute` if code needs an attribute that a student's layer did not set in __init__."""
     try:
         owner = getattr(error, "obj", None)
         own = [frame for frame, _ in frames if is_own(frame, submission)]
@@ -71,13 +72,13 @@ def unset_attribute(error: BaseException, frames: Frames, submission: Path) -> d
             known = own[-1].f_globals.get(type(owner).__name__)
             if known is type(owner) and own[-1].f_locals.get("self") is not owner:
                 return {"owner": type(owner).__name__[:60], "attribute": str(error.name)[:60]}
-    except Exception:  # an object of the student's may do anything when it is looked at
+    except Exception:  # reading an attribute of a student's object may run any code
         pass
     return {}
 
 
 def handed_on(frames: Frames, submission: Path) -> dict[str, str]:
-    """Return `maker` and `made` where a constructor that was given fails on what a student's function handed to it."""
+    """Return `maker` and `made` if a provided constructor fails on a value that a student's function passed to it."""
     try:
         own = [frame for frame, _ in frames if is_own(frame, submission)]
         last, values = own[-1], own[-1].f_locals
@@ -90,7 +91,7 @@ def handed_on(frames: Frames, submission: Path) -> dict[str, str]:
             seen = [_seen(name, values.get(name), precise=False) for name in ("mean", "logvar")]
             maker = own[-2].f_code.co_qualname.rpartition("<locals>.")[2]
             return {"maker": maker, "made": ", ".join(each for each in seen if each)}
-    except Exception:  # an object of the student's may do anything when it is looked at
+    except Exception:  # reading an attribute of a student's object may run any code
         pass
     return {}
 
@@ -101,7 +102,7 @@ def _standin_of(frame: FrameType) -> str:
 
 
 def _title(name: str, module: Mapping[str, Any]) -> str:
-    """Return what a stand-in replaces, as a student calls it: self.decoder, nll(), VAE.sample()."""
+    """Return what a stand-in replaces, in the form that students write: self.decoder, nll(), VAE.sample()."""
     replaced = str(module.get("REPLACES") or (f"self.{name}" if name in _PARTS else name))
     if replaced.startswith("self."):
         return replaced
@@ -112,7 +113,7 @@ def _title(name: str, module: Mapping[str, Any]) -> str:
 def _as_called(name: str, frame: FrameType, message: str) -> str:
     code, module = frame.f_code, frame.f_globals
     arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    precise = "dtype" in message or "scalar type" in message  # then shapes alone do not explain it
+    precise = "dtype" in message or "scalar type" in message  # in this case, shapes do not explain the error
     seen = [_seen(each, frame.f_locals.get(each), precise) for each in arguments if each != "self"]
     listed = ", ".join(each for each in seen if each)
     text = f"{_title(name, module)} was called" + (f" with {listed}" if listed else "")
@@ -123,7 +124,7 @@ def _as_called(name: str, frame: FrameType, message: str) -> str:
 
 
 def _seen(name: str, value: Any, precise: bool) -> str:
-    """Return an argument in words: the shape of a tensor, the value of a number or a list; nothing for None."""
+    """Describe an argument: the shape of a tensor, the value of a number or a list; an empty string for None."""
     try:
         if value is None:
             return ""
@@ -133,7 +134,7 @@ def _seen(name: str, value: Any, precise: bool) -> str:
         if isinstance(value, _LIKE_AN_ARGUMENT) and len(repr(value)) <= 40:
             return f"{name} = {value!r}"
         return f"{name} of type {type(value).__name__}"
-    except Exception:  # an object of the student's may do anything when it is looked at
+    except Exception:  # reading an attribute of a student's object may run any code
         return ""
 
 
@@ -146,7 +147,7 @@ def _mean_shape(owner: Any) -> str:
 
 
 def _hidden_class(message: str, standins: Mapping[str, ModuleType]) -> Accused | None:
-    """Return the stand-in whose class a message names, as of an attribute that it lacks; the name goes out of it."""
+    """Return the stand-in whose class the message names, as in "'X' object has no attribute"; X is replaced."""
     for name in _PARTS:
         module = standins.get(name)
         if module is None:
@@ -162,9 +163,9 @@ def _hidden_class(message: str, standins: Mapping[str, ModuleType]) -> Accused |
 def _refused_call(
     error: BaseException, message: str, last: FrameType, standins: Mapping[str, ModuleType]
 ) -> Accused | None:
-    """Return the stand-in whose function Python refused to call, as "nll() got an unexpected keyword argument"."""
+    """Return the stand-in whose function Python refused to call: "nll() got an unexpected keyword argument"."""
     found = re.match(r"([\w.]+)\(\) ", message) if isinstance(error, TypeError) else None
-    if not found or isinstance(last.f_globals.get(found[1]), FunctionType):  # a function of the file has that name
+    if not found or isinstance(last.f_globals.get(found[1]), FunctionType):  # the file has a function of that name
         return None
     fitting = {
         name: function
@@ -191,35 +192,36 @@ def _parameters(function: Callable[..., Any]) -> str:
 
 
 class MissingName(Exception):  # noqa: N818 - named for what the student reads
-    """The submission lacks a class, function or method of the contract."""
+    """The submission does not define a class, function or method that the assignment requires."""
 
 
 class WrongType(Exception):  # noqa: N818
-    """The submission returned something other than the contract says."""
+    """The submission returned a value of another type than the assignment requires."""
 
 
 class NotAttempted(NotImplementedError):  # noqa: N818
-    """A function of the contract does nothing: `pass` stands where the TODO was. Its message begins with "TODO"."""
+    """A required function does nothing: the TODO was replaced by `pass`. The message begins with "TODO"."""
 
 
 def describe(
     error: BaseException, submission: Path, standins: Mapping[str, ModuleType] | None = None
 ) -> dict[str, Any]:
-    """Return an error as JSON data: its kind, message and the student's own traceback lines.
+    """Return an error as JSON data: its kind, its message and the traceback lines that are in the student's file.
 
-    Kinds: `todo` (an untouched TODO), `missing`, `type`, `memory`, `exit` (sys.exit), `exception`. Where a stand-in
-    could not answer a call, `standin` is its id, and the message says what was called and how. Where an object lacks
-    an attribute that its constructor should have set, `owner` and `attribute` name them; where a given constructor
-    fails on what it got, `maker` is the function that it came from, and `made` says what it is.
+    Kinds: `todo` (an untouched TODO), `missing`, `type`, `memory`, `exit` (sys.exit), `exception`. If a stand-in could
+    not handle a call, `standin` is its id, and the message says what was called and with which arguments. If an object
+    lacks an attribute that its constructor should have set, `owner` and `attribute` name them. If a provided
+    constructor fails on a value that it received, `maker` is the function that passed the value, and `made` describes
+    the value.
 
     Args:
-        error: What was raised.
+        error: The raised error.
         submission: The student's file.
         standins: The stand-ins of this worker, by id.
     """
     kind, message = _kind(error), _safe_str(error)[:2000]
     frames = up_to_a_part(list(traceback.walk_tb(error.__traceback__)))
-    # What a stand-in tried with the student's own part may have met a TODO: that is not the task's.
+    # A stand-in may have called the student's own part, which still has a TODO. This TODO belongs to another task.
     accused = None if kind in ("missing", "type", "exit") else standin(error, message, frames, submission, standins)
     if accused:
         kind, message = ("exception" if kind == "todo" else kind), accused.message[:2000]
@@ -255,7 +257,7 @@ def _safe_str(error: BaseException) -> str:
 
 
 def _own_lines(error: BaseException, frames: Frames, submission: Path) -> list[dict[str, Any]]:
-    """Return the frames that lie in the student's file; a syntax error has none, but names its line."""
+    """Return the frames that are in the student's file; a syntax error has no frame, but names its line."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return [{"line": error.lineno, "function": "", "text": (error.text or "").strip()[:200]}]
     own: list[tuple[FrameType, int]] = [(f, line) for f, line in frames if is_own(f, submission)]

@@ -1,4 +1,4 @@
-"""One worker: load the submission once, then answer one probe after the other until the judge hangs up."""
+"""One worker: load the submission once, then answer one probe after another until the judge closes the channel."""
 
 import contextlib
 import random
@@ -24,8 +24,8 @@ def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
     """Answer the judge's requests.
 
     The first request describes the worker: `path` of the submission, `folder` to work in, `limits`, `readable` and
-    `writable` (see confine.py), `standins` (sources by task id). Each later one names a `probe`, a `seed` and its
-    arguments; tensors ride along by name.
+    `writable` (see confine.py), `standins` (source texts by task id). Each later request names a `probe`, a `seed` and
+    the arguments; it also contains the tensors by name.
     """
     start = wire.read(reader)
     path = Path(start.header["path"])
@@ -40,7 +40,7 @@ def _serve(reader: IO[bytes], writer: IO[bytes], start: Message, path: Path) -> 
         seed_everything(start.header["seed"])
         submission = open_submission(path, start.header["standins"])
         wire.write(writer, Message({"id": start.header["id"], "ready": True}))
-    except BaseException as error:  # SystemExit too: a file that exits on import is told so
+    except BaseException as error:  # SystemExit too, to report a file that calls sys.exit() on import
         wire.write(writer, Message({"id": start.header["id"], "error": describe(error, path)}))
         return
     while True:
@@ -52,7 +52,7 @@ def _serve(reader: IO[bytes], writer: IO[bytes], start: Message, path: Path) -> 
 
 
 def answer(submission: LoadedSubmission, path: Path, request: Message) -> Message:
-    """Run one probe and return its tensors, or the error it met."""
+    """Run one probe and return its tensors, or the error that was raised."""
     number = request.header["id"]
     try:
         seed_everything(request.header["seed"])
@@ -66,7 +66,9 @@ def answer(submission: LoadedSubmission, path: Path, request: Message) -> Messag
         size = sum(t.numel() * t.element_size() for t in tensors.values())
         if size > wire.MAX_TENSORS - wire.MAX_HEADER:
             raise WrongType(f"an answer of {size >> 20} MiB; {wire.MAX_TENSORS >> 20} MiB are the most (weights count)")
-        plain = {name: wire.plain(tensor) for name, tensor in tensors.items()}  # one that is expanded may be huge
+        plain = {
+            name: wire.plain(tensor) for name, tensor in tensors.items()
+        }  # after the check: expanding needs memory
         return Message({"id": number, "facts": facts}, plain)
     except BaseException as error:
         probe, arguments = request.header["probe"], request.header["arguments"]
@@ -80,23 +82,23 @@ def answer(submission: LoadedSubmission, path: Path, request: Message) -> Messag
 
 
 def seed_everything(seed: int) -> None:
-    """Seed every common generator; afresh before each probe, so that the order of checks changes no result."""
+    """Seed all common random generators; done before each probe, so that no result depends on the order of checks."""
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
     torch.manual_seed(seed)
 
 
 def open_submission(path: Path, sources: dict[str, str]) -> LoadedSubmission:
-    """Import the file, quietly, and make the stand-ins that came with it."""
+    """Import the file, without its warnings, and create the stand-ins from their source texts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = load_submission(path)
-    torch.set_num_threads(
-        1
-    )  # whatever the file asks for: limits are in CPU seconds, and forks share the machine's cores
+    # Override the file's own setting: limits are in CPU seconds, and workers share the cores of the machine.
+    torch.set_num_threads(1)
     standins = {name: module_from_source(name, source) for name, source in sources.items()}
     for standin in standins.values():
-        if "." in (replaced := getattr(standin, "REPLACES", "")):  # what Python calls it when it refuses a call
+        # Python uses this name in the message when it refuses a call.
+        if "." in (replaced := getattr(standin, "REPLACES", "")):
             getattr(standin, replaced.rpartition(".")[2]).__qualname__ = replaced
     return LoadedSubmission(module, standins)
 

@@ -1,4 +1,4 @@
-"""Load the one file of a submission, build models from it, and put the stand-ins of other tasks onto them."""
+"""Load the file of a submission, build models from it, and replace parts of them by the stand-ins of other tasks."""
 
 import contextlib
 import copy
@@ -21,14 +21,15 @@ _PYPLOT = "matplotlib.pyplot"
 
 
 class LoadedSubmission:
-    """A loaded submission: the module, and the stand-ins that this task may lean on.
+    """A loaded submission: the module, and the stand-ins that this task may use.
 
     Args:
         module: The student's module.
-        standins: Modules made of the stand-ins' sources, by task id; never the one of the task under check.
+        standins: Modules created from the source texts of the stand-ins, by task id. The stand-in of the task that is
+            being checked is never among them.
 
     Attributes:
-        own: Stand-ins that the running probe does without: the student's own methods answer in their place.
+        own: Ids of stand-ins that the current probe does not use; the student's own methods are called instead.
     """
 
     def __init__(self, module: ModuleType, standins: dict[str, ModuleType]):
@@ -48,16 +49,16 @@ class LoadedSubmission:
         return getattr(self.module, name)
 
     def replace(self, owner: type, name: str, function: Any) -> None:
-        """Put a function in the place of a student's method."""
+        """Replace a student's method by a function."""
         self._replaced.setdefault((owner, name), vars(owner).get(name))
         setattr(owner, name, function)
 
     def own_method(self, owner: type, name: str) -> Any:
-        """Return the student's own function, whatever has been put in its place; None if there is none."""
+        """Return the student's own function, even if it has been replaced; None if there is none."""
         return self._replaced.get((owner, name)) or getattr(owner, name, None)
 
     def put_back(self, owner: type, name: str) -> None:
-        """Undo `replace`; a method that the class itself did not have is inherited again."""
+        """Undo `replace`; if the class itself did not define the method, it inherits the method again."""
         if (owner, name) in self._replaced:
             own = self._replaced.pop((owner, name))
             delattr(owner, name) if own is None else setattr(owner, name, own)
@@ -65,7 +66,7 @@ class LoadedSubmission:
 
 @contextlib.contextmanager
 def own_command_line(path: Path) -> Iterator[None]:
-    """Show the student's code the command line of a file that is run without options, rather than ours."""
+    """Set the command line that the student's code sees to that of a file run without options, not the grader's."""
     before = sys.argv, sys.orig_argv
     sys.argv, sys.orig_argv = [path.name], [sys.executable, path.name]
     try:
@@ -75,7 +76,7 @@ def own_command_line(path: Path) -> Iterator[None]:
 
 
 def load_submission(path: Path) -> ModuleType:
-    """Import the student's file as the module `VAE_Model`; whatever it raises goes through."""
+    """Import the student's file as the module `VAE_Model`; errors that it raises are not caught."""
     spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
     assert spec is not None
     assert spec.loader is not None
@@ -86,18 +87,18 @@ def load_submission(path: Path) -> ModuleType:
 
 
 def draw_without_windows(path: Path) -> None:
-    """Let pyplot draw into memory whichever backend a file asks for: a worker has no display, and none is needed."""
+    """Make pyplot draw into memory, regardless of the backend that a file selects, since a worker has no display."""
     if "pyplot" in path.read_text(encoding="utf-8", errors="replace"):
-        with contextlib.suppress(Exception):  # the student's own import will tell
+        with contextlib.suppress(Exception):  # the student's own import will raise the same error
             pyplot: Any = importlib.import_module(_PYPLOT)
             switch = pyplot.switch_backend
             pyplot.switch_backend = lambda *_, **__: switch("agg")
 
 
 def module_from_source(name: str, source: str) -> ModuleType:
-    """Return a module made of source text that the judge sent: stand-ins lie nowhere in a worker's reach."""
+    """Return a module created from source text that the judge sent; a worker has no files with stand-ins."""
     module = ModuleType(f"standin_{name}")
-    exec(compile(source, f"<stand-in {name}>", "exec"), module.__dict__)  # trusted: it came from the judge
+    exec(compile(source, f"<stand-in {name}>", "exec"), module.__dict__)  # trusted, since the judge sent it
     return module
 
 
@@ -108,8 +109,9 @@ _HEADS = ("mean", "logvar")
 def build_model(submission: LoadedSubmission, sizes: Sizes) -> Any:
     """Return VAE(**sizes) on the CPU.
 
-    The student's own parts are tried first. Where a constructor fails, those that this task may lean on are replaced,
-    one after the other, so that a mistake in `Encoder` costs nobody else anything; what still fails is raised.
+    The student's own parts are tried first. If a constructor fails, the parts for which this task has stand-ins are
+    replaced one after another, so that a mistake in `Encoder` does not affect other tasks. If the constructor still
+    fails, the last error is raised.
     """
     vae_class = submission.find("VAE")
     try:
@@ -134,9 +136,9 @@ def _checked(model: Any) -> Any:
 
 
 def lean_on_standins(submission: LoadedSubmission) -> None:
-    """Put the stand-ins of methods onto the student's own classes, so that helpers beside them stay reachable.
+    """Replace methods of the student's own classes by their stand-ins; other methods of these classes still work.
 
-    Where this probe asks for the student's own method in place of a stand-in, it is put back.
+    If the current probe uses the student's own method instead of a stand-in (see `own`), that method is restored.
     """
     for name, standin in submission.standins.items():
         if hasattr(standin, "install"):
@@ -153,15 +155,15 @@ def lean_on_standins(submission: LoadedSubmission) -> None:
 def build_known(submission: LoadedSubmission, sizes: Sizes, known: dict[str, Tensor], dtype: torch.dtype) -> Any:
     """Return a model whose encoder, heads and decoder are known linear maps.
 
-    Where the student's heads take more features than the known encoder has, it gives zeros for the rest: what his code
-    knows about the width of a feature stays true.
+    If the student's heads take more features than the known encoder has, the encoder appends zeros. So the feature
+    width that the student's code expects stays correct.
 
     Args:
         submission: The submission.
         sizes: Keyword arguments of VAE.
         known: `encoder_weight` (hidden, D), `mean_weight` and `logvar_weight` (z, hidden), their biases `*_bias`,
             `decoder_weight` (D, z), `decoder_bias` (D,), `decoder_bend` ().
-        dtype: Of all parameters.
+        dtype: The dtype of all parameters.
     """
     model = build_model(submission, sizes)
     find_heads(submission, model, sizes)
@@ -173,21 +175,24 @@ def build_known(submission: LoadedSubmission, sizes: Sizes, known: dict[str, Ten
     _put_over(model, "encoder", submission.standins["encoder"].KnownEncoder).know(known["encoder_weight"], width)
     _put_over(model, "decoder", submission.standins["decoder"].KnownDecoder).know(*decoder, shape)
     for name in ("mean", "logvar"):
-        head = nn.Linear(width, z_dim, dtype=known["encoder_weight"].dtype)  # a narrower one would round the weights
+        # A lower precision would round the weights.
+        head = nn.Linear(width, z_dim, dtype=known["encoder_weight"].dtype)
         weight = torch.cat([known[f"{name}_weight"], torch.zeros(z_dim, width - hidden)], dim=1)
         head.load_state_dict({"weight": weight, "bias": known[f"{name}_bias"]})
         _put_in_place(model, name, head)
-    with torch.no_grad():  # the formulas have no parameters: one that starts without effect must not stay unseen
+    with torch.no_grad():
+        # The formulas have no parameters. Move extra ones, so that even those without an initial effect are noticed.
         for parameter in own_parameters(model).values():
             parameter.add_(torch.randn_like(parameter))
     return model.to(dtype)
 
 
 def find_heads(submission: LoadedSubmission, model: nn.Module, sizes: Sizes) -> None:
-    """Give the names `mean` and `logvar` to heads that a student calls otherwise, if it is clear which they are.
+    """Give the names `mean` and `logvar` to heads that a student named differently, if it is clear which they are.
 
-    His own `encode` tells: its mean and its log-variance are the very outputs of two other linear layers, or of the two
-    halves of one, and layers called `mean` and `logvar` are not asked, or there are none.
+    The student's own `encode` is run to find them. Its mean and log-variance must equal the outputs of two other linear
+    layers, or the two halves of the output of one layer. Layers named `mean` and `logvar` must not exist, or must not
+    be called.
     """
     parts = [getattr(model, name, None) for name in ("encoder", "decoder", *_HEADS)]
     known = {id(m) for part in parts if isinstance(part, nn.Module) for m in part.modules()}
@@ -205,7 +210,7 @@ def find_heads(submission: LoadedSubmission, model: nn.Module, sizes: Sizes) -> 
             posterior = encode(model.eval(), torch.linspace(-1, 1, math.prod(shape)).view(shape))
         if not any(m is head for m, _ in asked for head in heads):
             _name_heads(model, asked, posterior.mean, posterior.logvar)
-    except Exception:  # what is wrong with it, the task will tell
+    except Exception:  # the check of the task reports what is wrong
         pass
     finally:
         for m, training in modes:
@@ -236,7 +241,7 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 
 
 class _BothHeads(nn.Module):
-    """Put over a layer that is both heads: it answers with what the two known ones say, side by side."""
+    """Mixin for one layer that is both heads: it returns the outputs of the two known heads, concatenated."""
 
     known_halves: tuple[nn.Linear, nn.Linear]
 
@@ -247,7 +252,7 @@ class _BothHeads(nn.Module):
 
 
 def own_parameters(model: nn.Module) -> dict[str, Tensor]:
-    """Return, by name, the parameters that learn and are none of encoder, heads and decoder."""
+    """Return, by name, the trainable parameters that are not in the encoder, the heads or the decoder."""
     parts = (getattr(model, name) for name in ("encoder", "mean", "logvar", "decoder"))
     known = {id(parameter) for part in parts for parameter in part.parameters()}
     every = model.named_parameters()
@@ -255,15 +260,15 @@ def own_parameters(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _features(head: Any) -> int:
-    """Return how many features a head takes; 0 if it does not say."""
+    """Return the number of input features of a head; 0 if it is unknown."""
     return head.in_features if isinstance(head, nn.Linear) and not is_lazy(head.weight) else 0
 
 
 def _put_over(model: nn.Module, name: str, mixin: type[nn.Module]) -> Any:
-    """Let a part of the model answer as a known one does, and return it.
+    """Make a part of the model compute what a known part computes, and return it.
 
-    It stays the student's own object, of a class that is derived from his: whatever else holds it, attributes and
-    helper methods find what they expect.
+    The part stays the student's own object; its class becomes a subclass of the student's class. So other references
+    to the object still work, and so do its attributes and helper methods.
     """
     part = getattr(model, name, None)
     if not isinstance(part, nn.Module):
@@ -280,7 +285,7 @@ def _put_over(model: nn.Module, name: str, mixin: type[nn.Module]) -> Any:
 
 
 class _NotesLayers(nn.Module):
-    """Put over a replaced part too: notes which of its layers are used by name, since those answer as they did."""
+    """Mixin for a replaced part: records which of its layers are used directly, since these are not replaced."""
 
     known_inside: list[str]
     known_trying: bool
@@ -296,19 +301,19 @@ class _NotesLayers(nn.Module):
         return super().__getitem__(index)  # type: ignore[misc]
 
     def __iter__(self) -> Any:
-        """Let code that goes through the layers meet the whole as one of them; `known_trying` runs the own layers."""
+        """Yield the whole part as the only layer, or the student's own layers while `known_trying` is true."""
         own = super().__iter__()  # type: ignore[misc]
         return own if self.known_trying else iter((self,))
 
 
 def layers_used(model: nn.Module) -> list[str]:
-    """Return which layers inside the replaced parts the student's code used, as he may have written it."""
+    """Return which layers inside the replaced parts the student's code used, in the form of Python expressions."""
     used = [f"self.{name}{layer}" for name in ("encoder", "decoder") for layer in getattr(model, name).known_inside]
     return list(dict.fromkeys(used))
 
 
 class _KnownHead(nn.Module):
-    """Put over a head that is no nn.Linear: its layers and attributes are still found, and a known one answers."""
+    """Mixin for a head that is not an nn.Linear: it computes the known head; its layers and attributes still exist."""
 
     known_head: nn.Linear
 
@@ -319,7 +324,7 @@ class _KnownHead(nn.Module):
 
 
 def _put_in_place(model: nn.Module, name: str, head: nn.Linear) -> None:
-    """Turn one of the model's heads into a known one; it keeps its identity and attributes of its own."""
+    """Turn one of the model's heads into a known one; the object and its own attributes are kept."""
     own = getattr(model, name, None)
     if not isinstance(own, nn.Module) or _is_shared(model, own):
         setattr(model, name, head)
@@ -333,7 +338,7 @@ def _put_in_place(model: nn.Module, name: str, head: nn.Linear) -> None:
 
 
 def head_weight(model: nn.Module, name: str) -> Tensor:
-    """Return the known weight (z, hidden) of a head."""
+    """Return the weight (z, hidden) of a known head."""
     head = getattr(model, name)
     return getattr(head, "known_head", head).weight
 

@@ -1,4 +1,4 @@
-"""What a student has not begun: functions of the contract that are empty, where the skeleton had a TODO."""
+"""Detect work that a student has not started: required functions that are empty, or still have their TODO."""
 
 import dis
 import inspect
@@ -27,24 +27,24 @@ _TRAINED = (
 
 
 def instead_of(error: BaseException, module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> BaseException:
-    """Return NotAttempted where a probe met `error` because the function that it is about is empty; else `error`.
+    """Return NotAttempted if a probe raised `error` because the function that it tests is empty; else `error`.
 
     Args:
-        error: What the probe met.
-        module: The student's.
-        probe, arguments: What was asked for.
+        error: The error that the probe raised.
+        module: The student's module.
+        probe, arguments: The requested probe and its arguments.
     """
     if isinstance(error, Exception):
         try:
             if _is_untouched(error, module, probe, arguments):
                 return NotAttempted("TODO: the function is empty")
-        except Exception:  # what the student's names stand for may do anything when it is looked at
+        except Exception:  # reading an attribute of a student's object may run any code
             pass
     return error
 
 
 def is_begun(module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether the function or the layer that a probe is about does something, though it met a TODO there."""
+    """Whether the function or layer that a probe tests already does something, although it still has a TODO."""
     try:
         if probe in ("layers", "outputs"):
             part = getattr(module, arguments["part"].capitalize(), None)
@@ -52,12 +52,12 @@ def is_begun(module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> bo
             return not (_builds_nothing(part) and (forward is nn.Module.forward or _is_left(forward)))
         function = _about(module, probe, arguments)
         return function is not None and not _is_left(function)
-    except Exception:  # what the student's names stand for may do anything when it is looked at
+    except Exception:  # reading an attribute of a student's object may run any code
         return False
 
 
 def does_nothing(function: Any) -> bool:
-    """Whether a function has no statement but `pass`, `...`, a docstring, or a `return` of None."""
+    """Whether a function has no statements except `pass`, `...`, a docstring, or a `return` of None."""
     code = _code(function)
     if code is None:
         return False
@@ -75,7 +75,7 @@ def _is_untouched(error: Exception, module: ModuleType, probe: str, arguments: M
 
 
 def _about(module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> Any:
-    """Return the function that a probe is about; None for one that is about the whole file."""
+    """Return the function that a probe tests; None for a probe that tests the whole file."""
     if probe in _TRAINING:
         return None
     if probe.startswith("distribution"):
@@ -85,7 +85,7 @@ def _about(module: ModuleType, probe: str, arguments: Mapping[str, Any]) -> Any:
 
 
 def _is_untouched_part(part: Any, error: Exception) -> bool:
-    """Whether Encoder or Decoder is empty: its forward is, and its constructor is or is not what failed."""
+    """Whether Encoder or Decoder is empty: no `forward` is written, and the type was wrong or __init__ does nothing."""
     forward = getattr(part, "forward", None)
     if forward is not nn.Module.forward and not _is_left(forward):
         return False
@@ -93,7 +93,7 @@ def _is_untouched_part(part: Any, error: Exception) -> bool:
 
 
 def _is_untouched_in_training(module: ModuleType, error: Exception) -> bool:
-    """Whether a function that training needs is empty, and a None or a missing width shows that this was the reason."""
+    """Whether a function that training needs is empty, and `None` or `out_features` in the message shows the cause."""
     text = str(error)
     if "out_features" in text:
         return _is_untouched_part(getattr(module, "Encoder", None), error)
@@ -113,7 +113,7 @@ def _code(function: Any) -> CodeType | None:
 
 
 def _is_left(function: Any) -> bool:
-    """Whether a function is as the skeleton had it, or empty."""
+    """Whether a function is empty or unchanged since the skeleton."""
     return does_nothing(function) or _is_todo(function)
 
 
@@ -127,7 +127,7 @@ def _is_todo(function: Any) -> bool:
 
 
 def _builds_nothing(part: Any) -> bool:
-    """Whether the constructor of a class calls that of nn.Module and does nothing else."""
+    """Whether the constructor of a class calls the constructor of nn.Module and does nothing else."""
     constructor = getattr(part, "__init__", None)
     if constructor is nn.Module.__init__:
         return True

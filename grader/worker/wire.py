@@ -1,7 +1,8 @@
-"""Frames between judge and worker: a header in JSON, and tensors as safetensors bytes. Never pickle.
+"""Frames between judge and worker: a header in JSON, and tensors as safetensors bytes. Pickle is never used.
 
-A frame is 4 bytes header length, 8 bytes tensor length (big endian), the header, the tensors. Both sides use this
-module; the judge reads frames that a stranger's code may have written, so every length is bounded before it is read.
+A frame consists of the header length (4 bytes), the tensor length (8 bytes, both big endian), the header and the
+tensors. Both sides use this module. The judge reads frames that untrusted code may have written, so it checks every
+length before it reads that much data.
 """
 
 import json
@@ -21,19 +22,19 @@ _LENGTHS = struct.Struct(">IQ")
 
 
 class WireError(Exception):
-    """What came is no frame: too long, cut off, or not what a frame holds."""
+    """The received data is not a valid frame: it is too long, incomplete or malformed."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One frame: `header` is what JSON can hold, `tensors` are dense CPU tensors by name."""
+    """One frame: `header` contains JSON data, `tensors` contains dense CPU tensors by name."""
 
     header: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
 
 def plain(tensor: Tensor) -> Tensor:
-    """Return a detached, contiguous copy without subclass: safetensors refuses shared or strided storage."""
+    """Return a detached, contiguous copy of class Tensor; safetensors refuses shared or strided storage."""
     with torch._C.DisableTorchFunctionSubclass():
         return torch.Tensor.detach(tensor).as_subclass(Tensor).clone(memory_format=torch.contiguous_format)
 
@@ -56,7 +57,7 @@ def read(stream: IO[bytes], max_tensors: int = MAX_TENSORS) -> Message:
 
     Raises:
         EOFError: The stream ended before a frame began.
-        WireError: The frame is longer than allowed, was cut off, or is malformed.
+        WireError: The frame is longer than allowed, incomplete or malformed.
     """
     lengths = _read_exactly(stream, _LENGTHS.size, begun=False)
     header_length, tensors_length = _LENGTHS.unpack(lengths)
@@ -67,7 +68,7 @@ def read(stream: IO[bytes], max_tensors: int = MAX_TENSORS) -> Message:
     try:
         header = json.loads(header_bytes)
         tensors: Mapping[str, Tensor] = safetensors.torch.load(tensor_bytes) if tensor_bytes else {}
-    except Exception as error:  # json and safetensors raise many kinds; none may pass for an answer
+    except Exception as error:  # json and safetensors raise many kinds of errors
         raise WireError(f"a malformed frame: {error}") from error
     if not isinstance(header, dict):
         raise WireError("a frame's header must be a JSON object")

@@ -1,18 +1,19 @@
-"""The zygote: a process that has imported torch, and nothing of the student's, forks a worker per task and tidies up.
+"""The zygote: a process with torch imported, but no student code, which forks a worker per task and cleans up after it.
 
-The kernel sends the signal at the limit of CPU seconds, the zygote at that of wall-clock seconds. Neither depends on
-what is written: a submission can write there what it likes, or ignore the signal and be killed.
+A worker that exceeds a time limit receives SIGXCPU, writes its stack trace and ends. The kernel sends this signal at
+the limit of CPU seconds, the zygote at the limit of wall-clock seconds. The limits do not rely on the trace: a
+submission can write anything there, or ignore the signal and be killed.
 
-It obeys the judge on one socket, one command at a time, and has one worker at a time:
+The zygote receives commands from the judge on one socket, one command at a time, and has one worker at a time:
 
-* `fork` comes with two descriptors, the worker's end of its channel and of its output pipe, and is answered with the
-  worker's pid. Its folder is made new.
-* `interrupt` makes a worker that takes too long write down where it is, and end.
-* `usage` is answered with the seconds that the worker computed and that it waited for a processor.
-* `end` kills the worker and is answered with how it ended, and what it wrote down about where it was.
-* `clean` ends every process that the worker left and removes every file, and is answered with whether that succeeded.
+* `fork` creates the worker and its folder, which must not exist yet. It comes with two descriptors, the worker's ends
+  of the channel and of the output pipe. The answer contains the worker's pid.
+* `interrupt` makes a worker that takes too long write its stack trace and end.
+* `usage` returns how many seconds the worker computed, and how many it waited for a processor.
+* `end` kills the worker and returns how it ended, and its stack trace.
+* `clean` ends all processes that the worker left behind, removes all files, and returns whether that succeeded.
 
-When the judge goes away, so does everything else.
+When the judge closes the socket, the zygote ends the worker, cleans up and exits.
 """
 
 import contextlib
@@ -34,14 +35,14 @@ from typing import Any
 from .confine import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, is_linux, prctl
 
 PATIENCE_S = 0.3
-"""How long a worker may take to write and die, once it is interrupted."""
+"""How long a worker may take to write its trace and die after it has been interrupted."""
 
 _BYTES = 16 << 10
-_LINES, _WIDTH = 8, 160  # what is handed on fits a control message, with every character escaped
+_LINES, _WIDTH = 8, 160  # small enough for a control message, even if every character is escaped
 
 
 def new_trace() -> int | None:
-    """Return a descriptor of an empty file in memory that cannot grow; None where there is no such thing."""
+    """Return the descriptor of an in-memory file of fixed size; None if the system does not support it."""
     try:
         import fcntl
 
@@ -49,19 +50,19 @@ def new_trace() -> int | None:
         os.ftruncate(descriptor, _BYTES)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
         return descriptor
-    except (ImportError, AttributeError, OSError):  # no Linux, or an old one
+    except (ImportError, AttributeError, OSError):  # not Linux, or an old version
         return None
 
 
 def trace_on_signal(descriptor: int | None) -> None:
-    """Let SIGXCPU write the stack of the main thread to a descriptor before it ends this process."""
+    """On SIGXCPU, write the stack trace of the main thread to a descriptor before the process ends."""
     if descriptor is not None:
         with contextlib.suppress(AttributeError, OSError, RuntimeError, ValueError):  # Windows has neither
             faulthandler.register(signal.SIGXCPU, file=descriptor, all_threads=False, chain=True)
 
 
 def taken_trace(descriptor: int | None) -> str:
-    """Return those lines of a trace that are about the submission, and close its file."""
+    """Return the lines of a trace that are about the submission, and close the file of the trace."""
     if descriptor is None:
         return ""
     try:
@@ -76,14 +77,14 @@ def taken_trace(descriptor: int | None) -> str:
 
 
 def reopen_streams() -> None:
-    """Make sys.stdin, stdout and stderr anew from descriptors 0, 1 and 2."""
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - they live as long as the process
+    """Create new sys.stdin, stdout and stderr from descriptors 0, 1 and 2."""
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open as long as the process runs
     sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
 
 
 def redirect_streams(output: int) -> None:
-    """Point descriptor 0 at nothing, 1 and 2 at `output`, and reopen the streams."""
+    """Redirect descriptor 0 to the null device and 1 and 2 to `output`, and reopen the streams."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(output, 1)
@@ -93,12 +94,13 @@ def redirect_streams(output: int) -> None:
 
 
 def end_all_as_init() -> bool:
-    """Kill every process of this namespace but its first, which we are; none can escape by forking.
+    """Kill every other process of this namespace, as its process 1; none can escape by forking.
 
-    Returns whether all are gone.
+    Returns:
+        Whether all of them have ended.
 
     Raises:
-        RuntimeError: We are not process 1: kill(-1) would then reach the whole machine.
+        RuntimeError: This is not process 1, so kill(-1) would affect the whole machine.
     """
     if os.getpid() != 1:
         raise RuntimeError("only process 1 of a namespace may kill all")
@@ -108,9 +110,10 @@ def end_all_as_init() -> bool:
 
 
 def end_all_of_user(uid: int) -> bool:
-    """Kill every process of a user, from a process of that user: the kernel lets it reach no other.
+    """Kill every process of a user, from a helper process of that user, which cannot signal other users' processes.
 
-    Returns whether all are gone.
+    Returns:
+        Whether all of them have ended.
     """
     helper = os.fork()
     if helper == 0:
@@ -124,7 +127,7 @@ def end_all_of_user(uid: int) -> bool:
 
 
 def reap_all(patience_s: float = 5.0) -> bool:
-    """Wait for every child, and for all that was left to us when its own parent died; return whether none is left."""
+    """Wait for all children, including adopted processes whose parent has died; return whether none is left."""
     until = time.monotonic() + patience_s
     while True:
         try:
@@ -138,14 +141,14 @@ def reap_all(patience_s: float = 5.0) -> bool:
 
 
 def become_user(uid: int) -> None:
-    """Turn from root into an unprivileged user, in a group of its own, for good."""
+    """Permanently change from root to an unprivileged user with a separate group."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
 
 
 def make_empty(folders: Sequence[str]) -> bool:
-    """Remove all that lies in folders, whatever its permissions; return whether they are empty then."""
+    """Remove the content of folders, with any permissions; return whether the folders are empty afterwards."""
     for folder in folders:
         for path in Path(folder).iterdir():
             remove_folder(path)
@@ -153,10 +156,10 @@ def make_empty(folders: Sequence[str]) -> bool:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a file or a tree, as far as that is possible.
+    """Remove a file or a folder with its content, as far as possible.
 
     Raises:
-        ValueError: The path is relative: the working directory is nobody's remains.
+        ValueError: The path is relative. It is refused so that nothing in the working directory is ever deleted.
     """
     if not path.is_absolute():
         raise ValueError(f"{str(path)!r} depends on the working directory")
@@ -166,7 +169,7 @@ def remove_folder(path: Path) -> None:
         return
     with contextlib.suppress(OSError):
         path.chmod(stat.S_IRWXU)
-    for folder, inner, _ in os.walk(path):  # from the top: a folder must be readable before it is looked into
+    for folder, inner, _ in os.walk(path):  # top-down: a folder must be made readable before it is listed
         for name in inner:
             if not os.path.islink(below := os.path.join(folder, name)):  # noqa: PTH114, PTH118
                 with contextlib.suppress(OSError):
@@ -180,15 +183,17 @@ _MAX_COMMAND = 4096
 
 @dataclass(frozen=True)
 class ZygoteSettings:
-    """How this zygote keeps its workers apart.
+    """How this zygote isolates its workers.
 
     Attributes:
-        guard: `namespace`: we are process 1 of one; `user`: each worker gets a user of its own; `group`: neither.
-        packages: Folders that hold packages, besides those that Python looks into by itself.
-        preload: Well-known packages that the file's text imports; a worker would pay seconds for them.
-        writable: Folders besides a worker's own that it can write, and that are emptied after each.
-        first_user: The user of the first worker, for `user`.
-        processes: Most processes and threads of such a user.
+        guard: `namespace`: the zygote is process 1 of a namespace; `user`: each worker runs as a different user;
+            `group`: neither.
+        packages: Folders of packages, in addition to those that Python searches by itself.
+        preload: Well-known packages that the submission imports. They are imported once, since each worker would
+            need seconds for them.
+        writable: Folders that a worker can write to in addition to its own; they are emptied after each worker.
+        first_user: The user id of the first worker, for `user`.
+        processes: Maximum number of processes and threads of such a user.
     """
 
     guard: str
@@ -200,19 +205,20 @@ class ZygoteSettings:
 
 
 def run_zygote(control_fd: int, described: str) -> None:
-    """Import what workers share, then obey until the judge hangs up.
+    """Import the packages that workers share, then execute commands until the judge closes the socket.
 
     Args:
-        control_fd: The zygote's end of a socket of message boundaries (SOCK_SEQPACKET).
+        control_fd: The zygote's end of a socket that keeps message boundaries (SOCK_SEQPACKET).
         described: The settings, as JSON.
     """
     settings = ZygoteSettings(**json.loads(described))
-    os.chdir("/")  # whoever grades has files in the working directory that he gave us
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 is deaf to signals from within only without a handler
+    os.chdir("/")  # the inherited working directory may contain files of the person who grades
+    # Process 1 is protected from signals of processes in its namespace only if it has no handler for them.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if is_linux():
-        prctl(PR_SET_DUMPABLE, 0)  # no worker may look into us
+        prctl(PR_SET_DUMPABLE, 0)  # no worker may inspect this process
         if settings.guard != "namespace":
-            prctl(PR_SET_CHILD_SUBREAPER, 1)  # what a worker leaves is left to us
+            prctl(PR_SET_CHILD_SUBREAPER, 1)  # adopt the processes that a worker leaves behind
     sys.path += [folder for folder in settings.packages if folder not in sys.path]
     _warm_up(settings.preload)
     control = socket.socket(fileno=control_fd)
@@ -229,11 +235,11 @@ def run_zygote(control_fd: int, described: str) -> None:
         control.send(json.dumps(answer).encode())
     zygote.obey({"do": "end", "grace_s": 0.0}, [])
     zygote.obey({"do": "clean"}, [])
-    os._exit(0)  # tearing an interpreter down that has imported torch takes half a second
+    os._exit(0)  # a normal exit takes half a second after torch has been imported
 
 
 class _Zygote:
-    """The one worker of the moment, and what is done with it."""
+    """Manage the current worker and execute the judge's commands."""
 
     def __init__(self, settings: ZygoteSettings, control: socket.socket):
         self._settings, self._control = settings, control
@@ -268,13 +274,13 @@ class _Zygote:
         return pid
 
     def _interrupt(self) -> dict[str, Any]:
-        """Send the worker SIGXCPU, on which it writes its trace and dies, and wait a moment; `end` makes sure."""
+        """Send SIGXCPU, so that the worker writes its trace and dies, and wait a moment; `end` kills it otherwise."""
         if self._worker:
             self._interrupted = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self._worker, signal.SIGXCPU)
             patience = time.monotonic() + PATIENCE_S
-            # It stays a zombie, for `end` to reap.
+            # The worker stays a zombie until `end` reaps it.
             while not os.waitid(os.P_PID, self._worker, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 if time.monotonic() > patience:
                     break
@@ -289,10 +295,11 @@ class _Zygote:
             become_user(self._user)
 
     def _end(self, grace_s: float) -> dict[str, Any]:
-        """Kill the worker; return how it ended and what it used.
+        """Kill the worker; return how it ended and how much CPU time it used.
 
         Args:
-            grace_s: How long it may take to end by itself: a dying process closes its channel before it can be reaped.
+            grace_s: How long the worker may take to end by itself. This is needed because a dying process closes its
+                channel before it can be reaped.
         """
         if not self._worker:
             return {"exit": None, "ended_by_judge": True, "cpu_s": None, "trace": ""}
@@ -317,16 +324,16 @@ class _Zygote:
         }
 
     def _clean(self) -> bool:
-        """End every process that the worker left, remove every file; return whether that succeeded."""
+        """End all processes that the worker left behind and remove all files; return whether that succeeded."""
         if self._settings.guard == "namespace":
             gone = end_all_as_init()
         elif self._settings.guard == "user":
             gone = end_all_of_user(self._user)
             self._user += 1
         else:
-            gone = reap_all()  # the judge has ended what it could find
+            gone = reap_all()  # the judge has already killed the processes that it could find
         folder, self._folder = self._folder, None
-        if folder is not None:  # there was a worker
+        if folder is not None:  # None: there was no worker
             remove_folder(folder)
         return make_empty(self._settings.writable) and gone and not (folder and folder.exists())
 
@@ -336,31 +343,30 @@ def _warm_up(preload: list[str]) -> None:
     import safetensors.torch  # noqa: F401
     import torch
 
-    torch.set_num_threads(1)  # a fork after more threads have run hangs the child
+    torch.set_num_threads(1)  # a forked child hangs if torch has used more threads before
     from . import serve  # noqa: F401
 
     for name in preload:
-        with contextlib.suppress(Exception):  # the student's own import will tell
+        with contextlib.suppress(Exception):  # the student's own import will raise the same error
             importlib.import_module(name)
 
 
 def _become_worker(
     channel_fd: int, output_fd: int, trace_fd: int | None, *, drop_privileges: Callable[[], None]
 ) -> None:
-    """Serve one task, and never return into the zygote's loop."""
-    pass
+    """Serve one task and exit; this function never returns to the zygote's loop."""
     from .serve import serve
 
     status = 1
     try:
         os.setsid()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's business
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the judge handles Ctrl-C
         redirect_streams(output_fd)
         os.close(output_fd)
         drop_privileges()
         if is_linux():
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which would clear it
-            prctl(PR_SET_DUMPABLE, 1)  # its own /proc/self is its own
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which would reset it
+            prctl(PR_SET_DUMPABLE, 1)  # the worker may read its own /proc/self
         trace_on_signal(trace_fd)
         with os.fdopen(os.dup(channel_fd), "rb") as reader, os.fdopen(channel_fd, "wb") as writer:
             serve(reader, writer)
@@ -370,9 +376,9 @@ def _become_worker(
 
 
 def _usage(pid: int) -> dict[str, Any]:
-    """Return how long a process computed, and how long it waited for a processor that others used, in seconds."""
+    """Return for how many seconds a process computed, and for how many it waited for a busy processor."""
     try:
         computed, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
-    except (OSError, ValueError):  # gone, or a kernel without such statistics
+    except (OSError, ValueError):  # the process has ended, or the kernel has no such statistics
         return {"cpu_s": None, "waited_s": 0.0}
     return {"cpu_s": int(computed) / 1e9, "waited_s": int(waited) / 1e9}

@@ -1,4 +1,4 @@
-"""The probes: what is done with a submission, by name. Each returns tensors and facts, and judges nothing."""
+"""The probes, by name. A probe calls part of a submission and returns tensors and facts; it does not judge them."""
 
 from collections.abc import Callable
 

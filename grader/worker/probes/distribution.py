@@ -1,4 +1,4 @@
-"""The probe of DiagonalGaussianDistribution: build one, call one method, pull cotangents back."""
+"""The probes of DiagonalGaussianDistribution: build one, call one method, compute vector-Jacobian products."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,15 +31,15 @@ def call(
         submission: The submission.
         name: `sample`, `kl`, `nll` or `mode`.
         mean, logvar: Parameters of the distribution, both (B, ...).
-        sample, noise, dims: Arguments of the method; what is None is not passed.
-        cotangent: What to pull back through the first result; without it no gradient is recorded.
+        sample, noise, dims: Arguments of the method; an argument that is None is not passed.
+        cotangent: The cotangent of the first result; if None, no gradient is recorded.
         calls: How often to call the method on each object.
         objects: How many objects to build from the same parameters.
-        strided: Hand the tensors over with permuted strides, as a transposed view holds them.
+        strided: Whether to pass tensors with permuted strides, like those of a transposed view.
 
     Returns:
-        `value_<i>`, one per call, object by object; `grad_<input>` of the first; fact `changed`: the inputs and
-        attributes that the method changed in place.
+        `value_<i>`, one per call, object by object; `grad_<input>`, the gradients of the first result; fact `changed`,
+        the inputs and attributes that the method changed in place.
     """
     distribution_class = submission.find("DiagonalGaussianDistribution")
     lean_on_standins(submission)
@@ -53,54 +53,54 @@ def call(
     values: list[Tensor] = []
     altered: set[str] = set()
     for _ in range(objects):
-        made = _made(distribution_class, inputs, strided)
-        attributes = snapshot({a: getattr(made, a, None) for a in _ATTRIBUTES})
+        distribution = _build(distribution_class, inputs, strided)
+        attributes = snapshot({a: getattr(distribution, a, None) for a in _ATTRIBUTES})
         for _ in range(calls):
-            values.append(_answer(made, name, arguments))
-        altered.update(changed(attributes, {a: getattr(made, a, None) for a in _ATTRIBUTES}))
+            values.append(_answer(distribution, name, arguments))
+        altered.update(changed(attributes, {a: getattr(distribution, a, None) for a in _ATTRIBUTES}))
     altered.update(changed(before, inputs))
     if dims is not None and arguments["dims"] != dims:
         altered.add("dims")
-    given = {k: t for k, t in inputs.items() if t is not None}
-    gradients = {} if cotangent is None else pull_back(values[0], cotangent, given)
+    present = {k: t for k, t in inputs.items() if t is not None}
+    gradients = {} if cotangent is None else pull_back(values[0], cotangent, present)
     return Found({**{f"value_{i}": v for i, v in enumerate(values)}, **gradients}, {"changed": sorted(altered)})
 
 
 def remembered(submission: LoadedSubmission, *, name: str, dims: list[int] | None = None, **inputs: Tensor) -> Found:
-    """Call method `name` for three sets of inputs of equal shapes, in ways that a memory of earlier calls gets wrong.
+    """Call method `name` for three sets of inputs of equal shapes, to find results cached from earlier calls.
 
     Args:
         submission: The submission.
         name: `sample`, `kl`, `nll` or `mode`.
-        dims: Of nll.
-        **inputs: `mean_<i>`, `logvar_<i>`, and of the method's argument `sample_<i>` or `noise_<i>`, i from 0 to 2.
+        dims: Argument of nll.
+        **inputs: `mean_<i>`, `logvar_<i>`, and the method's argument, `sample_<i>` or `noise_<i>`, for i from 0 to 2.
 
     Returns:
-        `value_first`, `value_changed` and `value_fresh` for inputs 0, 1 and 2, see `memory.in_turn`; `value_kept`, once
-        more for inputs 2, read when all is done; `value_argument` of that same object, for the argument of inputs 1,
-        written over the one that it had answered.
+        `value_first`, `value_changed` and `value_fresh`, the answers for inputs 0, 1 and 2, see `found.in_turn`;
+        `value_kept`, a second answer for inputs 2, read after all calls; `value_argument`, the answer of that same
+        object after its argument was overwritten in place with that of inputs 1.
     """
     distribution_class = submission.find("DiagonalGaussianDistribution")
     lean_on_standins(submission)
     sets = sets_of(inputs)
 
     def ask(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {"value": _answer(_made(distribution_class, values), name, _arguments(values, dims))}
+        return {"value": _answer(_build(distribution_class, values), name, _arguments(values, dims))}
 
     found = in_turn(ask, sets)
     last = {key: tensor.clone() for key, tensor in sets[2].items()}
-    made = _made(distribution_class, last)
-    found["value_kept"] = _answer(made, name, _arguments(last, dims))
+    distribution = _build(distribution_class, last)
+    found["value_kept"] = _answer(distribution, name, _arguments(last, dims))
     for key in ("sample", "noise"):
         if key in last:
             last[key].copy_(sets[1][key])
-    found["value_argument"] = _answer(made, name, _arguments(last, dims))
-    _answer(_made(distribution_class, sets[1]), name, _arguments(sets[1], dims))
+    found["value_argument"] = _answer(distribution, name, _arguments(last, dims))
+    _answer(_build(distribution_class, sets[1]), name, _arguments(sets[1], dims))
     return Found(found)
 
 
-def _made(distribution_class: Any, inputs: Mapping[str, Tensor | None], strided: bool = False) -> Any:
-    """Return a distribution; a constructor that stops at strided parameters is no task, and gets contiguous ones."""
+def _build(distribution_class: Any, inputs: Mapping[str, Tensor | None], strided: bool = False) -> Any:
+    """Return a distribution; if the constructor, which is not part of a task, fails on strided tensors, copy them."""
     mean, logvar = inputs["mean"], inputs["logvar"]
     try:
         return distribution_class(mean, logvar)
@@ -111,14 +111,14 @@ def _made(distribution_class: Any, inputs: Mapping[str, Tensor | None], strided:
 
 
 def _arguments(inputs: Mapping[str, Tensor | None], dims: list[int] | None) -> dict[str, Any]:
-    given = {key: inputs[key] for key in ("sample", "noise") if inputs.get(key) is not None}
-    return given | ({} if dims is None else {"dims": list(dims)})
+    tensors = {key: inputs[key] for key in ("sample", "noise") if inputs.get(key) is not None}
+    return tensors | ({} if dims is None else {"dims": list(dims)})
 
 
-def _answer(made: Any, name: str, arguments: dict[str, Any]) -> Tensor:
-    return need_tensor(method(made, "DiagonalGaussianDistribution", name)(**arguments), f"{name}()")
+def _answer(distribution: Any, name: str, arguments: dict[str, Any]) -> Tensor:
+    return need_tensor(method(distribution, "DiagonalGaussianDistribution", name)(**arguments), f"{name}()")
 
 
 def restride(tensor: Tensor) -> Tensor:
-    """Return the same values in memory whose first and last dimension are swapped."""
+    """Return the same values, stored in memory as if the first and last dimension were swapped."""
     return tensor.transpose(0, -1).contiguous().transpose(0, -1)

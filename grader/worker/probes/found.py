@@ -1,4 +1,4 @@
-"""What a probe brings home, and the small vocabulary that probes share."""
+"""The result of a probe, and the functions that all probes share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _GRADIENTS = "(gradients)"  # no module has a name with brackets
 
 @dataclass(frozen=True)
 class Found:
-    """Tensors by name, and facts that JSON can hold."""
+    """The result of a probe: tensors by name, and facts as JSON data."""
 
     tensors: dict[str, Any]
     facts: dict[str, Any] = field(default_factory=dict)
@@ -34,12 +34,12 @@ def method(owner: Any, class_name: str, name: str) -> Any:
 
 
 def need_tensor(value: Any, what: str) -> Tensor:
-    """Return `value` if it is a tensor that holds its numbers, without what a subclass of a student's makes of it.
+    """Return `value` as a plain dense Tensor; a student's subclass of Tensor is converted.
 
     Raises:
-        WrongType: It is something else.
+        WrongType: It is not a tensor, or not a dense tensor with data.
     """
-    if not issubclass(type(value), Tensor):  # what isinstance asks, an object may answer as it likes
+    if not issubclass(type(value), Tensor):  # not isinstance, since an object can lie about its __class__
         raise refused(value, what, "a tensor")
     with torch._C.DisableTorchFunctionSubclass():
         kinds = {
@@ -57,11 +57,11 @@ def attribute(distribution: Any, name: str, call: str) -> Tensor:
     """Return an attribute of a distribution that a call returned.
 
     Raises:
-        WrongType: It is no distribution, or its attribute no tensor.
+        WrongType: The object is not a distribution, or its attribute is not a tensor.
     """
     try:
         value = getattr(distribution, name, None)
-    except Exception:  # an object of the student's may do anything when it is looked at
+    except Exception:  # reading an attribute of a student's object may run any code
         value = None
     if issubclass(type(value), Tensor):
         return need_tensor(value, f"{call}: {name}")
@@ -71,10 +71,10 @@ def attribute(distribution: Any, name: str, call: str) -> Tensor:
 
 
 def three_results(result: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what forward() returned, reconstruction, nll and kl.
+    """Return the three results of forward(): reconstruction, nll and kl.
 
     Raises:
-        WrongType: It is something else.
+        WrongType: The result is not a tuple or list of three tensors.
     """
     kind = next((each for each in (tuple, list) if issubclass(type(result), each)), None)
     parts = () if kind is None else tuple(kind.__iter__(result))
@@ -86,7 +86,7 @@ def three_results(result: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def refused(value: Any, what: str, expected: str) -> WrongType:
-    """Return the error for a call that returned something else than `expected`; None mostly has one reason."""
+    """Return the error for a value that is not as `expected`; for None, the message asks about a missing `return`."""
     if value is None and what.endswith("()"):
         return WrongType(f"{what} returned None: is a `return` missing?")
     return WrongType(f"{what} {_verb(what)} {kind_of(value)}, but {expected} is expected")
@@ -97,7 +97,7 @@ def _verb(what: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a value is, in words; nothing of it is asked that it could answer itself."""
+    """Describe the type of a value in words, without running code of the value itself."""
     if value is None:
         return "None"
     if issubclass(type(value), Tensor):
@@ -111,14 +111,14 @@ def kind_of(value: Any) -> str:
 
 
 def leaves(tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
-    """Return copies that record gradients; what is None is left out."""
+    """Return copies that require gradients; inputs that are None are left out."""
     return {name: t.clone().requires_grad_(True) for name, t in tensors.items() if t is not None}
 
 
 def pull_back(output: Tensor, cotangent: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the vector-Jacobian products `grad_<name>` = cotangent . d output / d input.
 
-    What no gradient reaches is left out: the judge tells "cut" from "zero".
+    Inputs that no gradient reaches are left out, so that the judge can tell a missing gradient from a zero gradient.
     """
     if output.shape != cotangent.shape:
         raise WrongType(f"a result of shape {tuple(output.shape)}, where {tuple(cotangent.shape)} is expected")
@@ -129,9 +129,10 @@ def pull_back(output: Tensor, cotangent: Tensor, inputs: Mapping[str, Tensor]) -
 
 
 def gradients(output: Tensor, cotangent: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
-    """Return the vector-Jacobian product of each leaf; None where no gradient reaches it.
+    """Return the vector-Jacobian product of each leaf; None for a leaf that no gradient reaches.
 
-    The product is taken of a sum: given `grad_outputs`, torch imports sympy first, 0.6 s in every worker.
+    The gradient of a sum is computed instead of passing `grad_outputs`: with that argument, torch imports sympy, which
+    takes 0.6 s in every worker.
     """
     total = (output * cotangent.to(output.dtype)).sum()
     found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True, retain_graph=True)
@@ -139,7 +140,7 @@ def gradients(output: Tensor, cotangent: Tensor, leaves: Mapping[str, Tensor]) -
 
 
 def changed(before: Mapping[str, Tensor], after: Mapping[str, Any]) -> list[str]:
-    """Return the names of the tensors that are no longer what they were."""
+    """Return the names of the tensors that have changed."""
     return [name for name, old in before.items() if not _same(old, after.get(name))]
 
 
@@ -148,12 +149,12 @@ def _same(old: Tensor, new: Any) -> bool:
 
 
 def switches(model: nn.Module) -> dict[str, bool]:
-    """Return what a method may switch and must switch back: the recording of gradients, and the mode of each module."""
+    """Return the switches that a method must restore: whether gradients are recorded, and the mode of each module."""
     return {_GRADIENTS: torch.is_grad_enabled(), **{name: module.training for name, module in model.named_modules()}}
 
 
 def left_switched(before: Mapping[str, bool], model: nn.Module) -> list[str]:
-    """Return what was not switched back; gradients are recorded again, for the sake of the next probe."""
+    """Return which switches were not restored; also restore the recording of gradients for the next probe."""
     after = switches(model)
     torch.set_grad_enabled(before[_GRADIENTS])
     changed = {name for name, value in before.items() if after.get(name, value) != value}
@@ -162,7 +163,7 @@ def left_switched(before: Mapping[str, bool], model: nn.Module) -> list[str]:
 
 
 def snapshot(tensors: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return copies of those values that are tensors."""
+    """Return copies of the values that are tensors."""
     return {name: t.detach().clone() for name, t in tensors.items() if isinstance(t, Tensor)}
 
 
@@ -173,17 +174,19 @@ _TRIES = 32
 
 
 def sets_of(inputs: Tensors) -> list[dict[str, Tensor]]:
-    """Return three sets of inputs from tensors called `<name>_0` to `<name>_2`."""
+    """Return three sets of inputs from tensors named `<name>_0` to `<name>_2`."""
     return [{name[:-2]: t for name, t in inputs.items() if name.endswith(f"_{i}")} for i in range(3)]
 
 
 def in_turn(ask: Ask, sets: Sequence[Tensors]) -> dict[str, Tensor]:
-    """Return what `ask` answers for three sets of inputs of equal shapes, as `<name of a result>_<when>`.
+    """Return the answers of `ask` for three sets of inputs of equal shapes, as `<name of a result>_<when>`.
 
-    * `first`, for set 0, is kept as it was given and read when all is done: no result may be overwritten later.
-    * `changed`, for set 1, which is written into the very tensors of set 0: a memory by id() or shape is out of date.
-    * `fresh`, for set 2, in new tensors that stand where others of their kind were freed, if they can be had: those
-      have the same id(), and were never changed in place.
+    The three cases find code that wrongly reuses results of earlier calls:
+
+    * `first`, for set 0: the result is not copied, and is read after all calls, so a later call must not overwrite it.
+    * `changed`, for set 1, written in place into the tensors of set 0: a cache by id() or shape is out of date.
+    * `fresh`, for set 2, in new tensors with the same id() as tensors that have been freed, if possible: a cache by
+      id() is out of date, although the tensors were never changed in place.
     """
     held = {name: tensor.clone() for name, tensor in sets[0].items()}
     first = ask(held)
@@ -197,10 +200,10 @@ def in_turn(ask: Ask, sets: Sequence[Tensors]) -> dict[str, Tensor]:
 
 
 def _in_place_of(ask: Ask, before: Tensors, inputs: Tensors) -> dict[str, Tensor]:
-    """Return new tensors with the id() of some that were asked for and are gone, if the interpreter allows it."""
+    """Return new tensors with the same id() as freed tensors that `ask` has seen, if the interpreter allows it."""
     copies = {name: tensor.clone() for name, tensor in before.items()}
     ask(copies)
-    held: list[Tensor] = []  # keeps what came at other places, so that the next one comes elsewhere
+    held: list[Tensor] = []  # keeps tensors at other addresses alive, so that the next one gets a new address
     for name, tensor in inputs.items():
         wanted = id(copies.pop(name))
         for _ in range(_TRIES):

@@ -1,4 +1,4 @@
-"""The probe of Encoder and Decoder: run one in both modes, whole batches and single rows, and follow its gradients."""
+"""The probes of Encoder and Decoder: run one in both modes, on batches and single rows, and check its gradients."""
 
 import time
 from typing import Any
@@ -12,30 +12,33 @@ from ..submission import LoadedSubmission, Sizes, build_model
 from .found import Found, changed, gradients, in_turn, left_switched, need_tensor, sets_of, snapshot, switches
 
 _INITIALISATIONS = 32
-_PATIENCE = 1.0  # CPU seconds for one answer, after which no further model is built
+_PATIENCE = 1.0  # CPU seconds; after that, no further model is built
 
 
 def call(submission: LoadedSubmission, *, part: str, sizes: Sizes, x: Tensor, **others: Tensor) -> Found:
     """Run `model.encoder` or `model.decoder` of a freshly built model.
 
-    By chance all units of a narrow layer may be dead when they are initialised: then every output is the same and no
-    gradient flows, with nothing wrong in the code. So models are built until one is alive; of those that never are the
-    first is reported. A last ReLU leaves one channel dead every other time: 32 models, with probability 2e-10.
+    By chance, all units of a narrow layer may be dead after initialisation. Then every output is the same and no
+    gradient flows, although the code is correct. So up to 32 models are built until one is alive; if none is, the
+    first one is reported. With a final ReLU, a single channel is dead in every second model, and in all 32 models with
+    probability 2e-10.
 
     Args:
         submission: The submission.
         part: `encoder` or `decoder`.
         sizes: Keyword arguments of VAE.
         x: Images (B, C, S, S) or codes (B, z).
-        **others: `x_1` and `x_2`, inputs of the same shape, to ask for them in turn (`memory.in_turn`).
+        **others: `x_1` and `x_2`, inputs of the same shape, for calls one after another (see `found.in_turn`).
 
     Returns:
-        `batch`: outputs for the whole of x in eval mode, `again`: the same once more, `alone`: row by row, `train`: in
-        train mode (B > 1); with `others`, `together` (x and the others as one batch, asked before anything else) and
-        `value_<when>`; facts `changed` (whether x was), `left` (modes that were not switched back), `head_width`
-        (how many features the head `mean` takes), `parameters` (name -> "ok", "zero", "cut" or "frozen": how the
-        gradient of the eval output reaches it), `unregistered` (how many tensors learn that `parameters()` did not
-        know when the model was built), `transposed` (whether a transposed convolution enlarged something).
+        Tensors: `batch`, the outputs for the whole of x in eval mode; `again`, the same a second time; `alone`, row by
+        row; `train`, in train mode (B > 1). With `others` also `together`, the outputs for x and the others as one
+        batch, computed before anything else; and `value_<when>`.
+
+        Facts: `changed`, whether x was changed; `left`, modes that were not restored; `head_width`, the number of
+        input features of the head `mean`; `parameters`, name -> "ok", "zero", "cut" or "frozen", how the gradient of
+        the eval output reaches the parameter; `unregistered`, the number of trainable tensors that `parameters()` did
+        not contain when the model was built; `transposed`, whether a transposed convolution enlarged its input.
     """
     first = _examined(submission, part, sizes, x, others)
     found, end = first, time.process_time() + _PATIENCE
@@ -47,7 +50,7 @@ def call(submission: LoadedSubmission, *, part: str, sizes: Sizes, x: Tensor, **
 
 
 def outputs(submission: LoadedSubmission, *, part: str, sizes: Sizes, x: Tensor) -> Found:
-    """Run a part of a freshly built model in eval mode on x, and nothing else; return `batch`."""
+    """Run a part of a freshly built model in eval mode on x, without any other call; return `batch`."""
     module = _part(build_model(submission, sizes), part)
     with torch.no_grad():
         return Found({"batch": need_tensor(module.eval()(x), f"{part}()")})
@@ -72,13 +75,13 @@ def _is_alive(found: Found) -> bool:
 def _examined(submission: LoadedSubmission, part: str, sizes: Sizes, x: Tensor, others: dict[str, Tensor]) -> Found:
     model = build_model(submission, sizes)
     module = _part(model, part)
-    known = {id(p) for p in model.parameters()}  # before any call: what a call makes is too late for an optimizer
+    known = {id(p) for p in model.parameters()}  # before any call, because an optimizer misses later parameters
     outputs: dict[str, Tensor] = {}
     before, left = snapshot({"x": x}), []
     with torch.no_grad():
         if others:
             outputs.update(_in_turn(module.eval(), part, {"x_0": x, **others}))
-        if len(x) > 1:  # batch normalisation can not train on one value per channel
+        if len(x) > 1:  # batch normalisation cannot train on one value per channel
             modes = switches(module.train())
             outputs["train"] = need_tensor(module(x), f"{part}()")
             left = left_switched(modes, module)
@@ -100,7 +103,7 @@ def _in_turn(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[st
 
 
 def _stir(module: nn.Module) -> None:
-    """Move every parameter a little: a layer that is zero at first, as in many residual blocks, cuts no gradient."""
+    """Change every parameter a little, so that layers initialised to zero, as in residual blocks, pass gradients."""
     for parameter in module.parameters():
         parameter.add_(0.05 * torch.randn_like(parameter))
 
@@ -119,20 +122,20 @@ def _facts(model: nn.Module, module: nn.Module, x: Tensor, known: set[int]) -> d
     reached = gradients(output, torch.randn_like(output), learning) if learning else {}
     return {
         "head_width": _width(getattr(model, "mean", None)),
-        # A decoder that shares layers with the encoder need not use all that they hold.
+        # A decoder may share layers with the encoder without using all of their parameters.
         "parameters": {
             name: how
             for name, p in parameters.items()
             if (how := _how_reached(p, reached.get(name))) == "ok" or id(p) not in borrowed
         },
         "unregistered": sum(hasattr(node, "variable") and id(node.variable) not in known for node in nodes),
-        # A convolution, be it nn's or functional's, notes in the graph whether it is a transposed one.
+        # The autograd graph records for every convolution, of nn and of functional, whether it is transposed.
         "transposed": any(_upsamples(node) for node in nodes) if nodes else _runs_transposed_convolution(module, x),
     }
 
 
 def _upsamples(node: Any) -> bool:
-    """Whether a node is a transposed convolution whose output is larger than its input."""
+    """Whether a node of the graph is a transposed convolution whose output is larger than its input."""
     if not getattr(node, "_saved_transposed", False):
         return False
     kernel = node._saved_weight.shape[2:]
@@ -144,12 +147,12 @@ def _upsamples(node: Any) -> bool:
 
 
 def _width(head: Any) -> int | None:
-    """Return how many features a head takes; None if it does not say, as a lazy one before its first call."""
+    """Return the number of input features of a head; None if unknown, as for a lazy layer before its first call."""
     return head.weight.shape[1] if isinstance(head, nn.Linear) and not is_lazy(head.weight) else None
 
 
 def _runs_transposed_convolution(module: nn.Module, x: Tensor) -> bool:
-    """Watch the operations themselves: for modules whose output has no graph, since the import takes a second."""
+    """Observe the operations for a transposed convolution; used only without a graph, as the import takes a second."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Watch(TorchDispatchMode):

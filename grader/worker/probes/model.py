@@ -1,9 +1,9 @@
-"""The probes of VAE and interpolate: a model of known linear parts, one method called, cotangents pulled back.
+"""The probes of VAE and interpolate: build a model from known linear parts, call one method, compute gradients.
 
-Where a probe takes a `first` input, the method is called on it before the call that counts: what a call leaves behind
-in the model must not reach the next one. Facts are `changed`, the inputs that were changed in place, `left`, the modes
-that were not switched back, `own`, the parameters beside the known parts, which were moved before the call, and
-`inside`, the layers inside encoder and decoder that were used directly.
+If a probe takes a `first` input, the method is called on it before the call that is checked, since one call must not
+influence the next. Facts are `changed`, the inputs that were changed in place; `left`, the modes that were not
+restored; `own`, the parameters outside the known parts, which were changed before the call; and `inside`, the layers
+inside encoder and decoder that were used directly.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ def encode(
     cotangent_logvar: Tensor | None = None,
     **known: Tensor,
 ) -> Found:
-    """Call VAE.encode; return the posterior's `mean` and `logvar` and the gradients through each of them."""
+    """Call VAE.encode; return `mean` and `logvar` of the posterior and the gradients of each of them."""
     model = build_known(submission, sizes, known, x.dtype).train(train)
     inputs = {**leaves({"x": x}), **_parameters(model)}
     before, modes = snapshot({"x": inputs["x"]}), switches(model)
@@ -67,7 +67,7 @@ def decode(
     cotangent: Tensor | None = None,
     **known: Tensor,
 ) -> Found:
-    """Call VAE.decode; return the likelihood's `mean`, `logvar`, `std` and `var`, and gradients through the mean."""
+    """Call VAE.decode; return `mean`, `logvar`, `std` and `var` of the likelihood, and the gradients of the mean."""
     model = build_known(submission, sizes, known, z.dtype).train(train)
     inputs = {**leaves({"z": z}), **_parameters(model)}
     before, modes = snapshot({"z": inputs["z"]}), switches(model)
@@ -92,14 +92,14 @@ def prior_sample(
     calls: int = 1,
     **known: Tensor,
 ) -> Found:
-    """Call VAE.sample on one model; return `value_<i>`, one per call; `first` is the noise of a call before."""
+    """Call VAE.sample on one model; return `value_<i>`, one per call. `first` is the noise of an earlier call."""
     model = build_known(submission, sizes, known, torch.float32).train(train)
     before, modes = snapshot({"noise": noise}), switches(model)
     draw = method(model, "VAE", "sample")
-    given = {} if noise is None else {"noise": noise}
+    options = {} if noise is None else {"noise": noise}
     if first is not None:
         draw(len(first), noise=first)
-    values = [need_tensor(draw(batch_size, **given), "VAE.sample()") for _ in range(calls)]
+    values = [need_tensor(draw(batch_size, **options), "VAE.sample()") for _ in range(calls)]
     altered, left = changed(before, {"noise": noise}), left_switched(modes, model)
     return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": altered, "left": left, **_own(model)})
 
@@ -118,7 +118,7 @@ def forward(
     cotangent_kl: Tensor | None = None,
     **known: Tensor,
 ) -> Found:
-    """Call the model; return `reconstruction`, `nll` and `kl` (of call i: `_<i>` appended) and gradients of each."""
+    """Call the model; return `reconstruction_<i>`, `nll_<i>` and `kl_<i>` of call i, and the gradients of each."""
     model = build_known(submission, sizes, known, x.dtype).train(train)
     inputs = {**leaves({"x": x}), **_parameters(model)}
     watched = {"x": inputs["x"], **({} if noise is None else {"noise": noise})}
@@ -151,25 +151,25 @@ def log_likelihood(
 ) -> Found:
     """Call VAE.log_likelihood on one model; return `value_<i>`, one per call, and the `codes` that were decoded.
 
-    There are no `codes` where they cannot be kept.
+    `codes` is left out if the codes cannot be stored (see `_joined`).
     """
     model = build_known(submission, sizes, known, x.dtype).train(train)
     before, modes = snapshot({"x": x}), switches(model)
     estimate = method(model, "VAE", "log_likelihood")
-    given = {} if K is None else {"K": K}
+    options = {} if K is None else {"K": K}
     if first is not None:
         estimate(first, K=2)
     codes: list[Tensor] = []
     model.decoder.register_forward_pre_hook(
         lambda _, args, named: codes.extend(z.detach().clone() for z in (*args, *named.values())), with_kwargs=True
     )
-    values = [need_tensor(estimate(x, **given), "log_likelihood()") for _ in range(calls)]
+    values = [need_tensor(estimate(x, **options), "log_likelihood()") for _ in range(calls)]
     facts = {"changed": changed(before, {"x": x}), "left": left_switched(modes, model), **_own(model)}
     return Found({**{f"value_{i}": v for i, v in enumerate(values)}, **_joined(codes, sizes["z_dim"])}, facts)
 
 
 def _joined(codes: list[Tensor], z_dim: int) -> dict[str, Tensor]:
-    """Return the `codes` in one tensor, (n, z): nothing where they cannot be kept, as from within torch.vmap."""
+    """Return the `codes` as one tensor (n, z); an empty dictionary if they cannot be stored, as inside torch.vmap."""
     try:
         joined = torch.cat([torch.empty(0, z_dim), *(code.float() for code in codes)])
     except Exception:
@@ -191,9 +191,8 @@ def interpolate(
 ) -> Found:
     """Call interpolate twice; return its images as `value` and `again`.
 
-    With `first`, it walks another path before this one.
-
-    With `strided`, the codes are columns of a matrix, so that their numbers are not neighbours in memory.
+    With `first`, it is called before that for another pair of codes. With `strided`, the codes are columns of a matrix,
+    so that their values are not contiguous in memory.
     """
     function = submission.find("interpolate")
     model = build_known(submission, sizes, known, z_1.dtype).train(train)
@@ -210,13 +209,13 @@ def interpolate(
 def remembered(
     submission: LoadedSubmission, *, task: str, sizes: Sizes, arguments: dict[str, int] | None = None, **tensors: Tensor
 ) -> Found:
-    """Call one method of a model for three sets of inputs of equal shapes, see `memory.in_turn`.
+    """Call one method of a model for three sets of inputs of equal shapes, see `found.in_turn`.
 
     Args:
         submission: The submission.
-        task: Whose method: `encode`, `decode`, `prior_sample`, `forward`, `log_likelihood` or `interpolate`.
+        task: The task of the method: `encode`, `decode`, `prior_sample`, `forward`, `log_likelihood` or `interpolate`.
         sizes: Keyword arguments of VAE.
-        arguments: What it takes besides tensors.
+        arguments: The arguments of the method that are not tensors.
         **tensors: Parameters of the known model, and inputs `<name>_0` to `<name>_2`.
     """
     inputs = {name: tensor for name, tensor in tensors.items() if name[-2:] in ("_0", "_1", "_2")}
@@ -229,7 +228,7 @@ def remembered(
     return Found(in_turn(ask, sets_of(inputs)))
 
 
-# What goes by position, as in the other probes: somebody may have given an argument another name.
+# These arguments are passed by position, as in the other probes, since a student may have renamed them.
 _POSITIONAL = {
     "encode": ("x",),
     "decode": ("z",),
@@ -241,7 +240,7 @@ _POSITIONAL = {
 
 
 def _asked(submission: LoadedSubmission, model: Any, task: str, arguments: dict[str, Any]) -> dict[str, Tensor]:
-    """Return what the method of a task answers, by name."""
+    """Call the method of a task and return its results by name."""
     positional = [arguments[name] for name in _POSITIONAL[task]]
     named = {name: value for name, value in arguments.items() if name not in _POSITIONAL[task]}
     if task == "interpolate":
@@ -260,7 +259,7 @@ def _own(model: Any) -> dict[str, list[str]]:
 
 
 def _parameters(model: Any) -> dict[str, Tensor]:
-    """Return the parameters of the known parts, by the names under which the judge sent them."""
+    """Return the parameters of the known parts, by the names that the judge uses for them."""
     return {
         "encoder_weight": model.encoder.known_weight,
         "mean_weight": head_weight(model, "mean"),
@@ -270,7 +269,7 @@ def _parameters(model: Any) -> dict[str, Tensor]:
 
 
 def _pulled(output: Tensor, cotangent: Tensor, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Pull a cotangent back; of the heads' gradients the part that the known features reach."""
+    """Return the vector-Jacobian products; for the weights of the heads, only the columns of the known features."""
     hidden = len(inputs["encoder_weight"])
     pulled = pull_back(output, cotangent, inputs)
     heads = {f"grad_{name}_weight" for name in ("mean", "logvar")}

@@ -1,9 +1,11 @@
-"""The probes of `training`: train in one worker, encode in a second, decode in a third that saw no image.
+"""The probes of `training`: train in one worker, encode in a second, decode in a third that has not seen any image.
 
-torch.optim.Adam does the same, but the first optimizer of a process imports torch._dynamo: 1.0 to 1.7 s of CPU time in
-every training worker, a third of what the training itself takes. A test holds the two to the same losses.
+`Adam` computes the same as torch.optim.Adam. But the first optimizer that a process creates imports torch._dynamo,
+which takes 1.0 to 1.7 s of CPU time in every training worker, a third of the training time itself. A test checks that
+both optimizers give the same losses.
 
-The loop is the grader's own; a test holds its losses to those of assignment/train.py for the same seed.
+The training loop is the grader's own. A test checks that it gives the same losses as assignment/train.py for the same
+seed.
 """
 
 import math
@@ -21,10 +23,10 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """Keeps the moments of each parameter that a gradient has reached.
+    """The Adam optimizer; it stores the moments of each parameter that has received a gradient.
 
     Args:
-        parameters: What to train.
+        parameters: The parameters to train.
         lr: Learning rate.
     """
 
@@ -35,7 +37,7 @@ class Adam:
         self._steps = [0] * len(self._parameters)
 
     def step(self, loss: Tensor) -> None:
-        """Pull the loss back and move every parameter that it reaches."""
+        """Compute the gradients of the loss and update every parameter that has one."""
         for parameter in self._parameters:
             parameter.grad = None
         loss.backward()
@@ -54,12 +56,12 @@ class Adam:
 
 
 def train(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, settings: dict[str, Any]) -> Found:
-    """Train the submission as it is, for a few steps.
+    """Train the submission without any stand-ins for a few steps.
 
     Args:
-        submission: The submission; no stand-ins.
+        submission: The submission, which has no stand-ins.
         sizes: Keyword arguments of VAE.
-        images: uint8 (N, C, S, S).
+        images: Images (N, C, S, S), uint8.
         settings: `steps`, `batch_size`, `lr`, `seed`.
 
     Returns:
@@ -75,7 +77,7 @@ def train(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, setting
     for indices, noise in _batches(len(images), sizes["z_dim"], settings):
         x = images[indices].float() / 127.5 - 1.0
         _, nll, kl = three_results(model(x, noise))
-        if not before:  # after a call: before it, lazy layers have no shape
+        if not before:  # after the first call, because lazy layers have no shape before it
             before = {n: p.detach().clone() for n, p in model.named_parameters()}
             _expect_no_more(before.keys() - names)
         loss = (nll + kl).mean()
@@ -96,7 +98,7 @@ def _expect_no_more(late: Set[str]) -> None:
 
 
 def posteriors(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, **weights: Tensor) -> Found:
-    """Return `mean` and `logvar` (N, z) of the posteriors of held-out images, uint8 (N, C, S, S)."""
+    """Return `mean` and `logvar` (N, z) of the posteriors of held-out images (N, C, S, S), uint8."""
     model = _restored(submission, sizes, weights)
     with torch.no_grad():
         found = [model.encode(x.float() / 127.5 - 1.0) for x in images.split(64)]
@@ -118,7 +120,7 @@ def _restored(submission: LoadedSubmission, sizes: Sizes, weights: dict[str, Ten
 
 
 def _batches(n: int, z_dim: int, settings: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (indices, noise) of each step, which follow from (seed, epoch); an epoch's last batch may be smaller."""
+    """Yield (indices, noise) for each step. They depend on seed and epoch; an epoch's last batch may be smaller."""
     batch, steps_per_epoch = settings["batch_size"], math.ceil(n / settings["batch_size"])
     for step in range(settings["steps"]):
         epoch, position = divmod(step, steps_per_epoch)

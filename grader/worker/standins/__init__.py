@@ -1,11 +1,11 @@
-"""Trusted stand-ins, one file per task, for the tasks that another task leans on.
+"""Correct stand-ins for the tasks that other tasks depend on, one file per task.
 
-The judge sends their source text to a worker, never the one of the task under check, so that these files need not
-lie within a worker's reach. They are built on torch.distributions and import nothing of the project. Of a distribution
-they read mean and logvar alone: a student who changed how `std` and `var` follow from them loses no other task by it.
+The judge sends the source text of stand-ins to a worker, but never that of the task being checked. So workers do not
+need access to these files. Stand-ins use torch.distributions and import nothing of the project. They read only mean
+and logvar of a distribution: if a student's `std` and `var` are wrong, no other task fails because of them.
 
-A stand-in takes whatever a usual student's part takes. For a method, REPLACES names the class and the method, which is
-a function of the same name here. For a part of the model there is a mixin that is put over the student's own class, so
-that his attributes and helper methods stay reachable. EXPECTS says what it can be called with, for the message of a
-call that it cannot answer.
+A stand-in accepts the inputs that a typical student's solution accepts. For a method, REPLACES names the class and the
+method; the file defines a function of that name. For a part of the model, the file defines a mixin for the student's
+own class, so that the student's attributes and helper methods still work. EXPECTS describes the valid arguments; it is
+used in the message about a call that the stand-in cannot handle.
 """

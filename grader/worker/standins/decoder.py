@@ -1,4 +1,4 @@
-"""Stand-in for Decoder: an affine map of the code, bent on request."""
+"""Stand-in for Decoder: an affine map of the code, optionally made nonlinear."""
 
 import math
 
@@ -9,20 +9,21 @@ EXPECTS = "codes of shape (B, z)"
 
 
 class KnownDecoder(nn.Module):
-    """Put over a student's Decoder: (B, z) -> (B, C, S, S), a = weight z + bias, then a + bend sin(a), as an image.
+    """Mixin for a student's Decoder: (B, z) -> (B, C, S, S). With a = weight z + bias, the image is a + bend sin(a).
 
-    With bend 0 it is affine; with another it tells a mix of codes from a mix of images.
+    With bend 0 the map is affine. With any other value, a mixture of codes and a mixture of images give different
+    results.
     """
 
     __call__ = nn.Module.__call__
 
     def know(self, weight, bias, bend, shape):
-        """Take the numbers of the map, and the shape (C, S, S) of an image."""
+        """Set the parameters of the map, and the shape (C, S, S) of an image."""
         self.known_weight, self.known_bias, self.known_shape = nn.Parameter(weight), nn.Parameter(bias), shape
         self.known_bend = nn.Parameter(bend, requires_grad=False)
 
     def forward(self, z):
-        """Multiply, add, bend, and fold into an image."""
+        """Apply the map and reshape the result into images."""
         shape = None if z.dim() == 2 else self._shape_for(z)
         rows = z if shape is None else z.reshape(-1, self.known_weight.shape[1])
         flat = torch.einsum("bz,dz->bd", rows, self.known_weight).add(self.known_bias)
@@ -30,7 +31,7 @@ class KnownDecoder(nn.Module):
         return image if shape is None else image.reshape(shape)
 
     def _shape_for(self, z):
-        """Return the shape that the student's own decoder gives such codes; for (B, 1, z) a usual one, if his fails."""
+        """Return the output shape of the student's own decoder for z; if that fails, a default shape for (B, 1, z)."""
         width = self.known_weight.shape[1]
         rows = z.numel() // width
         self.known_trying = True
@@ -40,7 +41,7 @@ class KnownDecoder(nn.Module):
         except Exception:
             own = torch.Size()
         self.known_trying = False
-        vars(self)["known_inside"].clear()  # what the decoder itself used
+        vars(self)["known_inside"].clear()  # layers that the decoder used itself
         if own.numel() == rows * math.prod(self.known_shape):
             return own
         if z.dim() > 2 and z.shape[-1] == width and rows == len(z):
@@ -49,7 +50,7 @@ class KnownDecoder(nn.Module):
 
 
 class AnyDecoder(nn.Module):
-    """What a constructor gets that cannot build its own decoder; the probe then replaces it by a known one."""
+    """Placeholder for a constructor that cannot build its own decoder; the probe replaces it by a known one."""
 
     def __init__(self, *args, **kwargs):
         super().__init__()

@@ -1,10 +1,10 @@
-"""Stand-in for the given part of DiagonalGaussianDistribution, for files that lack the class altogether."""
+"""Stand-in for the provided part of DiagonalGaussianDistribution, for files that do not define the class."""
 
 import torch
 
 
 class DiagonalGaussianDistribution:
-    """Mean, clamped log-variance, standard deviation and variance; the methods are other stand-ins' business."""
+    """Mean, clamped log-variance, standard deviation and variance; other stand-ins define the methods."""
 
     def __init__(self, mean, logvar=None):
         self.mean = mean
@@ -14,6 +14,6 @@ class DiagonalGaussianDistribution:
 
 
 def install(module):
-    """Give the module the class if it has none."""
+    """Add the class to the module if it does not define one."""
     if not hasattr(module, "DiagonalGaussianDistribution"):
         module.DiagonalGaussianDistribution = DiagonalGaussianDistribution

@@ -8,7 +8,7 @@ EXPECTS = "no argument"
 
 
 def kl(self):
-    """Ask torch.distributions for the divergence of all dimensions but the first."""
+    """Compute the KL divergence with torch.distributions, summed over all dimensions except the first."""
     events = self.mean.dim() - 1
     posterior = Normal(self.mean, self.logvar.mul(0.5).exp(), validate_args=False)
     prior = Normal(torch.zeros_like(self.mean), torch.ones_like(self.mean), validate_args=False)

@@ -7,5 +7,5 @@ EXPECTS = "no argument"
 
 
 def mode(self):
-    """Ask torch.distributions for the mode."""
+    """Compute the mode with torch.distributions."""
     return Normal(self.mean, self.logvar.mul(0.5).exp(), validate_args=False).mode

@@ -1,10 +1,10 @@
-"""Stand-in for the given constructor of VAE, for files whose own fails even with other parts."""
+"""Stand-in for the provided constructor of VAE, for files whose own constructor fails even with other parts."""
 
 from torch import nn
 
 
 def constructor(self, in_channels=3, decoder_features=32, encoder_features=32, z_dim=32, input_size=32, device="cpu"):
-    """Hold four empty parts; the probe then replaces them by known ones."""
+    """Create four placeholder parts, which the probe replaces by known ones."""
     nn.Module.__init__(self)
     self.z_dim = z_dim
     self.encoder, self.decoder = nn.Identity(), nn.Identity()
@@ -12,5 +12,5 @@ def constructor(self, in_channels=3, decoder_features=32, encoder_features=32, z
 
 
 def install_constructor(module):
-    """Replace the constructor of the student's class; its methods stay."""
+    """Replace the constructor of the student's class and keep its methods."""
     module.VAE.__init__ = constructor
