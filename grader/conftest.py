@@ -1,4 +1,4 @@
-"""Fixtures of the checks, and the hooks that turn pytest's outcomes into verdicts, points and reports."""
+"""Fixtures of the checks, and the pytest hooks that start the grading."""
 
 import contextlib
 
@@ -20,10 +20,10 @@ _GRADING = pytest.StashKey[Grading]()
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Look whether setup.cfg was read: it loads the plugin with the grader's options.
+    """Check that pytest has read setup.cfg, which loads the plugin with the grader's options.
 
     Raises:
-        pytest.UsageError: It was not, as beside a pytest.ini.
+        pytest.UsageError: It has not, for example because of a pytest.ini.
     """
     if not pluginmanager.has_plugin("grader.plugin"):
         raise pytest.UsageError(
@@ -34,23 +34,23 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Refuse pytest-xdist's -f here: it starts pytest anew, with other options, before it comes to `begin`."""
+    """Refuse the option -f of pytest-xdist, which would restart pytest with other options before `begin` is called."""
     refuse_option("--looponfail" if config.getoption("looponfail", False) else "")
 
 
-@pytest.hookimpl(trylast=True)  # when the options and markers of other plugins are known
+@pytest.hookimpl(trylast=True)  # after other plugins have registered their options and markers
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin at once: the sandbox starts while pytest goes on to import torch and the checks."""
-    config.addinivalue_line("filterwarnings", "ignore")  # a warning must never decide a verdict
+    """Start the grading early: the sandbox starts while pytest imports torch and the checks."""
+    config.addinivalue_line("filterwarnings", "ignore")  # a warning must never change a verdict
     if not (config.option.collectonly or config.option.help):
         begin(config, grading_options(config))
 
 
 def begin(config: pytest.Config, options: GradingOptions) -> None:
-    """Take the submission, start its sandbox, and put whoever judges it to work.
+    """Read the submission, start its sandboxes, and register the plugin that judges it.
 
     Raises:
-        pytest.UsageError: There is nothing to grade, or the offering or the sandbox is of no use.
+        pytest.UsageError: There is no file to grade, the offering is invalid, or the sandbox does not work.
     """
     stopping = contextlib.ExitStack()
     stopping.enter_context(like_ctrl_c())
@@ -59,7 +59,7 @@ def begin(config: pytest.Config, options: GradingOptions) -> None:
         session = Session(options)
         config.add_cleanup(session.close)
         grading = Grading(config, session, options)
-        config.add_cleanup(grading.close)  # however pytest ends
+        config.add_cleanup(grading.close)  # called however pytest ends
         for task in TASKS:
             if may_be_selected(options.tasks, task.id):
                 session.prepare(task.id)
@@ -77,11 +77,11 @@ def grading(request: pytest.FixtureRequest) -> Grading:
 
 @pytest.fixture
 def draw(request: pytest.FixtureRequest, grading: Grading) -> Draw:
-    """The judge's source of inputs, its stream determined by (seed, check)."""
+    """The random generator of the test inputs; it depends only on the seed and the name of the check."""
     return Draw(grading.session.seed, request.node.name)
 
 
 @pytest.fixture
 def probe(request: pytest.FixtureRequest, grading: Grading) -> Probe:
-    """Call a probe in the worker of this check's task: probe("kl", mean=..., logvar=...)["value_0"]."""
+    """Calls a probe in the worker of this check's task: probe("kl", mean=..., logvar=...)["value_0"]."""
     return grading.probe(request.node)

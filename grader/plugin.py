@@ -1,7 +1,7 @@
-"""The options of `pytest grader/`, loaded early (`-p` in setup.cfg) so that pytest never takes their values for paths.
+"""The options of `pytest grader/`, loaded early (`-p` in setup.cfg) so that pytest does not read their values as paths.
 
-Light on purpose: every pytest run of the project loads it. A wrong option is found before anything is graded, and said
-in one line.
+Every pytest run of the project loads this module, so it imports little. A wrong option is reported in one line, before
+anything is graded.
 """
 
 import argparse
@@ -47,10 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _checked(option: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a kind of option that says in one line what is wrong; pytest would print its usage and its settings too.
+    """Return a converter that reports an invalid value in one line; pytest itself would also print its usage.
 
     Raises:
-        pytest.UsageError: When it is called with a value that is not allowed.
+        pytest.UsageError: The converter is called with an invalid value.
     """
 
     def checked(text: str) -> Any:
@@ -63,10 +63,10 @@ def _checked(option: str, convert: Callable[[str], Any]) -> Callable[[str], Any]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register a marker per task, and let no character that the terminal cannot show spoil a report.
+    """Register a marker per task, and replace characters that the terminal cannot show instead of failing on them.
 
     Raises:
-        pytest.UsageError: The files that the tests lean on, conftest.py, would not be read.
+        pytest.UsageError: The option --noconftest is set, so conftest.py would not be read.
     """
     print_everywhere()
     if config.option.noconftest:
@@ -77,17 +77,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def grading_options(config: pytest.Config) -> GradingOptions:
-    """Return what is asked for, checked: also what pytest would trip over later, or only once everything is graded.
+    """Return the options, checked early for errors that pytest would find later, or only after the grading.
 
     Raises:
-        pytest.UsageError: The checks would not run here, a selection is none, or results cannot be written.
+        pytest.UsageError: The checks would not run in this process, the selection is invalid, or the results cannot be
+            written.
     """
     refuse_option(_taken_away(config))
     _check_selection(config)
-    folder, given = config.invocation_params.dir, config.getoption("submission")
+    folder, submission = config.invocation_params.dir, config.getoption("submission")
     offering: Path | None = config.getoption("offering")
     return GradingOptions(
-        submission=folder / given if given else config.rootpath / DEFAULT_SUBMISSION,
+        submission=folder / submission if submission else config.rootpath / DEFAULT_SUBMISSION,
         seed=config.getoption("seed"),
         data=config.getoption("data"),
         sandbox=_sandbox(config),
@@ -96,25 +97,28 @@ def grading_options(config: pytest.Config) -> GradingOptions:
         offering=folder / offering if offering else None,
         results=_results(config),
         tasks=config.option.markexpr,
-        shown=str(given or DEFAULT_SUBMISSION),
+        shown=str(submission or DEFAULT_SUBMISSION),
     )
 
 
 def refuse_option(option: str) -> None:
-    """Refuse an option with which the checks would run elsewhere or not at all; nothing if there is none.
+    """Refuse an option that would run the checks in another process or not at all.
+
+    Args:
+        option: The option; empty if there is none, and then nothing happens.
 
     Raises:
-        pytest.UsageError: There is one.
+        pytest.UsageError: There is such an option.
     """
     if option:
         raise pytest.UsageError(f"{option}: the grader has to run its checks itself, each once; leave {option} out")
 
 
 def _taken_away(config: pytest.Config) -> str:
-    """Return the option with which the checks would run elsewhere or not at all; empty if there is none."""
-    if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":  # of pytest-xdist
+    """Return the option that would run the checks in another process or not at all; empty if there is none."""
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":  # set by pytest-xdist
         return "-n"
-    if config.getoption("forked", False):  # of pytest-forked
+    if config.getoption("forked", False):  # set by pytest-forked
         return "--forked"
     return next((f"--setup-{what}" for what in ("plan", "only") if config.getoption(f"setup{what}", False)), "")
 
@@ -128,16 +132,17 @@ def _check_selection(config: pytest.Config) -> None:
     except SyntaxError as error:
         raise pytest.UsageError(f"-m {selection!r}: {error.msg}; {TASK_IDS}") from None
     markers = {re.split(r"[:(]", line)[0].strip() for line in config.getini("markers")}
-    names = re.findall(r"[^\s()]+", re.sub(r"\([^()]*=[^()]*\)", "", selection))  # check(kind="value") is a name too
+    # Remove the arguments of markers, as in check(kind="value"), then list the names.
+    names = re.findall(r"[^\s()]+", re.sub(r"\([^()]*=[^()]*\)", "", selection))
     if unknown := [name for name in names if name not in {*BY_ID, *markers, "and", "or", "not"}]:
         raise pytest.UsageError(f"-m {selection!r}: there is no task {unknown[0]}; {TASK_IDS}")
 
 
 def _sandbox(config: pytest.Config) -> str:
-    """Return the name of the sandbox that the options ask for.
+    """Return the name of the requested sandbox.
 
     Raises:
-        pytest.UsageError: They ask for two.
+        pytest.UsageError: Two different sandboxes are requested.
     """
     name: str = config.getoption("sandbox")
     if not config.getoption("in_process"):
@@ -163,5 +168,5 @@ def _results(config: pytest.Config) -> Path | None:
 
 
 def may_be_selected(expression: str, task: str) -> bool:
-    """Whether -m leaves a task in; what else selects checks is not known before they are collected."""
+    """Whether -m may select a task; the effect of other selections is known only after the checks are collected."""
     return not expression or Expression.compile(expression).evaluate(lambda name, /, **_: name in (task, "check"))

@@ -1,1 +1,1 @@
-"""One submission from file to result: its options, its session, its probes, its verdicts."""
+"""Grade one submission, from the file to the result: options, session, probes and verdicts."""

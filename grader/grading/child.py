@@ -1,4 +1,4 @@
-"""The ordinary grader at work on one file in a process of its own, and what its end means, whoever asked for it."""
+"""Run the grader on one submission in a separate process, and interpret how that process ended."""
 
 import contextlib
 import json
@@ -12,19 +12,19 @@ from typing import Any
 from grader.grading.options import ROOT, GradingOptions, clean_environment
 from grader.report.text import harmless, shortened
 
-_VERDICTS = (0, 1)  # exit status: full points, or not
-_ITS_OWN_ERROR = 3  # of pytest, and of a check that failed for the grader's own fault
-_REFUSED = (4, 5)  # by pytest: an option is wrong, or no check is selected
+_VERDICTS = (0, 1)  # exit status: full points, or fewer
+_ITS_OWN_ERROR = 3  # exit status: an internal error of pytest, or a check that failed because of a grader bug
+_REFUSED = (4, 5)  # exit status of pytest: an option is wrong, or no check is selected
 _LOG_READ = 4 << 10
 
 
 class GraderFailed(Exception):  # noqa: N818
-    """The grader gave no verdict, and the student is not to blame; the message says what happened.
+    """The grader gave no verdict, and this is not the student's fault; the message says what happened.
 
     Attributes:
-        in_time: Whether it ended before its time was up.
-        killed: Whether the system killed it, which it mostly does for its memory.
-        again: Whether a second try may help: it died, rather than that it refused or took too long.
+        in_time: Whether the grader ended before its time limit.
+        killed: Whether the system killed it, most likely because of its memory.
+        again: Whether a second try may help: true if it died, false if it refused to run or took too long.
     """
 
     def __init__(self, message: str, in_time: bool = True, killed: bool = False, again: bool = False):
@@ -34,11 +34,11 @@ class GraderFailed(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Graded:
-    """What the grader wrote.
+    """The output of the grader.
 
     Attributes:
-        results: Its results.json.
-        flawed: Whether a check failed for the grader's own fault.
+        results: The content of its results.json.
+        flawed: Whether a check failed because of a bug in the grader.
     """
 
     results: dict[str, Any]
@@ -46,12 +46,12 @@ class Graded:
 
 
 class Child:
-    """A grading that has begun.
+    """A running grading process.
 
     Args:
-        options: What it is asked for; `results` must be a path.
-        log: Where its output goes; None for standard output.
-        project: The copy of the project whose grader it is.
+        options: The options of the grading; `results` must be a path.
+        log: File for the output; None for standard output.
+        project: The copy of the project whose grader is run.
     """
 
     def __init__(self, options: GradingOptions, log: Path | None = None, project: Path = ROOT):
@@ -69,7 +69,7 @@ class Child:
             )
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit status of the grading; None if it took too long, and was ended."""
+        """Return the exit status of the grading; None if it took too long and was ended."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -77,36 +77,36 @@ class Child:
             return None
 
     def graded(self, seconds: float) -> Graded:
-        """Wait for the grading and return what it wrote.
+        """Wait for the grading and return its results.
 
         Raises:
-            GraderFailed: It died, refused, or did not end in time.
+            GraderFailed: The grader died, refused to run, or did not end in time.
         """
         return graded(self.wait(seconds), self._results, self._log, seconds)
 
     def end(self) -> None:
-        """End the grader and all that descends from it."""
+        """End the grader and all its descendants."""
         try:
             from grader.sandbox.watchdog import end_family
 
             end_family(self._process.pid, itself=True)
-        except Exception:  # whatever is broken there: the grader itself must end
+        except Exception:  # even if that code fails, the grader itself must end
             self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(10)
 
 
 def graded(status: int | None, results: Path, log: Path | None, seconds: float) -> Graded:
-    """Return what a grading left behind.
+    """Return the results of a grading that has ended.
 
     Args:
         status: The exit status of pytest; None if it took too long.
-        results: Where its results.json lies, if it wrote one.
-        log: What it printed; None if that is not kept.
-        seconds: How long it was allowed to take.
+        results: Path of its results.json, which may not exist.
+        log: File with its output; None if the output was not stored.
+        seconds: The time limit.
 
     Raises:
-        GraderFailed: There is no verdict; the message says why, and holds the grader's last words.
+        GraderFailed: There is no verdict; the message says why, and includes the grader's last error message.
     """
     if status is None:
         raise GraderFailed(f"the grader took more than {seconds:.0f} s", in_time=False)
@@ -121,7 +121,7 @@ def graded(status: int | None, results: Path, log: Path | None, seconds: float) 
 
 
 def last_words(log: Path | None) -> str:
-    """Return the last line of a log that says what is wrong, or else the last one, after a colon; nothing if none."""
+    """Return a colon and the last line of a log, preferably one with an error; empty if there is no line."""
     try:
         with log.open("rb") if log else contextlib.nullcontext() as stream:
             if stream is None:

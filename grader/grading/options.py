@@ -1,6 +1,6 @@
-"""What one grading is asked for, and how pytest is told: the one way in which the checks are started, whoever calls.
+"""The options of one grading, and their conversion to arguments of pytest. Every caller starts the checks this way.
 
-Only the standard library is needed here, so that a platform can say that pytest or torch is missing.
+This module needs only the standard library, so that a platform can report that pytest or torch is missing.
 """
 
 import os
@@ -19,19 +19,21 @@ _MORE_ARGUMENTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 @dataclass(frozen=True)
 class GradingOptions:
-    """What one grading is asked for: made once from a command line or a job, and passed on whole. Paths are absolute.
+    """The options of one grading, created once from a command line or a job and passed on unchanged.
+
+    Paths are absolute.
 
     Attributes:
-        submission: The file, or a folder or an archive that holds it.
-        seed: What all inputs are drawn from.
+        submission: The file, or a folder or an archive that contains it.
+        seed: Random seed for the test inputs.
         data: Images of the training task: `sample`, `svhn` or a path.
-        sandbox: How the submission is kept apart, a name of `grader.sandbox.SANDBOXES`.
-        fork: Whether a zygote may fork workers; else each is a fresh interpreter.
-        lanes: Sandboxes at work at the same time: with 2, training has one of its own.
-        offering: Points and limits; None for the grader's own.
-        results: Where results.json goes; None for nowhere.
-        tasks: Only these, as in pytest's -m; empty for all.
-        shown: The submission as the user gave it, for reports; empty for its path.
+        sandbox: Isolation method for the submission, a name in `grader.sandbox.SANDBOXES`.
+        fork: Whether a zygote may fork workers; if not, each worker is a new interpreter.
+        lanes: Number of sandboxes that run at the same time; with 2, the training task has a separate one.
+        offering: File with points and limits; None for the grader's own file.
+        results: Path for results.json; None to write no file.
+        tasks: Expression that selects tasks, as in pytest's -m; empty for all tasks.
+        shown: The submission as the user wrote it, for reports; empty to show its path.
     """
 
     submission: Path
@@ -46,7 +48,7 @@ class GradingOptions:
     shown: str = ""
 
     def arguments(self) -> list[str]:
-        """Return them as arguments of pytest in the folder ROOT, or in that of another copy of the project."""
+        """Return the arguments of pytest, to be run in the folder ROOT of this or another copy of the project."""
         return [
             *check_arguments(),
             f"--submission={_as_it_is(self.submission)}",
@@ -62,32 +64,32 @@ class GradingOptions:
 
 
 def _as_it_is(path: Path) -> str:
-    """Return a path in which a `~` at the beginning is no home folder: that was looked up before."""
+    """Return a path whose leading `~` is not expanded again, since it is part of the file's name."""
     return os.path.join(os.curdir, path) if str(path).startswith("~") else str(path)  # noqa: PTH118 - Path drops a "."
 
 
 def check_arguments() -> list[str]:
-    """Return the checks and their configuration, from this project alone and never from beside a submission.
+    """Return the arguments of pytest for the checks and their configuration, which always come from this project.
 
-    They are for pytest in the folder ROOT. Its own path is not among them, since it may hold what pytest reads as
-    syntax: brackets, `::`, `$NAME`.
+    Files next to a submission are never used. The arguments are for pytest in the folder ROOT. They do not contain the
+    path of ROOT, because pytest would interpret brackets, `::` or `$NAME` in it.
     """
     configuration = ["--rootdir=.", "--config-file=setup.cfg"]
-    # Nothing is kept beside a submission; and no log is captured: nobody writes one, and it costs a tenth of a second.
+    # No cache is written. Log capture is off, since nothing is logged and it takes a tenth of a second.
     return [FOLDER.name, *configuration, "-p", "no:cacheprovider", "-p", "no:logging"]
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment in which pytest heeds these arguments alone: somebody's `-x` would cost a class points."""
+    """Return an environment without extra arguments for pytest: a user's `-x`, for example, would change the grades."""
     kept = {name: value for name, value in os.environ.items() if name not in _MORE_ARGUMENTS}
     return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def selected(expression: str | None) -> tuple[str, ...]:
-    """Return the ids of the tasks that a marker expression selects; all of them for none.
+    """Return the ids of the tasks that a marker expression selects; all tasks if there is no expression.
 
     Raises:
-        ValueError: It is no expression, names no known task, or selects none.
+        ValueError: The expression is invalid, names an unknown task, or selects no task.
     """
     from _pytest.mark.expression import Expression
 
@@ -111,6 +113,6 @@ def selected(expression: str | None) -> tuple[str, ...]:
 
 
 def refuse(command: str, message: object, status: int = 2) -> int:
-    """Print why a command did nothing, in one line, whatever names are in it; returns the exit status."""
+    """Print in one safe line why a command did nothing, and return the exit status."""
     print(f"python -m grader {command}: {one_line(str(message))}", file=sys.stderr)
     return status

@@ -1,4 +1,4 @@
-"""How a check asks: it calls a probe in the worker of its task, and where that raises, asks in another way."""
+"""Call probes for a check, in the worker of its task. If the submission raises an error, call them in another way."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,21 +19,22 @@ _DEFAULT_DEVICE = (
 )
 _FLOAT64 = "this works in float32 and fails in float64: give each tensor that you make the dtype of an input"
 
-# Arguments of probes that are arguments of the student's code, or parameters of the distribution it is called on.
+# Arguments of probes that are passed to the student's code, or are parameters of the distribution that it is called on.
 _OF_THE_STUDENT = ("mean", "logvar", "sample", "noise", "x", "z", "z_1", "z_2")
 
 
 class Probe:
-    """Calls probes for one check; see grader/worker/probes for what each takes and returns.
+    """Call probes for one check; see grader/worker/probes for the arguments and results of each probe.
 
     Args:
-        session: The submission's.
-        task: Whose worker is asked.
+        session: The session of the submission.
+        task: The task whose worker is called.
         check: Name of the check.
-        kind: The check's. In those of shapes, float64 is part of the question; the others go on in float32.
+        kind: Kind of the check. Checks of kind `shape` require float64 to work; the others fall back to float32.
 
     Attributes:
-        answered: Whether an answer came yet.
+        notes: Notes for the student that do not affect points.
+        answered: Whether there has been an answer.
     """
 
     def __init__(self, session: Session, task: str, check: str, kind: Kind):
@@ -43,13 +44,13 @@ class Probe:
         self.answered = False
 
     def __call__(self, name: str, /, **arguments: Any) -> Answer:
-        """Run a probe: tensors among the arguments travel as tensors, the rest as JSON.
+        """Run a probe. Tensors among the arguments are sent as tensors, all other arguments as JSON.
 
-        Where the submission raises an exception, the same is asked in other ways: with the student's own methods in
-        place of stand-ins, which may be stricter; and in float32, where nobody is used to float64.
+        If the submission raises an exception, the call is repeated in other ways: with the student's own methods
+        instead of stand-ins, because stand-ins may be stricter; and in float32, because code may not support float64.
 
         Raises:
-            WorkerFailed: No answer came.
+            WorkerFailed: There was no answer.
         """
         self._calls += 1
         try:
@@ -71,12 +72,13 @@ class Probe:
         raise WorkerFailed(failure)
 
     def note_devices(self, name: str, /, **arguments: Any) -> None:
-        """Ask once more, and note where tensors are made that a model on a GPU could not work with.
+        """Run a probe once more, and note the lines that create tensors which would fail with a model on a GPU.
 
-        It costs no points: on a CPU such code is right, and who picks one device for the whole file may need no more.
-        No answer, for whatever reason, is no note. So it comes last in the last check of a task.
+        The note does not affect points: such code is correct on a CPU, and code that selects one device for the whole
+        file may be correct too. If there is no answer for any reason, there is no note. The failed call may end the
+        worker, so this is the last call in the last check of a task.
         """
-        if self._session.sandbox == "in-process":  # the student's code goes through the debugger's hands there
+        if self._session.sandbox == "in-process":  # there the student's code may be running in a debugger
             return
         tensors, plain = _apart(arguments)
         try:
@@ -106,7 +108,7 @@ class Probe:
         return Answer(found, facts, unit_of(torch.float64 if torch.float64 in dtypes else torch.float32))
 
     def _another_way(self, name: str, arguments: dict[str, Any]) -> Answer | None:
-        """Return the answer to a second question; None if it fails too."""
+        """Return the answer to a second call; None if it fails too."""
         try:
             return self._ask(name, arguments)
         except WorkerFailed as error:
@@ -115,13 +117,13 @@ class Probe:
             return None
 
     def _with_own_methods(self, name: str, arguments: dict[str, Any], failure: Failure) -> Answer | None:
-        """Ask again with the student's own method in place of the stand-in that raised, or of all if it was none."""
+        """Call again with the student's own method instead of the stand-in that failed; if none did, instead of all."""
         standins = BY_ID[self._task].leans_on
         own = [failure.standin] if failure.standin in standins else list(standins)
         return self._another_way(name, arguments | {"own": own}) if standins else None
 
     def _described(self, failure: Failure, arguments: dict[str, Any]) -> Failure:
-        """Return a failure that says which tensors the call had, and what was replaced meanwhile."""
+        """Add to a failure the shapes of the tensors in the call, and which parts were replaced during the call."""
         if failure.status not in ("timed out", "out of memory", "crashed"):
             return failure
         tensors = {name: value for name, value in arguments.items() if isinstance(value, Tensor)}
@@ -130,9 +132,9 @@ class Probe:
         return replace(failure, message=f"{failure.message}{called}", hint=failure.hint or self._replaced())
 
     def _replaced(self) -> str:
-        """Say which of the student's parts are replaced while this task is judged; nothing if none is."""
+        """Return a sentence on which parts of the student are replaced while this task is judged; empty if none."""
         methods = [name for name in BY_ID[self._task].leans_on if name in BY_ID]
-        if len(methods) < 2:  # a network leans on the other one's constructor only where its own fails
+        if len(methods) < 2:  # a network needs the stand-in for the other network only if its constructor fails
             return ""
         heads = "the heads self.mean and self.logvar"
         parts = f"encoder, decoder and {heads} are small linear maps, and " if "decoder" in methods else ""
@@ -140,7 +142,7 @@ class Probe:
 
 
 def _apart(arguments: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors among arguments, and the others; what is None does not travel."""
+    """Split arguments into tensors and others; arguments that are None are not sent."""
     tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
     return tensors, {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
 

@@ -1,7 +1,7 @@
-"""Official seeds: what a submission is judged with follows from a secret of the offering and from its own content.
+"""Official seeds: the seed of a submission is derived from a secret of the offering and the content of the file.
 
-Students do not know the secret, so answers recorded under the public seed 0 earn nothing. The derived seed alone is
-recorded: it repeats one verdict at home, and is worth nothing for any other file.
+Students do not know the secret, so answers hard-coded for the public seed 0 earn nothing. Only the derived seed is
+recorded: with it, a student can repeat the verdict at home, but it is useless for any other file.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ from pathlib import Path
 
 VARIABLE = "VAE_GRADER_SECRET"
 FILE_NAME = "secret"
-_LEAST = 16  # characters: less could be guessed from one recorded seed
-_BITS = 53  # what every reader of JSON keeps exactly
+_LEAST = 16  # characters; a shorter secret could be guessed from one recorded seed
+_BITS = 53  # every JSON parser reads integers of this size exactly
 
 
 class SecretError(ValueError):
-    """There is no usable secret; the message says what to do."""
+    """No usable secret was found; the message says what to do."""
 
 
 def official_seed(secret: bytes, content: bytes) -> int:
@@ -29,20 +29,20 @@ def official_seed(secret: bytes, content: bytes) -> int:
 
 
 def secret_fingerprint(secret: bytes) -> str:
-    """Return 8 characters that tell two secrets apart, and nothing else of them."""
+    """Return 8 characters that distinguish two secrets without revealing anything else about them."""
     return hmac.new(secret, b"fingerprint", hashlib.sha256).hexdigest()[:8]
 
 
 def find_secret(environment: Mapping[str, str], file: Path | None = None, home: Path | None = None) -> bytes:
-    """Return the secret of the offering: from the environment, else from a file, else from a folder that keeps one.
+    """Return the secret of the offering: from the environment, else from a file, else from a folder.
 
     Args:
-        environment: May hold `VAE_GRADER_SECRET`.
-        file: Holds nothing but the secret.
-        home: Folder where a secret is made, readable by its owner only, and found again by the next run.
+        environment: Environment variables; `VAE_GRADER_SECRET` may be among them.
+        file: A file that contains only the secret.
+        home: Folder in which a new secret is created, readable only by its owner; the next run finds it there.
 
     Raises:
-        SecretError: It is too short, given twice, in no place at all, or cannot be read or made.
+        SecretError: The secret is too short, specified twice or not specified, or it cannot be read or created.
     """
     if VARIABLE in environment and file:
         raise SecretError(f"two secrets: unset {VARIABLE}, or leave the file {file} out")
@@ -56,25 +56,25 @@ def find_secret(environment: Mapping[str, str], file: Path | None = None, home: 
 
 
 def _kept(path: Path) -> str:
-    """Return the secret that a folder keeps, made at the first call."""
+    """Return the secret in a file; create it if the file does not exist."""
     if path.exists():
         with contextlib.suppress(OSError):
-            path.chmod(0o600)  # a copied folder may have lost it
+            path.chmod(0o600)  # copying the folder may have changed the permissions
         return _read(path)
-    made = secrets.token_hex(32)
+    secret = secrets.token_hex(32)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(made + "\n")
+            stream.write(secret + "\n")
             stream.flush()
-            os.fsync(stream.fileno())  # seeds that were used must not lose their secret
+            os.fsync(stream.fileno())  # the secret must not be lost after seeds have been derived from it
         temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise SecretError(f"cannot keep a secret in {path}: {error.strerror}; set {VARIABLE} instead") from None
-    return made
+    return secret
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Grading one submission: its copy, its sandbox, and a worker for each task while its checks run."""
+"""The grading of one submission: its copy, its sandboxes, and one worker per task while the checks of the task run."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ _MIB = 1 << 20
 
 
 class NoWorker(WorkerFailed):
-    """Raised when no call was made: the file cannot be imported, or an earlier call ended the worker of the task."""
+    """Raised if no call was made: the file cannot be imported, or an earlier call ended the worker of the task."""
 
 
 @dataclass
@@ -34,18 +34,18 @@ class _TaskState:
 
 
 class Session:
-    """Grades one submission.
+    """Grade one submission.
 
     Args:
-        options: What the grading is asked for.
+        options: The options of the grading.
 
     Raises:
-        NoSubmission: There is nothing to grade.
-        OfferingError: The offering is of no use.
-        SandboxError: The sandbox asked for does not work here.
+        NoSubmission: There is no file to grade.
+        OfferingError: The offering is invalid.
+        SandboxError: The requested sandbox does not work here.
 
     Attributes:
-        sandbox: Name of the one that is used.
+        sandbox: Name of the sandbox that is used.
     """
 
     def __init__(self, options: GradingOptions):
@@ -67,22 +67,22 @@ class Session:
 
     @property
     def trains_beside(self) -> bool:
-        """Whether the training run has a sandbox of its own, so that it may go on beside the other tasks."""
+        """Whether the training run has a separate sandbox, so that it can run in parallel with the other tasks."""
         return self._lanes > 1 and self.sandbox != "in-process"
 
     def prepare(self, task: str) -> None:
-        """Start the sandbox in which a task will be judged: importing torch takes it a second.
+        """Start the sandbox of a task early, since importing torch takes a second.
 
         Raises:
-            SandboxError: It cannot be started.
+            SandboxError: The sandbox cannot be started.
         """
         self._sandbox_of(task)
 
     def await_ready(self) -> None:
-        """Wait until torch is imported in the sandbox that was prepared first; all are of one kind.
+        """Wait until the first prepared sandbox has imported torch; all sandboxes are of the same kind.
 
         Raises:
-            SandboxError: It does not start; the message says why, and what to do.
+            SandboxError: The sandbox does not start; the message says why, and what to do.
         """
         for sandbox in list(self._sandboxes.values())[:1]:
             sandbox.await_ready()
@@ -98,11 +98,11 @@ class Session:
             return self._sandboxes[lane]
 
     def ask(self, task: str, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int) -> Any:
-        """Run a probe in the worker of a task, which is started at the first call.
+        """Run a probe in the worker of a task; the first call starts the worker.
 
         Raises:
-            WorkerFailed: No answer came.
-            NoWorker: There is none to ask; once one is gone, every later call fails the same way.
+            WorkerFailed: There was no answer.
+            NoWorker: There is no worker. After a worker has ended, every later call fails in the same way.
         """
         state = self._tasks.setdefault(task, _TaskState())
         if state.failure is not None:
@@ -121,14 +121,14 @@ class Session:
             raise
 
     def note_end(self, task: str, failure: Failure) -> None:
-        """Keep what is known about the call that ended the worker of a task, for all later calls."""
+        """Store the failure that ended the worker of a task, to report it for all later calls."""
         self._tasks[task].failure = failure
 
     def start_worker(self, task: str) -> Asks:
-        """Start a worker for a task, with the stand-ins that it leans on.
+        """Start a worker for a task, with the stand-ins that the task needs.
 
         Raises:
-            WorkerFailed: The file cannot be imported, or the submission's time is up.
+            WorkerFailed: The file cannot be imported, or the submission has used up its time.
         """
         limits = self._limits(task)
         if limits.wall_s <= 0:
@@ -148,13 +148,13 @@ class Session:
         return state.worker.printed() if state and state.worker else ""
 
     def tidy(self, text: str) -> str:
-        """Return text of a student's without the paths of this grading, which differ from one to the next."""
+        """Remove the temporary paths of this grading from text of a student, since they differ between runs."""
         for path in {self.file.copy, *(sandbox.submission for sandbox in self._sandboxes.values())}:
             text = text.replace(str(path), self.file.copy.name)
         return text
 
     def failure_of(self, error: BaseException) -> Failure | None:
-        """Return what an error amounts to that the submission raised in this very process; None if it did not."""
+        """Return the failure for an error that the submission raised in this process; None for any other error."""
         for sandbox in self._sandboxes.values():
             raised, failure = getattr(sandbox, "raised", None) or (None, None)
             if raised is error:
@@ -162,7 +162,7 @@ class Session:
         return None
 
     def finish_task(self, task: str) -> None:
-        """End the worker of a task; its checks are through."""
+        """End the worker of a task after its last check."""
         state = self._tasks.get(task)
         if state and state.worker:
             state.worker.close()
@@ -178,7 +178,7 @@ class Session:
         remove_folder(self._folder)
 
     def environment(self) -> dict[str, Any]:
-        """Return what a result states about where it was made."""
+        """Return the versions and settings that a result records about the machine."""
         import torch
 
         return {"python": platform.python_version(), "torch": torch.__version__, "threads": 1}
@@ -190,7 +190,7 @@ class Session:
     _import_failure: Failure | None = None
 
     def _note_import_failure(self, failure: Failure) -> Failure:
-        """Remember that importing the file failed: after two workers the others are not tried."""
+        """Record that importing the file failed; after this happened in two workers, no more are started."""
         fatal = replace(failure, fatal=True)
         with self._lock:
             self._import_failures += 1
@@ -217,5 +217,5 @@ class Session:
 
 
 def probe_seed(seed: int, check: str, call: int) -> int:
-    """Return the seed of a worker's generators for one probe."""
+    """Return the seed of a worker's random generators for one probe."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{check}/{call}".encode()).digest()[:4], "big")

@@ -1,4 +1,4 @@
-"""Runs the short training run of a submission beside its other checks, on the machine's other core."""
+"""Run the short training run of a submission in parallel with its other checks, on a second core of the machine."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ def _splits(data: str) -> tuple[HouseNumbers, HouseNumbers]:
 
 @functools.lru_cache(maxsize=1)
 def images(data: str) -> Images:
-    """Return what every short run on these data shares: a judge of many submissions prepares it once.
+    """Return the data that all short runs share; they are prepared once, even for many submissions.
 
     Raises:
         DataError: There are no such images.
@@ -33,26 +33,27 @@ def images(data: str) -> Images:
 
 
 def judged(ask: Ask, images: Images, seed: int) -> ShortRun:
-    """Return the short run that counts: a longer one, from the same weights on, where the first one starts slowly.
+    """Return the short run that counts: if the first run learns slowly, a longer run with the same initial weights.
 
     Raises:
-        WorkerFailed, CheckFailed: The first one has no outcome.
+        WorkerFailed, CheckFailed: The first run has no outcome.
     """
     first = short_run.run(ask, images, seed)
     if first.starts_slowly:
-        with contextlib.suppress(
-            WorkerFailed, CheckFailed
-        ):  # as where twice the steps take too long: then the first one counts
+        # If the longer run fails, for example because it takes too much time, the first run counts.
+        with contextlib.suppress(WorkerFailed, CheckFailed):
             return short_run.run(ask, images, seed, LONGER)
     return first
 
 
 class ShortRunner:
-    """Starts the run at once, in a thread that mostly waits for workers; without a sandbox of its own, when asked for.
+    """Start the run immediately, in a thread that mostly waits for workers.
+
+    If the run has no separate sandbox, it starts only when its outcome is requested.
 
     Args:
-        session: The submission's.
-        data: What `data.load` takes.
+        session: The session of the submission.
+        data: Name or path of the images, as for `data.load`.
 
     Raises:
         DataError: There are no such images.
@@ -69,7 +70,7 @@ class ShortRunner:
             self._thread.start()
 
     def outcome(self) -> ShortRun:
-        """Return what came of it; raises what the run raised."""
+        """Return the outcome of the run, or raise the error that the run raised."""
         if self._session.sandbox == "in-process":
             return self._run()
         if not self._session.trains_beside and self._outcome.empty():
@@ -81,14 +82,14 @@ class ShortRunner:
         return outcome
 
     def join(self) -> None:
-        """Wait for the thread, whose workers are gone: an interpreter that ends under it would crash."""
+        """Wait for the thread after its workers have ended; the interpreter would crash if it exited before it."""
         if self._thread.is_alive():
             self._thread.join()
 
     def _run_and_tell(self) -> None:
         try:
             self._outcome.put(self._run())
-        except BaseException as error:  # told to the check that waits
+        except BaseException as error:  # raised again in the check that waits for the outcome
             self._outcome.put(error)
 
     def _run(self) -> ShortRun:
@@ -97,7 +98,7 @@ class ShortRunner:
     def _ask(
         self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Run one probe in a fresh worker."""
+        """Run one probe in a new worker."""
         worker = self._session.start_worker("training")
         try:
             answer = worker.ask(probe, arguments, tensors, probe_seed(self._session.seed, probe, 0))

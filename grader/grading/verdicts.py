@@ -1,4 +1,4 @@
-"""The pytest side of grading: from outcomes of checks to verdicts, points, the terminal table and results.json."""
+"""The pytest plugin of a grading: convert outcomes of checks to verdicts, points, the terminal table, results.json."""
 
 import functools
 import time
@@ -35,14 +35,14 @@ _STOPPED = "not judged: the run was stopped before this check had a verdict"
 
 
 class Grading:
-    """A pytest plugin: collects one verdict per check, and reports at the end.
+    """A pytest plugin that collects one verdict per check and writes the reports at the end.
 
-    Somebody's own tests may run beside the checks. They are pytest's, and leave no trace in points and results.
+    A user's own tests may run in the same session. Pytest reports them as usual; they do not affect points or results.
 
     Args:
-        config: pytest's.
-        session: The submission's.
-        options: What the grading is asked for.
+        config: The configuration of pytest.
+        session: The session of the submission.
+        options: The options of the grading.
     """
 
     def __init__(self, config: pytest.Config, session: Session, options: GradingOptions):
@@ -52,17 +52,17 @@ class Grading:
         self._result: Result | None = None
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
-        self._caught: list[str] = []  # errors of computing with an answer, which cost the submission the check
+        self._caught: list[str] = []  # errors in computing with an answer; the check has failed
         self._unwritten = self._unready = ""
-        self._begun = False  # a wrong option ends pytest before: then there is nothing to hand out
-        self._shown: dict[str, int] = {}  # characters of each task's prints that a report holds already
-        torch.set_num_threads(1)  # beside a worker on the other core, more threads wait for each other
+        self._begun = False  # stays False if a wrong option ends pytest; then there is nothing to report
+        self._shown: dict[str, int] = {}  # number of characters of each task's output that have been reported
+        torch.set_num_threads(1)  # more threads would wait for each other, as a worker uses the other core
 
     def probe(self, node: pytest.Item) -> Probe:
-        """Return the probe caller of a check.
+        """Return the object with which a check calls probes.
 
         Raises:
-            pytest.UsageError: It is a test of somebody's own.
+            pytest.UsageError: The node is a user's own test, not a check.
         """
         if not (task := task_of(node)):
             raise pytest.UsageError("`probe` is for the grader's checks: import VAE_Model in tests of your own")
@@ -70,18 +70,18 @@ class Grading:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the checks into the order of the handout, before somebody's own tests."""
+        """Sort the checks in the order of the handout, before a user's own tests."""
         items.sort(key=_place)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
-        """Note what was selected, start the longest task at once, beside the others, and wait for the sandbox.
+        """Record which checks are selected, start the training run in parallel, and wait for the sandbox.
 
-        Pytest then goes on; where the sandbox does not start, no check is run and nothing is graded.
+        Pytest then continues. If the sandbox does not start, no check is run and nothing is graded.
         """
         if not (session.items or session.testsfailed):
             raise pytest.UsageError(_nothing_selected(session.config))
-        session.items.sort(key=_place)  # once more: other plugins have an order of their own
+        session.items.sort(key=_place)  # sort again, because other plugins may have changed the order
         self._selected = [item for item in session.items if task_of(item)]
         times = Counter((item.path, item.function) for item in self._selected)  # type: ignore[attr-defined]
         if len(times) < len(self._selected):
@@ -93,14 +93,14 @@ class Grading:
                 raise pytest.UsageError(one_line(str(error))) from None
         try:
             self.session.await_ready()
-        except SandboxError as error:  # no check could be judged, and the student is not to blame
+        except SandboxError as error:  # no check can be judged, and this is not the student's fault
             self._unready = str(error)
             return True
         self._begun = bool(self._selected)
         return None
 
     def short_run(self) -> ShortRun:
-        """Return the outcome of the short training run, once it is there.
+        """Wait for the short training run and return its outcome.
 
         Raises:
             WorkerFailed: One of its workers did not answer.
@@ -112,7 +112,7 @@ class Grading:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Turn the outcome of a check into its verdict, and the report into what a student reads."""
+        """Convert the outcome of a check to its verdict, and replace pytest's report by the text for the student."""
         if not (task := task_of(item)):
             return (yield)
         option = item.config.option
@@ -122,13 +122,13 @@ class Grading:
         finally:
             option.tbstyle = style
         error = call.excinfo.value if call.excinfo else None
-        # A check never skips or fails by pytest's own means: then it was another plugin, and there is no verdict.
+        # Checks do not use pytest.skip or pytest.fail. Such an outcome comes from another plugin and gives no verdict.
         if (call.when == "call" or report.failed) and not isinstance(error, OutcomeException):
             verdict = self._verdict(item, error)
             self._verdicts[item.nodeid] = verdict
             if report.failed:
                 report.longrepr = verdict.explanation.text()
-        if call.when == "teardown":  # JUnit takes properties from this report
+        if call.when == "teardown":  # the JUnit plugin reads properties from this report
             report.user_properties.append(("task", task))
         return report
 
@@ -140,20 +140,20 @@ class Grading:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Score and write the results, whatever happened."""
+        """Compute the score and write the results, however the run has ended."""
         try:
             self._result = self._score()
             session.exitstatus = self._exit_status(self._result, session.exitstatus)
             junit.add_points(session.config, self._result)
             if self._options.results and self._begun:
                 results_json.write_results(self._options.results, self._result)
-        except OSError as error:  # as on a full disk
+        except OSError as error:  # for example, the disk is full
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
             self._unwritten = f"--results {quoted(self._options.results)} cannot be written: {error.strerror}"
         yield
 
     def _exit_status(self, result: Result, of_pytest: int) -> int:
-        """Return 0 or 1 only if all that was selected has a verdict: whoever grades a class goes by it."""
+        """Return 0 or 1 only if every selected check has a verdict; class runs rely on this."""
         if self._grader_errors or self._unready:  # not the student's fault
             return pytest.ExitCode.INTERNAL_ERROR
         if result.unfinished:
@@ -161,16 +161,16 @@ class Grading:
         return of_pytest or int(result.score < result.max_score)
 
     def close(self) -> None:
-        """End the sandbox, and the training run in it."""
+        """End the sandboxes and the training run."""
         self.session.close()
         if self._training:
             self._training.join()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
-        """Print what went wrong, then the table of tasks and points; errors of the grader's own in full.
+        """Print explanations, then the table of tasks and points; errors of the grader itself are printed in full.
 
-        What pytest prints before is about other tests only.
+        The summary that pytest prints before is only about other tests.
         """
         everything = dict(terminalreporter.stats)
         for category, reports in everything.items():
@@ -185,7 +185,7 @@ class Grading:
                 terminalreporter.write(f"\n{what} Please show this to your instructor:\n{harmless(error)}", red=True)
         if self._result and self._begun:
             terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
-            # pytest's last line tells another time, which leaves out all imports: only ours is to be seen.
+            # Hide the time in pytest's last line, which does not include imports and differs from the grader's.
             terminalreporter.summary_stats = functools.partial(_write_counts, terminalreporter)  # type: ignore
         if problem := self._unwritten or self._unready:
             terminalreporter.write(f"\nERROR: {one_line(problem)}\n", red=True)
@@ -216,74 +216,74 @@ class Grading:
                 self._caught.append("".join(traceback.format_exception(error)))
                 return self._explained(item, "failed", _uncomputable(error))
             self._note_grader_error(error)
-            said = "an error of the grader's own; please tell your instructor"
-            return _verdict(item, "failed", Explanation(got=said))
+            message = "an error of the grader's own; please tell your instructor"
+            return _verdict(item, "failed", Explanation(got=message))
         if failure.status == "not attempted":
-            told = told_of(failure) if failure.traceback else Explanation(said=failure.message)
-            return _verdict(item, "not attempted", self._harmless(told))
+            explanation = told_of(failure) if failure.traceback else Explanation(said=failure.message)
+            return _verdict(item, "not attempted", self._harmless(explanation))
         return self._explained(item, failure.status, told_of(failure))
 
     def _note_grader_error(self, error: BaseException) -> None:
-        """Keep an error of the grader's own, in full; a sandbox that is lost says all in its one line, once."""
+        """Store an error of the grader itself with its traceback; of a lost sandbox, store only the message, once."""
         lost = isinstance(error, SandboxError)
         text = f"{error}\n" if lost else "".join(traceback.format_exception(error))
         if not (lost and text in self._grader_errors):
             self._grader_errors.append(text)
 
     def _answered(self, item: pytest.Item) -> bool:
-        """Whether a check had an answer to compute with: without one, an error is the grader's own."""
+        """Whether a check had an answer to compute with; without one, an error is a bug of the grader."""
         if task_of(item) == "training":
             return self._training is not None and self._training.answered
         probe = _probe_of(item)
         return probe is not None and probe.answered
 
-    def _explained(self, item: pytest.Item, status: Status, told: Explanation) -> Verdict:
-        """Return a verdict with its explanation and what the student printed, both harmless and short."""
+    def _explained(self, item: pytest.Item, status: Status, explanation: Explanation) -> Verdict:
+        """Return a verdict with its explanation and the student's printed output, both made safe and short."""
         task = task_of(item)
         printed = self._training.printed if task == "training" and self._training else self.session.printed(task)
         seen, self._shown[task] = self._shown.get(task, 0), len(printed)
-        # Each line once, with the first check that it belongs to.
+        # Report each line only once, with the first check that it belongs to.
         new = shortened(harmless(settled(self.session.tidy(printed[seen:]))).strip())
-        return _verdict(item, status, replace(self._harmless(told), printed=new))
+        return _verdict(item, status, replace(self._harmless(explanation), printed=new))
 
-    def _harmless(self, told: Explanation) -> Explanation:
-        """Return an explanation without what a terminal would obey, without our own paths, and short."""
-        texts = {name: text for name, text in vars(told).items() if text and name != "diagnosis"}
+    def _harmless(self, explanation: Explanation) -> Explanation:
+        """Return an explanation without terminal control codes and temporary paths, shortened."""
+        texts = {name: text for name, text in vars(explanation).items() if text and name != "diagnosis"}
         clean = {n: shortened(harmless(self.session.tidy(text)), lines=16, width=400) for n, text in texts.items()}
-        return replace(told, **clean)
+        return replace(explanation, **clean)
 
 
 def told_of(failure: Failure) -> Explanation:
-    """Return what a student reads where no answer came: what ended it, and on which of his lines."""
+    """Return the explanation for a failure without an answer: what happened, and on which lines of the file."""
     lines = [f"line {f['line']}, in {f['function'] or 'the file'}: {f['text']}" for f in failure.traceback]
     return Explanation(got="\n".join([failure.message, *lines]), hint=failure.hint)
 
 
 def _uncomputable(error: BaseException) -> Explanation:
-    """Return what a student reads where a check could not compute with an answer.
+    """Return the explanation for an answer with which a check could not compute.
 
-    Answers are taken with the shape and dtype that they must have, so nothing should get here; a test asks for that.
+    Shape and dtype of answers are checked before, so this should never be needed; a test makes sure of that.
     """
     first = f"{type(error).__name__}: {error}".splitlines()[0]
     hint = "print shape, dtype and numbers of your results; if they are as asked for, show this to your instructor"
     return Explanation("a result that the check can compute with", f"one that led to {first}", hint=hint)
 
 
-def _verdict(item: pytest.Item, status: Status, told: Explanation) -> Verdict:
+def _verdict(item: pytest.Item, status: Status, explanation: Explanation) -> Verdict:
     mark = _mark(item)
     title = (item.function.__doc__ or item.name).strip().splitlines()[0]  # type: ignore[attr-defined]
-    return Verdict(task_of(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, told)
+    return Verdict(task_of(item), item.name, title, mark.kwargs["kind"], mark.kwargs["share"], status, explanation)
 
 
 def _nothing_selected(config: pytest.Config) -> str:
-    """Return what to say of a run in which no test is left."""
+    """Return the error message for a run in which no test is selected."""
     words = [f"-m {config.option.markexpr!r}"] if config.option.markexpr else []
     words += [f"-k {config.option.keyword!r}"] if config.option.keyword else []
     return f"no check is selected{' by ' + ' and '.join(words) if words else ''}; {TASK_IDS}"
 
 
 def _probe_of(item: pytest.Item) -> Probe | None:
-    """Return the probe caller that a check was given; None if it takes none, or did not get so far."""
+    """Return the `probe` fixture of a check; None if the check does not use it, or failed before its setup."""
     probe = getattr(item, "funcargs", {}).get("probe")
     return probe if isinstance(probe, Probe) else None
 
@@ -295,7 +295,7 @@ def _mark(item: pytest.Item) -> pytest.Mark:
 
 
 def task_of(item: pytest.Item) -> str:
-    """Return the task of a check of the grader's; nothing for a test of somebody's own."""
+    """Return the task of a check; an empty string for a user's own test."""
     return _task_of_file(item.path) if item.get_closest_marker("check") else ""
 
 
@@ -306,7 +306,7 @@ def _task_of_file(path: Path) -> str:
 
 
 def _place(item: pytest.Item) -> tuple[int, int]:
-    """Return where an item comes: checks as in the handout and their file, then other tests as they are."""
+    """Return the sort key of a test: checks in the order of handout and file, then other tests in their own order."""
     task = task_of(item)
     return (list(BY_ID).index(task), item.location[1] or 0) if task else (len(BY_ID), 0)
 
@@ -319,8 +319,9 @@ def _write_counts(reporter: pytest.TerminalReporter) -> None:
 
 
 def _seconds_since_start() -> float:
-    """Return how long this process has been running: what a user waits, with Python's start and all imports."""
+    """Return how long this process has been running, including the start of Python and all imports."""
     began = psutil.Process().create_time()
-    if hasattr(time, "CLOCK_BOOTTIME"):  # Linux tells the time since boot, and when that was in whole seconds only
+    # On Linux, compute with the time since boot: psutil derives `began` from a boot time in whole seconds.
+    if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME) - (began - psutil.boot_time())
     return time.time() - began

@@ -1,1 +1,4 @@
-"""One result model, drawn as a terminal table and as Gradescope's results.json. Knows nothing but the model."""
+"""Render a result as a terminal table, as a page of HTML and as Gradescope's results.json.
+
+This package uses only the result model of the judge.
+"""

@@ -1,16 +1,16 @@
-"""What a student reads about the checks of a task: which need words, and which only wait for the value."""
+"""Select what a student reads about the checks of a task: which are explained, and which depend on the value check."""
 
 from dataclasses import dataclass
 
 from grader.judge.result import CheckResult, Result, Status, TaskResult
 
-BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # the worst first
+BROKEN: tuple[Status, ...] = ("timed out", "out of memory", "crashed")  # in order of severity
 WAITS = "counts once the value is right"
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A misconception in words, for reports of a class: what is wrong, and the hint that students read."""
+    """A misconception, described for reports of a class: what is wrong, and the hint that students read."""
 
     wrong: str
     hint: str
@@ -18,13 +18,13 @@ class Explained:
 
 @dataclass(frozen=True)
 class Shown:
-    """The checks of one task that missed points, or have something to say.
+    """The checks of one task that lost points or have a note.
 
     Attributes:
-        explained: Those that need words; checks with the same words (a worker died) appear once. Then those that passed
-            and have a note all the same.
-        waiting: Those that count once the value is right: what they say follows from the wrong value.
-        same: How many more checks failed for the reason of an explained one.
+        explained: Checks with an explanation; if several have the same text, as after the death of a worker, only the
+            first is listed. Passed checks with a note follow.
+        waiting: Checks that count only when the value is right, since their outcome follows from the wrong value.
+        same: How many more checks failed for the same reason as a check in `explained`.
     """
 
     explained: tuple[CheckResult, ...]
@@ -33,24 +33,25 @@ class Shown:
 
 
 def shown(task: TaskResult) -> Shown:
-    """Sort the checks of a task that missed points.
+    """Sort the checks of a task that lost points.
 
-    Of one that was not attempted, a TODO that is left is explained; a check that was not judged is not.
+    For a task that was not attempted, a remaining TODO is explained. Checks that were not judged are left out.
     """
     if task.status == "not attempted":
         left = [check for check in task.checks if check.explanation.got]
         return Shown(tuple(left[:1]), (), len(left[1:]))
-    short = [c for c in task.checks if c.score < c.max_score or c.status != "passed"]  # worth nothing, and wrong
+    # The second condition includes failed checks that are worth no points.
+    short = [c for c in task.checks if c.score < c.max_score or c.status != "passed"]
     wrong_value = any(check.kind == "value" and check.status != "passed" for check in short)
     short = [check for check in short if check.status != "not judged"]
     waiting = tuple(c for c in short if wrong_value and (c.status == "passed" or c.kind in ("gradient", "statistics")))
     speaking = [check for check in short if check not in waiting]
-    first = {check.output: check for check in reversed(speaking)}  # each text once, with the first check that has it
+    first = {check.output: check for check in reversed(speaking)}  # each text once, with the first check of that text
     explained = tuple(check for check in speaking if first[check.output] is check)
     noted = tuple(c for c in task.checks if c.status == "passed" and c.output and c not in short)
     return Shown(explained + noted, waiting, len(speaking) - len(explained))
 
 
 def judged_part(of: TaskResult | Result) -> str:
-    """Say how much was judged, where that is not all: some checks were not selected, or the run was stopped."""
+    """Return how many points were judged, if not all: some checks were not selected, or the run was stopped."""
     return f"only {of.judged / 100:g} of {of.worth / 100:g} points judged" if of.judged < of.worth else ""

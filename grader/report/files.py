@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Write files atomically: a file is complete or does not exist."""
 
 import errno
 import os
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a text, in UTF-8, or bytes atomically: whoever reads it sees the whole of it or what was there before.
+    """Write text (in UTF-8) or bytes atomically: a reader sees either the complete new file or the old one.
 
     Raises:
-        OSError: It cannot be written, or is a folder or a device; what was there before is still there.
+        OSError: The file cannot be written, or the path is a folder or a device. An existing file is unchanged.
     """
-    if path.exists() and not path.is_file():  # replacing /dev/null, as root, would harm the whole machine
+    if path.exists() and not path.is_file():  # if root replaced /dev/null, the whole machine would be affected
         raise OSError(errno.EINVAL, "it is a folder or a device", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

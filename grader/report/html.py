@@ -1,7 +1,7 @@
-"""report.html, what one student reads; and how every page is drawn: self-contained, escaped, loading nothing.
+"""Render report.html, the page for one student, and all other pages: self-contained, escaped, without any requests.
 
-A page is one file: styles inline, the one script of our own allowed by its hash, everything else refused by a
-Content-Security-Policy. Values reach templates as data and are escaped wherever they appear.
+A page is one file with inline styles. A Content-Security-Policy allows the project's one script by its hash, and
+refuses everything else. Values are passed to the templates as data and are escaped everywhere.
 """
 
 import base64
@@ -26,14 +26,14 @@ _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def render_page(template: str, **values: Any) -> str:
-    """Return a page.
+    """Return a page as HTML.
 
     Args:
-        template: File in templates/.
-        **values: What it shows; any text in them is escaped.
+        template: Name of a file in templates/.
+        **values: Values for the template; all text in them is escaped.
 
     Raises:
-        jinja2.UndefinedError: The template asks for a value that is not there.
+        jinja2.UndefinedError: The template uses a value that is missing.
     """
     return _templates().get_template(template).render(**values)
 
@@ -55,18 +55,18 @@ def _templates() -> Environment:
 
 
 def script_hash(script: str) -> str:
-    """Return what a Content-Security-Policy calls a script."""
+    """Return the hash of a script in the format of a Content-Security-Policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
 
 
 def number(value: float) -> str:
-    """Return a number with two decimals at most, and a true minus sign."""
+    """Return a number with at most two decimals and a typographic minus sign."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return text.replace("-", "\N{MINUS SIGN}") if text != "-0" else "0"
 
 
 def percent(share: float) -> str:
-    """Return a share as percent; what is not quite nothing or everything is never shown as 0 or 100."""
+    """Return a share as percent; only exactly nothing or everything is shown as 0 or 100."""
     shown = round(100 * share)
     if 0 < share < 1:
         shown = min(max(shown, 1), 99)
@@ -80,7 +80,7 @@ def link(submission: str, page: str = "report.html") -> str:
 
 @dataclass(frozen=True)
 class ShownCheck:
-    """A check that missed points, ready to be shown; `parts` are pairs of label and text."""
+    """A check that lost points, prepared for the template; `parts` are pairs of label and text."""
 
     title: str
     status: str
@@ -91,16 +91,16 @@ class ShownCheck:
 
 @dataclass(frozen=True)
 class ShownTask:
-    """A task, ready to be shown.
+    """A task, prepared for the template.
 
     Attributes:
-        id, status, score, max_score: The task's.
-        share: Part of its points that was earned, 0 to 1; 0 where it has none.
+        id, status, score, max_score: The values of the task.
+        share: Earned share of its points, 0 to 1; 0 if the task has no points.
         attainment: `full`, `partial`, `zero` or `not attempted`.
-        diagnoses: Ids of the misconceptions found.
-        checks: Those to explain.
-        waiting: Titles of those that count once the value is right.
-        same: How many more checks failed for the reason of an explained one.
+        diagnoses: Ids of the misconceptions that were found.
+        checks: Checks with an explanation.
+        waiting: Titles of checks that count only when the value is right.
+        same: How many more checks failed for the same reason as a check in `checks`.
     """
 
     id: str
@@ -117,7 +117,7 @@ class ShownTask:
 
 @dataclass(frozen=True)
 class Everywhere:
-    """One thing that ended several tasks, as an error on import does: said once, above the tasks."""
+    """A failure that ended several tasks, such as an error on import; it is shown once, above the tasks."""
 
     status: str
     parts: tuple[tuple[str, str], ...]
@@ -125,12 +125,12 @@ class Everywhere:
 
 
 def report_page(record: Record, title: str, notes: Sequence[str] = ()) -> str:
-    """Return the report of one submission as a page of HTML.
+    """Return the report of one submission as HTML.
 
     Args:
         record: The submission, graded or not.
-        title: What was graded, as the heading's small line says it: course, assignment, term.
-        notes: What else there is to say about the points, as what lateness took.
+        title: The small line of the heading: course, assignment, term.
+        notes: Further notes on the points, for example a late penalty.
     """
     tasks = [_task(task) for task in record.result.tasks] if record.result else []
     everywhere = _everywhere(tasks)
@@ -153,7 +153,7 @@ def write_report(folder: Path, record: Record, title: str) -> Path:
     """Write report.html atomically into the submission's folder and return its path.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     path = folder / "report.html"
     write_whole(path, report_page(record, title))
@@ -177,7 +177,7 @@ def _task(task: TaskResult) -> ShownTask:
 
 
 def _everywhere(tasks: Sequence[ShownTask]) -> list[Everywhere]:
-    """Return what ended more than one task in the very same words."""
+    """Return the failures that ended more than one task with exactly the same text."""
     ended: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
     for task in tasks:
         if task.status in BROKEN and len(task.checks) == 1:
@@ -203,12 +203,12 @@ def _environment(result: Result | None) -> str:
 
 
 def share_of(of: TaskResult | Result) -> float | None:
-    """Return the part of its points that was earned, 0 to 1; None where there are none to earn."""
+    """Return the earned share of the points, 0 to 1; None if there are no points."""
     return of.score / of.max_score if of.max_score else None
 
 
 def attainment(task: TaskResult) -> str:
-    """Return `full`, `partial`, `zero` or `not attempted`: by points, or by checks where a task has no points."""
+    """Return `full`, `partial`, `zero` or `not attempted`: by points, or by passed checks if the task has no points."""
     share = share_of(task)
     if share is None:
         share = sum(check.status == "passed" for check in task.checks) / max(1, len(task.checks))

@@ -1,7 +1,7 @@
-"""Points in the file of pytest's own `--junitxml`: properties of each test case, as JUnit has no field for them.
+"""Add points to the file of pytest's `--junitxml`, as properties of each test case, since JUnit has no field for them.
 
-A check's points are known only when its whole task is judged, but pytest closes a test case as soon as it has run. So
-the properties are added at the end, before pytest writes the file.
+The points of a check are known only after its whole task has been judged, but pytest completes a test case as soon as
+it has run. So the properties are added at the end, before pytest writes the file.
 """
 
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ from .text import two_decimals
 
 
 def add_points(config: pytest.Config, result: Result) -> None:
-    """Add to each check's test case its `points`, `max_points`, `status` and `diagnosis`, if a file is asked for.
+    """If `--junitxml` is used, add `points`, `max_points`, `status` and `diagnosis` to the test case of each check.
 
-    Test cases are known by the property `task`, which they have already, and by the name of the check.
+    Test cases are identified by the property `task`, which they already have, and by the name of the check.
     """
     checks = {(check.task, check.name): check for task in result.tasks for check in task.checks}
     for log in config.pluginmanager.get_plugins():
@@ -29,7 +29,7 @@ def add_points(config: pytest.Config, result: Result) -> None:
 
 def _describe(case: ElementTree.Element, checks: dict[tuple[str, str], CheckResult]) -> None:
     properties = case.find("properties")
-    if properties is None:  # a test case of pytest's own, as an error of the grader's
+    if properties is None:  # a test case that pytest added itself, for example for an error of the grader
         return
     task = next((one.get("value", "") for one in properties if one.get("name") == "task"), "")
     check = checks.get((task, case.get("name", "")))

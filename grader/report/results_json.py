@@ -1,7 +1,8 @@
-"""results.json: Gradescope's format, which is also the grader's own, written and read back.
+"""Write and read results.json, in Gradescope's format. The grader uses the same format for its own reports.
 
-Each entry of `tests` says in Gradescope's words what its `extra_data` holds field by field, so that a file is read back
-as the result that was written. The texts in it came from students, and become harmless here.
+Each entry of `tests` has the fields of Gradescope; its `extra_data` contains the fields of the grader's result model.
+So reading a file gives the same result that was written. Texts in a file may come from students; they are made safe
+when the file is read.
 """
 
 import json
@@ -18,19 +19,19 @@ from .text import harmless
 
 
 def points(hundredths: int) -> float:
-    """Return hundredths of points as points."""
+    """Convert hundredths of points to points."""
     return hundredths / 100
 
 
 def as_json(result: Result, notice: str = "") -> dict[str, Any]:
-    """Return a result in Gradescope's format; `extra_data` holds what the grader's own reports read.
+    """Return a result in Gradescope's format; the grader's own reports read `extra_data`.
 
-    No test is ever hidden: one hidden test would hide the total from its student. What the grading prints is for
-    instructors.
+    No test is hidden, because a single hidden test would also hide the total score from the student. The printed output
+    of the grading is visible to instructors only.
 
     Args:
         result: The result.
-        notice: What the student must know before all else.
+        notice: A message that the student sees first.
     """
     tasks = {
         task.id: {
@@ -65,7 +66,7 @@ def as_json(result: Result, notice: str = "") -> dict[str, Any]:
 
 
 def summary(result: Result, notice: str = "") -> str:
-    """Return what stands above all tests: the score, and a line for each task that missed points."""
+    """Return the text above all tests: the score, and a line for each task that was not passed."""
     lines = [notice, ""] if notice else []
     lines += [f"{points(result.score):g} of {points(result.max_score):g} points"]
     if part := judged_part(result):
@@ -98,16 +99,16 @@ def _test(check: CheckResult, waits: bool) -> dict[str, Any]:
 
 
 def _headline(check: CheckResult, waits: bool) -> list[str]:
-    """Return what Gradescope's two statuses leave unsaid, as a line above the explanation; at most one."""
+    """Return at most one line above the explanation, for statuses that Gradescope does not have."""
     if waits and check.status != "passed":
         return [WAITS]
     return [check.status] if check.status in BROKEN else []
 
 
 def write_results(path: Path, result: Result) -> None:
-    """Write results.json atomically: whoever reads it sees the whole of it or none.
+    """Write results.json atomically: a reader never sees an incomplete file.
 
-    All but ASCII is escaped in the file, so that no terminal or log that shows it can be harmed.
+    All characters except ASCII are escaped, so that it is safe to show the file in a terminal or a log.
     """
     write_whole(path, json.dumps(as_json(result), indent=1, ensure_ascii=True))
 
@@ -117,13 +118,13 @@ GRADED = "graded"
 
 @dataclass(frozen=True)
 class Record:
-    """An entry, read.
+    """One submission of a class run, read from its files.
 
     Attributes:
-        submission: Its name, which is that of its folder too.
-        status: `graded`, or the reason why nothing was.
-        result: The result model; None if nothing was graded.
-        made: What `extra_data["class"]` says of the run: sha256, grader, seed, ...
+        submission: The name of the submission and of its folder.
+        status: `graded`, or the reason why it was not graded.
+        result: The result model; None if the submission was not graded.
+        made: The content of `extra_data["class"]`, which describes the run: sha256, grader, seed, ...
         source: Text of the submitted file.
     """
 
@@ -135,10 +136,11 @@ class Record:
 
 
 def result(data: Mapping[str, Any], submission: str) -> Result:
-    """Return the result that a results.json describes.
+    """Return the result in the data of a results.json.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError: It is not the grader's format.
+        KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError: The data does not have the grader's
+            format.
     """
     extra = data["extra_data"]
     return Result(
@@ -157,19 +159,19 @@ def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]
 
 
 def _check(task: str, test: Mapping[str, Any]) -> CheckResult:
-    told = {name: harmless(str(value)) for name, value in test["extra_data"].items()}
-    status, kind = told["status"], told["kind"]
+    texts = {name: harmless(str(value)) for name, value in test["extra_data"].items()}
+    status, kind = texts["status"], texts["kind"]
     if status not in get_args(Status) or kind not in get_args(Kind):
         raise ValueError(f"{task}: {kind}, {status}")
     return CheckResult(
         task=task,
-        name=told["id"],
-        title=told["title"],
+        name=texts["id"],
+        title=texts["title"],
         kind=cast(Kind, kind),
         score=round(100 * test["score"]),
         max_score=round(100 * test["max_score"]),
         status=cast(Status, status),
         explanation=Explanation(
-            **{field.name: told[field.name] for field in fields(Explanation) if field.name in told}
+            **{field.name: texts[field.name] for field in fields(Explanation) if field.name in texts}
         ),
     )

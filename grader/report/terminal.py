@@ -1,4 +1,4 @@
-"""The report on the terminal: what went wrong, then the table of tasks and points."""
+"""The report on the terminal: explanations, then the table of tasks and points."""
 
 import textwrap
 
@@ -12,13 +12,13 @@ _RED = "31"
 
 
 def render(result: Result, color: bool = False) -> str:
-    """Return the report as text, with ANSI colours if the terminal shows them."""
+    """Return the report as text, with ANSI colours if `color` is true."""
     blocks = [_explanations(task, color) for task in result.tasks]
     return "\n".join(["", *(block for block in blocks if block), _table(result, color), ""])
 
 
 def _explanations(task: TaskResult, color: bool) -> str:
-    """Return what a student reads about the checks of a task that did not pass."""
+    """Return the text for the student about the checks of a task that did not pass."""
     checks = shown(task)
     blocks = [_explanation(check, color) for check in checks.explained]
     if checks.waiting:
