@@ -458,6 +458,6 @@ def test_a_class_run_says_what_it_left_out_and_what_it_took(tmp_path: Path, caps
     assert [(s.name, s.problem) for s in class_run.read_entries(settings)[0]] == [("alice", ""), ("bob", "")]
     said = capsys.readouterr().err.splitlines()
     assert said == [
-        f"{tmp_path / 'old-results'}: left out, as a class run wrote it",
-        "alice: took hw/vae_model.py",
+        f"{tmp_path / 'old-results'}: skipped, it is the output folder of a class run",
+        "alice: graded the file hw/vae_model.py",
     ]

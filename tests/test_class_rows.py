@@ -193,7 +193,7 @@ def test_a_run_says_which_of_its_files_are_missing(
     with monkeypatch.context() as patch:
         patch.setattr(class_run, "write_pages", losing)
         assert grade() == 3
-    assert f"{tmp_path / 'out'} lacks what its rows say: bob/{file}; 2 of 2" in capsys.readouterr().err
+    assert f": bob/{file}; 2 of 2" in capsys.readouterr().err
     assert grade() == 0
     assert_whole(tmp_path / "out")
 

@@ -356,7 +356,7 @@ def test_a_full_disk_never_stops_the_rest(whole: tuple[Path, Ended], folder: Pat
         out = disk / "out"
         ended = run(folder, out, "--jobs=2")
         assert ended.exit in (1, 3), ended.text
-        assert "its results cannot be written: No space left on device" in ended.text
+        assert "the results cannot be written: No space left on device" in ended.text
         assert "Traceback" not in ended.text
         assert list(out.glob("*/results.json"))
         subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)

@@ -86,13 +86,13 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (b"a,b\n1,2\n1,2,3\n", "line 3: 3 cells, but the header has 2"),
-        (b'a,b\n\n"1\n,2\n', "line 3: no CSV: unexpected end of data"),
-        (b'a,b\n1,"2"x\n', "line 2: no CSV"),
-        (b"a,b\n1,2\nJ\x81rgen,2\n", "line 3: text in no encoding that is known; save it as CSV in UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16")[:-1], "line 2: text in no encoding that is known"),
-        (b'sep=;\n\nid;name\n1;"2"x\n', "line 4: no CSV"),
+        (b'a,b\n\n"1\n,2\n', "line 3: not valid CSV: unexpected end of data"),
+        (b'a,b\n1,"2"x\n', "line 2: not valid CSV"),
+        (b"a,b\n1,2\nJ\x81rgen,2\n", "line 3: unknown text encoding; save the file as CSV in UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "line 2: unknown text encoding"),
+        (b'sep=;\n\nid;name\n1;"2"x\n', "line 4: not valid CSV"),
         (b"\n;;\nid;name\n1;2;3\n", "line 4: 3 cells, but the header has 2"),
-        (b"a\n" + b"x" * 200_000, "line 2: no CSV: field larger than"),
+        (b"a\n" + b"x" * 200_000, "line 2: not valid CSV: field larger than"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_line(tmp_path: Path, content: bytes, words: str) -> None:
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_is_refused_with_its_line(tmp_path: Path, content: b
 
 def test_a_workbook_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"PK\x03\x04\x14\x00")
-    with pytest.raises(TableError, match=r"a.csv: a workbook, not a CSV file; save it as CSV"):
+    with pytest.raises(TableError, match=r"a.csv: this is a workbook, not a CSV file; save it as CSV"):
         read_table(tmp_path / "a.csv")
 
 

@@ -1,1 +1,1 @@
-"""What only an instructor has: classes, their pages, gradebooks, releases, and the doctor. It never leaves."""
+"""Commands for instructors: class runs, their pages, gradebooks, releases and the doctor. Students never get these."""

@@ -1,8 +1,8 @@
-"""CSV files that another program or a person wrote, and the times in them: a mistake is named with its line.
+"""Read CSV files written by other programs or by hand, and the times in them. Error messages name the line.
 
-Spreadsheets write such files in many ways: separated by commas, semicolons or tabs, with a first line `sep=;` or blank
-lines first, in UTF-8 with or without a byte order mark, UTF-16 or Windows-1252. All of them are read here, and here
-alone.
+Spreadsheets write such files in many ways: separated by commas, semicolons or tabs; with a first line `sep=;` or with
+blank lines at the top; in UTF-8 with or without a byte order mark, UTF-16 or Windows-1252. All of these are read here.
+Other modules do not parse CSV themselves.
 """
 
 import csv
@@ -16,23 +16,23 @@ from pathlib import Path
 
 from grader.judge.offering import moment
 
-_SEPARATORS = ("\t", ";", ",")  # the rarest inside a heading first: that decides where two fit as well
+_SEPARATORS = ("\t", ";", ",")  # the first one wins a tie, so the rarest in headings comes first
 _KNOWN = {
     *("id", "submission", "name", "email", "submitted", "due", "attempt", "status", "score", "student", "section"),
     *("email address", "id number", "username", "first name", "last name", "full name", "identifier", "grade"),
 }
-"""Columns that some reader of a table looks for: a separator that finds more of them is the right one."""
-_ANNOUNCED = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)  # what Excel writes, and reads, as a first line
-_OLD = "cp1252"  # what spreadsheets write as plain CSV in Western Europe and America
+"""Known column names: of several separators, the one that yields more of them is right."""
+_ANNOUNCED = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)  # a first line that Excel writes and reads
+_OLD = "cp1252"  # the default encoding of CSV in spreadsheets in Western Europe and America
 
 
 class TableError(ValueError):
-    """The file is unusable; the message is one line, and names the file and the line in it."""
+    """The file cannot be used; the message is one line that names the file and the line in it."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: the line on which it begins, and as many cells as the header has."""
+    """A row: the line where it begins, and as many cells as the header has."""
 
     line: int
     cells: tuple[str, ...]
@@ -43,10 +43,10 @@ class Table:
     """A CSV file.
 
     Attributes:
-        path: Of the file.
-        header: Its first row that is not blank.
-        rows: The others; blank ones are left out.
-        top: The line of the header.
+        path: Path of the file.
+        header: The first row that is not blank.
+        rows: The other rows, without blank ones.
+        top: Line of the header.
     """
 
     path: Path
@@ -55,10 +55,10 @@ class Table:
     top: int = 1
 
     def column(self, name: str) -> int | None:
-        """Return the place of a column, whatever its capitals; None if there is none.
+        """Return the index of a column, ignoring case; None if there is no such column.
 
         Raises:
-            TableError: There are several.
+            TableError: There are several columns with this name.
         """
         places = [i for i, own in enumerate(self.header) if _same(own) == _same(name)]
         if len(places) > 1:
@@ -66,24 +66,25 @@ class Table:
         return places[0] if places else None
 
     def cell(self, row: Row, name: str) -> str:
-        """Return what a row holds in a column, without blanks around it; nothing if there is no such column."""
+        """Return the cell of a row in a column, stripped; an empty string if there is no such column."""
         place = self.column(name)
         return "" if place is None else row.cells[place].strip()
 
     def cells(self, place: int) -> list[str]:
-        """Return what the rows hold in a place, without blanks around it; empty cells are left out."""
+        """Return the cells of the column at an index, stripped, without empty ones."""
         return [cell for row in self.rows if (cell := row.cells[place].strip())]
 
     def error(self, line: int, message: str) -> TableError:
-        """Return the error that names a line of this file."""
+        """Return an error that names a line of this file."""
         return TableError(f"{self.path}, line {line}: {message}")
 
 
 def read_table(path: Path) -> Table:
-    """Read a CSV file as spreadsheets, other programs and people write it.
+    """Read a CSV file written by a spreadsheet, another program or a person.
 
     Raises:
-        TableError: It cannot be read, is in another encoding, is no CSV, or a row has more cells than the header.
+        TableError: The file cannot be read, has an unknown encoding or is not CSV, or a row has more cells than the
+            header.
     """
     text = _text(path)
     announced = _ANNOUNCED.match(text)
@@ -103,10 +104,10 @@ def read_table(path: Path) -> Table:
 
 
 def _lines(text: str, separator: str, before: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, each with the line on which it begins.
+    """Yield the rows that are not blank, each with the line where it begins.
 
     Raises:
-        csv.Error: What follows is no CSV; the message names the line.
+        csv.Error: The text is not CSV; the message names the line.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = before + 1
@@ -116,20 +117,20 @@ def _lines(text: str, separator: str, before: int) -> Iterator[tuple[int, list[s
                 yield line, cells
             line = before + reader.line_num + 1
     except csv.Error as error:
-        raise csv.Error(f"line {line}: no CSV: {error}") from None
+        raise csv.Error(f"line {line}: not valid CSV: {error}") from None
 
 
 def _separator(text: str) -> str:
-    """Return what separates the cells of a table that does not say so: the one that fits its header best."""
+    """Return the most likely separator of a table that does not declare it: the one that fits the header best."""
     best = max(_SEPARATORS, key=lambda separator: _fit(text, separator))
     return best if _fit(text, best)[1] > 1 else ","
 
 
 def _fit(text: str, separator: str) -> tuple[int, int]:
-    """Return how well a separator fits the header: how many known columns it finds, and how many in all."""
+    """Return how well a separator fits the header: the number of known columns, and of all columns."""
     try:
         _, header = next(_lines(text, separator, 0), (0, []))
-    except csv.Error:  # with another one a quoted cell may end where it should
+    except csv.Error:  # a quoted cell does not end correctly with this separator
         return 0, 0
     return len({_same(name) for name in header} & _KNOWN), len(header)
 
@@ -146,8 +147,8 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise TableError(f"{path}: cannot be read: {error.strerror or error}") from None
     if content.startswith(b"PK\x03\x04"):
-        raise TableError(f"{path}: a workbook, not a CSV file; save it as CSV in UTF-8")
-    encoding = json.detect_encoding(content)  # UTF-8, UTF-16 or UTF-32, by their marks or by their zeros
+        raise TableError(f"{path}: this is a workbook, not a CSV file; save it as CSV in UTF-8")
+    encoding = json.detect_encoding(content)  # UTF-8, UTF-16 or UTF-32, detected from byte order marks and null bytes
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -155,7 +156,7 @@ def _text(path: Path) -> str:
     try:
         return content.decode(_OLD if encoding.startswith("utf-8") else encoding)
     except UnicodeDecodeError:
-        raise TableError(f"{path}, line {line}: text in no encoding that is known; save it as CSV in UTF-8") from None
+        raise TableError(f"{path}, line {line}: unknown text encoding; save the file as CSV in UTF-8") from None
 
 
 def _same(name: str) -> str:
@@ -163,10 +164,10 @@ def _same(name: str) -> str:
 
 
 def time_in(table: Table, row: Row, column: str) -> datetime | None:
-    """Return the time in a cell; None if it is empty, or there is no such column.
+    """Return the time in a cell; None if the cell is empty or there is no such column.
 
     Raises:
-        TableError: It is no time with a zone.
+        TableError: The cell is not a time with a zone.
     """
     cell = table.cell(row, column)
     try:
@@ -176,11 +177,11 @@ def time_in(table: Table, row: Row, column: str) -> datetime | None:
 
 
 _OF_MOODLE = ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%B %d, %Y, %I:%M %p", "%B %d, %Y, %H:%M")
-"""What follows the day of the week, in English: `Tuesday, 1 December 2026, 11:58 PM`."""
+"""Formats of Moodle's times in English, after the day of the week: `Tuesday, 1 December 2026, 11:58 PM`."""
 
 
 def moodle_time(text: str, zone: tzinfo) -> datetime | None:
-    """Return the time that Moodle writes without a zone; None if it is in another language or form."""
+    """Parse a time that Moodle wrote without a zone; None if it is in another language or format."""
     written = " ".join(text.split()).partition(", ")[2]
     for form in _OF_MOODLE:
         try:

@@ -1,1 +1,1 @@
-"""Grades a class: many submissions, whatever they are, on all cores or on a cluster, without ever losing a result."""
+"""Grade a whole class, on all cores or on a cluster. An interrupted run can be resumed without losing a result."""

@@ -1,4 +1,4 @@
-"""`python -m grader class`: its options, the settings that follow from them, and what is said at the end."""
+"""`python -m grader class`: the options, the settings derived from them, and the messages at the end."""
 
 import argparse
 import contextlib
@@ -24,27 +24,27 @@ from .roster import Listed, read_roster
 
 
 class Unusable(ValueError):  # noqa: N818
-    """Nothing can be graded in this way; the message says what to do."""
+    """The class run cannot start; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class ClassSettings:
-    """What a class run is asked to do.
+    """The settings of a class run.
 
     Attributes:
-        folder: Of the submissions.
-        out: Where everything goes.
-        secret: Of the offering.
+        folder: Folder of the submissions.
+        out: Output folder.
+        secret: Secret of the offering.
         offering: Points and limits.
-        offering_text: What they were read from; empty for the grader's own.
-        tasks: Ids of those selected, in the order of the handout.
-        expression: The same as in pytest's -m; None for all.
-        jobs: Submissions at the same time, on this machine.
-        scheduler: Address of a cluster to use instead; None for this machine.
-        sandbox: As asked for.
+        offering_text: Text of the offering file; empty for the grader's own.
+        tasks: Ids of the selected tasks, in the order of the handout.
+        expression: The selection as an expression for pytest's -m; None for all tasks.
+        jobs: Number of submissions graded at the same time on this machine.
+        scheduler: Address of a cluster to use instead of this machine; None for this machine.
+        sandbox: Value of --sandbox.
         data: Images of the training task.
-        roster: What the instructor's own list says, by submission.
-        roster_name: What that list is called.
+        roster: The lines of the instructor's roster, by submission.
+        roster_name: File name of the roster.
         title: Heading of the pages.
         earlier: Output folder of an earlier run to compare with.
     """
@@ -67,10 +67,10 @@ class ClassSettings:
 
 
 def settings(options: argparse.Namespace) -> ClassSettings:
-    """Return the settings that the options of the command amount to; everything is looked at that can be wrong.
+    """Check all options and return the settings of the run.
 
     Raises:
-        Unusable, SecretError, OfferingError, TableError: An option is wrong, or names what cannot be used.
+        Unusable, SecretError, OfferingError, TableError: An option is wrong, or names something that cannot be used.
     """
     from .fleet import usable_cores
 
@@ -83,7 +83,7 @@ def settings(options: argparse.Namespace) -> ClassSettings:
     except ValueError as error:
         raise Unusable(str(error)) from None
     secret = seeds.find_secret(os.environ, options.secret_file, options.out)
-    os.environ.pop(seeds.VARIABLE, None)  # nothing that is started from here on inherits it
+    os.environ.pop(seeds.VARIABLE, None)  # processes started from here on do not inherit it
     return ClassSettings(
         folder=options.folder,
         out=options.out,
@@ -104,10 +104,10 @@ def settings(options: argparse.Namespace) -> ClassSettings:
 
 
 def _earlier(folder: Path | None, out: Path) -> Path | None:
-    """Return the folder of an earlier run, looked into before anything starts.
+    """Check the folder of the earlier run, before anything starts, and return it.
 
     Raises:
-        Unusable: It holds no class run, or is that of this one.
+        Unusable: The folder holds no class run, or is the output folder of this run.
     """
     from .grades import read_class
 
@@ -123,10 +123,10 @@ def _earlier(folder: Path | None, out: Path) -> Path | None:
 
 
 def _data(name: str) -> str:
-    """Return what names the images wherever the grader runs; look now whether they are there.
+    """Check that the images exist, and return a name for them that is valid from any working directory.
 
     Raises:
-        Unusable: There are no such images.
+        Unusable: The images cannot be loaded.
     """
     if name == "sample":
         return name
@@ -143,7 +143,7 @@ def _data(name: str) -> str:
 if TYPE_CHECKING:
     from .class_run import RunSummary
 
-_SANDBOXES = tuple(name for name in SANDBOXES if name != "in-process")  # whose scores do not count
+_SANDBOXES = tuple(name for name in SANDBOXES if name != "in-process")  # its scores do not count
 _EXAMPLES = """examples:
   python -m grader class submissions/ --out class-results/
   python -m grader class canvas-export/ --out class-results/ --roster roster.csv --jobs 8
@@ -244,12 +244,12 @@ def main(options: argparse.Namespace) -> int:
             return _tell(class_run.grade_class(settings(options)), options.out, options.again)
     except (Unusable, ExportError, TableError, ClusterLost, seeds.SecretError, OfferingError) as error:
         return refuse("class", error)
-    except OSError as error:  # no room for the cluster's own files, no more processes: nothing of a submission's
+    except OSError as error:  # e.g. no space for the cluster's files or no more processes; no submission causes this
         return refuse("class", f"{error}; the same command goes on from here: {options.again}")
 
 
 def _tell(summary: "RunSummary", out: Path, again: str) -> int:
-    """Print how a run ended, and the command that goes on if it ended early; returns the exit status."""
+    """Print how a run ended and, if it ended early, the command that resumes it; return the exit status."""
     print(*summary.changes, sep="\n", end="\n" if summary.changes else "")
     every = len(summary.entries)
     graded = sum(entry.status == GRADED for entry in summary.entries)
@@ -270,10 +270,10 @@ def _tell(summary: "RunSummary", out: Path, again: str) -> int:
 
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Make the output folder, and keep a second run from writing to it at the same time.
+    """Create the output folder, and keep a second run from writing to it at the same time.
 
     Raises:
-        Unusable: It cannot be made, or another run is at it.
+        Unusable: The folder cannot be created, or another run is writing to it.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -293,7 +293,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interruptible(again: str) -> Iterator[None]:
-    """Say after Ctrl-C which command goes on."""
+    """After Ctrl-C, print the command that resumes the run."""
     try:
         yield
     except KeyboardInterrupt:

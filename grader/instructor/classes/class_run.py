@@ -1,4 +1,4 @@
-"""A class run from beginning to end: read, grade what has no valid result yet, write each result when it exists."""
+"""A class run: read the submissions, grade those without a valid result, write each result as soon as it exists."""
 
 import contextlib
 import sys
@@ -38,15 +38,15 @@ RESERVED = (
     seeds.FILE_NAME,
     UNMATCHED,
 )
-_MARGIN_S = 60.0  # beyond the grader's own limit for a submission: its start, its oracles and its end
+_MARGIN_S = 60.0  # added to the grader's own limit for a submission: time to start, to compute the oracles and to end
 _BETWEEN_SAVES_S = 5.0
 _ANOTHER_CLASS = (
-    "{out} holds the results of another class ({other}), less than half of which is in {folder}: give another folder "
-    "with --out; if it is the same class, delete {out}/submissions.json and run this again"
+    "{out} holds the results of another class ({other}): fewer than half of its submissions are in {folder}. Give "
+    "another folder with --out; if it is the same class, delete {out}/submissions.json and run the command again"
 )
 _UNPROTECTED = (
-    "no sandbox works here but a plain process, and that does not protect this machine from a hostile file: "
-    "install bubblewrap, or accept it with --sandbox=process"
+    "only the sandbox `process` works here, and it does not protect this machine from a hostile file: "
+    "install bubblewrap, or accept the risk with --sandbox=process"
 )
 
 
@@ -56,9 +56,9 @@ class RunSummary:
 
     Attributes:
         entries: The rows.
-        stopped: Why it ended before its time; empty if it did not.
-        vanished: Folders with results of submissions that are no longer there.
-        changes: What changed since the earlier run, by lines.
+        stopped: Why the run ended early; empty if it is complete.
+        vanished: Folders with results of submissions that no longer exist.
+        changes: What changed since the earlier run, one line each.
     """
 
     entries: list[Entry]
@@ -71,9 +71,9 @@ def grade_class(settings: ClassSettings) -> RunSummary:
     """Grade a class.
 
     Raises:
-        Unusable: The folder cannot be read or holds nothing, or the sandbox is none.
-        ExportError: The export's own list is unusable.
-        ClusterLost: There is no cluster.
+        Unusable: The folder cannot be read or is empty, or the sandbox cannot be used.
+        ExportError: The export's own list cannot be read.
+        ClusterLost: The cluster cannot be reached or cannot grade.
     """
     submissions, found = read_entries(settings)
     if other := resume.another_class(settings.out, settings.folder, submissions):
@@ -84,7 +84,7 @@ def grade_class(settings: ClassSettings) -> RunSummary:
         sandbox = fleet.agree(client, settings.sandbox) if client else _chosen(settings.sandbox)
         if sandbox == "process" and settings.sandbox != "process":
             raise Unusable(_UNPROTECTED)
-        # Nothing of an earlier run is touched before this one can start.
+        # Files of an earlier run are not changed before this run is able to start.
         ledger = Ledger(settings.out, submissions)
         waiting = _without_kept(settings, submissions, sandbox, ledger)
         write_listing(settings, submissions)
@@ -94,7 +94,7 @@ def grade_class(settings: ClassSettings) -> RunSummary:
 
 
 def _finished(settings: ClassSettings, submissions: Sequence[Submission], ledger: Ledger, stopped: str) -> RunSummary:
-    """Write what a run ends with, and look whether all that it says is there."""
+    """Write the final files of a run, and check that they are complete."""
     ledger.try_again()
     entries = ledger.entries()
     unwritten = write_grades(settings, entries) or write_listing(settings, submissions)
@@ -109,17 +109,17 @@ def _finished(settings: ClassSettings, submissions: Sequence[Submission], ledger
 
 
 def _incomplete(out: Path, entries: Sequence[Entry]) -> str:
-    """Return which files are not there, or not as grades.csv has it; nothing if all are."""
+    """Return a message about files that are missing or do not agree with grades.csv; empty if there are none."""
     lacking = resume.missing(out, entries)
-    return f"{out} lacks what its rows say: {some(lacking)}" if lacking else ""
+    return f"files in {out} are missing or do not agree with grades.csv: {some(lacking)}" if lacking else ""
 
 
 def read_entries(settings: ClassSettings) -> tuple[list[Submission], list[Unmatched]]:
-    """Return the submissions of a folder, each with its content or the reason why it has none, and what did not match.
+    """Return the submissions of a folder, each with its content or the reason why it has none, and the unmatched lines.
 
     Raises:
-        Unusable: The folder cannot be read or holds nothing.
-        ExportError: The export's own list is unusable.
+        Unusable: The folder cannot be read or is empty.
+        ExportError: The export's own list cannot be read.
     """
     try:
         entries = listing(settings.folder, settings.out)
@@ -131,14 +131,14 @@ def read_entries(settings: ClassSettings) -> tuple[list[Submission], list[Unmatc
         raise Unusable(f"{settings.folder} holds no submissions")
     metadata = read_gradescope(settings.folder)
     submissions = collect(entries, owners(entries, settings.roster, metadata), RESERVED)
-    took = [f"{s.name}: took {s.handed_in.took}" for s in submissions if s.handed_in and s.handed_in.took]
-    left_out = [f"{entry}: left out, as a class run wrote it" for entry in outputs]
+    took = [f"{s.name}: graded the file {s.handed_in.took}" for s in submissions if s.handed_in and s.handed_in.took]
+    left_out = [f"{entry}: skipped, it is the output folder of a class run" for entry in outputs]
     print(*left_out, *took, sep="\n", end="\n" if left_out or took else "", file=sys.stderr)
     return submissions, _unmatched(settings, entries, metadata)
 
 
 def _unmatched(settings: ClassSettings, entries: Sequence[Path], metadata: Mapping[str, Told]) -> list[Unmatched]:
-    """Return what found no partner in the roster, and in an export's own list, if there are such."""
+    """Return the lines and entries without a match, for the roster and for the export's own list, if there are any."""
     found = []
     if settings.roster_name:
         found.append(unmatched(settings.roster_name, settings.roster, owners(entries, {}, metadata)))
@@ -150,7 +150,7 @@ def _unmatched(settings: ClassSettings, entries: Sequence[Path], metadata: Mappi
 
 
 def _tell(settings: ClassSettings, found: Sequence[Unmatched]) -> None:
-    """Say which lines have no entry and which entries no line, and write all of them down."""
+    """Print and write which lines have no entry and which entries have no line."""
     path = settings.out / UNMATCHED
     if not found:
         path.unlink(missing_ok=True)
@@ -160,7 +160,7 @@ def _tell(settings: ClassSettings, found: Sequence[Unmatched]) -> None:
 
 
 def write_listing(settings: ClassSettings, submissions: Sequence[Submission]) -> str:
-    """Write who handed in what, for gradebooks; returns why that failed, or nothing."""
+    """Write who handed in what, for gradebooks; return an error message, or an empty string."""
     points = settings.offering.points
     handed_in = tuple(replace(s.handed_in, sha256=s.sha256) for s in submissions if s.handed_in)
     most = 100 * sum(points[task] for task in settings.tasks)
@@ -169,7 +169,7 @@ def write_listing(settings: ClassSettings, submissions: Sequence[Submission]) ->
 
 
 def write_grades(settings: ClassSettings, entries: Sequence[Entry]) -> str:
-    """Write grades.csv; returns why that failed, as on a full disk, or nothing."""
+    """Write grades.csv; return an error message (for example on a full disk), or an empty string."""
     return _write(settings, FILE_NAME, grades_text(entries, settings.tasks, settings.offering.points))
 
 
@@ -184,15 +184,17 @@ def _write(settings: ClassSettings, name: str, text: str) -> str:
 def _grade(
     settings: ClassSettings, client: Client | None, waiting: Mapping[Stamp, Sequence[Submission]], ledger: Ledger
 ) -> str:
-    """Enter an outcome for every submission that waits for one; returns why that ended before its time, or nothing.
+    """Grade every waiting submission and record its outcome; return why this ended early, or an empty string.
 
     Raises:
-        ClusterLost: Before anything was graded.
+        ClusterLost: The cluster was lost before anything was graded.
     """
     try:
         with contextlib.ExitStack() as stack:
             bar = stack.enter_context(tqdm(total=len(ledger.entries()), initial=ledger.settled(), unit="submission"))
-            stack.callback(lambda: bar.update(ledger.settled() - bar.n))  # however it ends, bar and rows agree
+            stack.callback(
+                lambda: bar.update(ledger.settled() - bar.n)
+            )  # the bar agrees with the rows, even after an error
             if waiting:
                 client = client or stack.enter_context(local_cluster(min(settings.jobs, len(waiting))))
                 _enter_outcomes(settings, client, waiting, ledger, bar)
@@ -206,7 +208,7 @@ def _grade(
 
 
 def compared_settings(settings: ClassSettings) -> dict[str, Any]:
-    """Return what a result records of its run for comparisons; what else decides a verdict is in its stamp."""
+    """Return the facts about a run that each result records for comparisons; its stamp holds the others."""
     secret = seeds.secret_fingerprint(settings.secret)
     return {"secret": secret, "limits": asdict(settings.offering.limits), "versions": versions()}
 
@@ -221,7 +223,7 @@ def _chosen(sandbox: str) -> str:
 def _without_kept(
     settings: ClassSettings, submissions: Sequence[Submission], sandbox: str, ledger: Ledger
 ) -> dict[Stamp, list[Submission]]:
-    """Enter what an earlier run found out; return the others, those of the same content together."""
+    """Record the valid results of an earlier run; return the other submissions, grouped by content."""
     kept, version, waiting = resume.kept_results(settings.out), grader_version(), defaultdict(list)
     for submission in submissions:
         if submission.content is None:
@@ -254,7 +256,7 @@ def _enter_outcomes(
     ledger: Ledger,
     bar: "tqdm[NoReturn]",
 ) -> None:
-    """Grade, and enter each outcome the moment it is there."""
+    """Grade, and record each outcome as soon as it exists."""
     by_name = {stamp.sha256: stamp for stamp in waiting}
     limit_s = settings.offering.limits.submission_wall_s + _MARGIN_S
     jobs = {

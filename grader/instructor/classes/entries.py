@@ -1,4 +1,4 @@
-"""From a folder of submissions to a list of them: a harmless name each, whose it is, and its content."""
+"""Read a folder of submissions: for each entry a safe name, its students and its content."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ from ..gradebooks.gradebook import CANVAS
 from .submissions import HandedIn, Student
 
 _ENDINGS = (".tar.gz", ".tgz", ".zip", ".py", ".py.txt")
-_LONGEST = 120  # bytes: file systems allow 255, and a path has more than one name
+_LONGEST = 120  # bytes; file systems allow 255 for a name, but a path has several names
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows opens these as devices
 
 
@@ -31,9 +31,10 @@ def stem(name: str) -> str:
 
 
 def harmless_name(name: str) -> str:
-    """Return a name with every letter, digit and accent kept, and `_` for all that could do harm somewhere.
+    """Return a name that is safe on every system: letters, digits and accents are kept, other characters become `_`.
 
-    It is no path, begins with no formula sign and no dot, ends with no dot or blank, and is neither empty nor too long.
+    The result is not a path, does not begin with a formula sign or a dot, does not end with a dot or a space, and is
+    neither empty nor too long. Hyphens, dots and spaces inside the name are kept.
     """
     text = unicodedata.normalize("NFC", name)
     text = "".join(c if c in "-_. " or unicodedata.category(c)[0] in "LMN" else "_" for c in text)
@@ -46,14 +47,14 @@ def harmless_name(name: str) -> str:
 
 
 def unique_names(names: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
-    """Return harmless names, none of them twice, also where capital letters are not told apart.
+    """Return safe names without duplicates, also on file systems that ignore case.
 
-    The first of several keeps its name, the others get `-2`, `-3`, ...: the same names in the same order always become
-    the same.
+    Of several equal names, the first stays as it is, the others get `-2`, `-3`, ... The result depends only on the
+    names and their order.
 
     Args:
-        names: As they came.
-        reserved: Names that none may have.
+        names: The original names.
+        reserved: Names that must not be used.
     """
     bases = [harmless_name(name) for name in names]
     taken = {_key(name) for name in [*bases, *reserved]}
@@ -78,30 +79,30 @@ def _key(name: str) -> str:
 
 GRADESCOPE = "submission_metadata.yml"
 
-# Full name_participant_assignsubmission_file[_]: a folder, or with the file's name behind it, of Moodle's zip.
+# Full name_participant_assignsubmission_file[_]: a folder of Moodle's zip, or a file, whose name then follows.
 _MOODLE = re.compile(
     r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:[_ ].*)?", re.DOTALL | re.IGNORECASE
 )
-# VAE_Model-1.py: the second attempt. A browser's (1) says nothing of attempts.
+# VAE_Model-1.py is the second attempt. The "(1)" that a browser adds does not count attempts.
 _RESUBMITTED = re.compile(
     r".*-(\d{1,4})(?: ?\(\d+\))?(?:\.py|\.py\.txt|\.zip|\.tar\.gz|\.tgz)?", re.DOTALL | re.IGNORECASE
 )
 
 
 class ExportError(ValueError):
-    """An export's own list is unusable; the message names the line."""
+    """An export's own list cannot be read; the message names the line."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What an export tells of an entry.
+    """Information about an entry from an export.
 
     Attributes:
-        students: Whose it is.
-        row: What its row is called where no roster says better; empty for the ids of the students.
+        students: The students who handed it in.
+        row: Name of its row if no roster gives another; empty to use the ids of the students.
         submitted: When it was handed in; None if unknown.
-        attempt: Its number; None if unknown.
-        marked_late: Whether Canvas calls it late.
+        attempt: Number of the attempt; None if unknown.
+        marked_late: Whether Canvas marked it as late.
     """
 
     students: tuple[Student, ...]
@@ -112,7 +113,7 @@ class Told:
 
 
 def by_form(names: Sequence[str]) -> dict[str, Told]:
-    """Return what names of the forms of Canvas and Moodle tell, by name."""
+    """Return the information in file names that have the form of Canvas or Moodle, by name."""
     return {**_canvas(names), **{name: told for name in names if (told := _moodle(name))}}
 
 
@@ -124,7 +125,7 @@ def _moodle(name: str) -> Told | None:
 
 
 def _canvas(names: Sequence[str]) -> dict[str, Told]:
-    """Leave out the names whose number two students share: then the numbers are no ids."""
+    """Skip names whose number two students share: in that case the numbers are not ids."""
     matches = {name: CANVAS.fullmatch(name) for name in names}
     found = {name: match for name, match in matches.items() if match and _is_of_canvas(match)}
     owners: dict[str, set[str]] = defaultdict(set)
@@ -141,17 +142,17 @@ def _canvas(names: Sequence[str]) -> dict[str, Told]:
 
 
 def _is_of_canvas(match: re.Match[str]) -> bool:
-    """Whether a name has both numbers, or the one and the name of the file that is asked for."""
+    """Return whether a name has both numbers, or one number and the file name that the assignment asks for."""
     return bool(match["number"] or re.match("vae.?model", match["file"], re.IGNORECASE))
 
 
 def read_gradescope(folder: Path) -> dict[str, Told]:
-    """Return what a Gradescope export tells, by folder; nothing for a folder that is no such export.
+    """Return the information of a Gradescope export, by folder; an empty dict if `folder` is not such an export.
 
-    A student is called by the id, or the mail address, or the name that Gradescope has.
+    A student's id is the id that Gradescope has, else the mail address, else the name.
 
     Raises:
-        ExportError: Its `submission_metadata.yml` is unusable.
+        ExportError: The file `submission_metadata.yml` cannot be read.
     """
     path = folder / GRADESCOPE
     if not path.is_file():
@@ -159,17 +160,17 @@ def read_gradescope(folder: Path) -> dict[str, Told]:
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Reads what it does not know as nothing: the file is written by Ruby. In C it is ten times as fast."""
+        """Reads unknown tags as None, as the file is written by Ruby. The version in C is ten times as fast."""
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or a time that cannot be
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: not UTF-8, or an impossible time
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = "" if line is None else f", line {line + 1}"
         raise ExportError(f"{path}{where}: cannot be read: {getattr(error, 'problem', None) or error}") from None
     if not isinstance(content, dict):
-        raise ExportError(f"{path}, line 1: a table of submissions is expected")
+        raise ExportError(f"{path}, line 1: expected a mapping of submissions")
     return {str(name): _told(entry) for name, entry in content.items() if isinstance(entry, dict)}
 
 
@@ -186,12 +187,12 @@ def _student(submitter: Mapping[Any, Any]) -> Student:
 
 
 def _value(table: Mapping[Any, Any], key: str) -> Any:
-    """Return what stands at a key of Ruby's, which begins with a colon, or of anyone's."""
+    """Return the value of a key, with or without the colon that Ruby writes before it."""
     return table.get(f":{key}", table.get(key))
 
 
 def _instant(time: Any) -> datetime | None:
-    """Return a time of YAML: one without a zone is in UTC, by the rules of YAML."""
+    """Return a time from YAML with a zone; YAML defines a time without one as UTC."""
     if not isinstance(time, datetime):
         return None
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
@@ -202,11 +203,11 @@ class Submission:
     """One entry of a folder of submissions.
 
     Attributes:
-        name: Harmless and unique.
-        content: The file; None if there is nothing to grade.
-        problem: Why there is nothing, in one line; empty if there is.
+        name: Safe and unique name.
+        content: Content of the file; None if there is nothing to grade.
+        problem: Why there is nothing to grade, in one line; otherwise empty.
         sha256: Hash of the content.
-        handed_in: Who handed it in, and when; None where nobody asks.
+        handed_in: Who handed it in, and when; None where this is not needed.
     """
 
     name: str
@@ -217,9 +218,9 @@ class Submission:
 
 
 def listing(folder: Path, out: Path) -> list[Path]:
-    """Return the entries of a folder in the order of their names.
+    """Return the entries of a folder, sorted by name.
 
-    Left out are what systems put beside files, the list in a Gradescope export, and the output folder if it lies here.
+    Skipped are files that operating systems add, the list in a Gradescope export, and the output folder.
 
     Raises:
         OSError: The folder cannot be read.
@@ -229,11 +230,11 @@ def listing(folder: Path, out: Path) -> list[Path]:
 
 
 def collect(entries: Sequence[Path], owners: Sequence[HandedIn], reserved: Iterable[str]) -> list[Submission]:
-    """Return a submission per entry, in the same order.
+    """Return one submission per entry, in the same order.
 
     Args:
-        entries: Of `listing`.
-        owners: Who handed them in.
+        entries: From `listing`.
+        owners: Who handed in each entry.
         reserved: Names that no submission may have.
     """
     given = unique_names([owner.submission for owner in owners], reserved)

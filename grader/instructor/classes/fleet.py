@@ -1,7 +1,7 @@
-"""The judges of a class run on a dask cluster: one of its own on this machine, or one that is there already.
+"""The judges of a class run on a dask cluster: a local one that the run starts, or one that is already running.
 
-Workers started by hand run in a copy of this project, and need no file system in common: a submission travels as bytes,
-its results come back as text.
+Workers started by hand run in a copy of this project. They need no shared file system: submissions are sent as bytes,
+results come back as text.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ _PLUGIN = "vae-judges"
 
 
 class ClusterLost(Exception):  # noqa: N818
-    """The scheduler is gone, or its workers cannot grade; the message says what to do."""
+    """The scheduler cannot be reached, or its workers cannot grade; the message says what to do."""
 
 
 class Judges(WorkerPlugin):
-    """What a dask worker keeps: a judge for each of its threads, started when it is needed, ended with the worker.
+    """A worker plugin that keeps one judge per thread. Judges start on demand and end with the worker.
 
     Args:
-        version: Of the grader; a worker of another one takes no part.
-        sandbox: The sandbox by name; a worker where it does not work takes no part.
+        version: Version of the grader; workers with another version are not used.
+        sandbox: Name of the sandbox; workers where it does not work are not used.
         apart: Whether workers may run on another machine or from another copy of the project.
     """
 
@@ -47,10 +47,10 @@ class Judges(WorkerPlugin):
         self.version, self.sandbox, self.apart = version, sandbox, apart
 
     def setup(self, worker: Worker) -> None:
-        """Look whether this worker is fit; one that is not leaves, and its tasks go to others.
+        """Check whether this worker can grade; if not, it leaves the cluster and its tasks go to other workers.
 
         Raises:
-            RuntimeError: It is not; the message tells why.
+            RuntimeError: The worker cannot grade; the message says why.
         """
         self._all: list[LastingJudge] = []
         self._idle: queue.SimpleQueue[LastingJudge] = queue.SimpleQueue()
@@ -60,12 +60,12 @@ class Judges(WorkerPlugin):
             raise RuntimeError(self.unfit)
 
     def teardown(self, worker: Worker) -> None:
-        """End all judges, and the gradings that they are at."""
+        """End all judges, and the gradings in progress."""
         for judge in self._all:
             judge.close()
 
     def grade(self, job: Job) -> Outcome:
-        """Grade with a judge that is free."""
+        """Grade with an idle judge."""
         if self.unfit:
             raise Reschedule
         try:
@@ -80,28 +80,29 @@ class Judges(WorkerPlugin):
 
 
 def describe_worker(sandbox: str) -> dict[str, str]:
-    """Return what a worker is: `version` of its grader, the `sandbox` that a name stands for there, a `problem`."""
+    """Describe a worker: `version` of its grader, the `sandbox` that is used there, and a `problem` if there is one."""
     try:
         return {"version": grader_version(), "sandbox": chosen_here(sandbox), "problem": ""}
-    except Exception as error:  # told to the client, who may not have this kind
+    except Exception as error:  # sent to the client as text, as it may not know this type
         return {"version": "", "sandbox": "", "problem": str(error)}
 
 
 def _unfit(worker: Mapping[str, str], version: str) -> str:
     if worker["problem"] or worker["version"] == version:
         return worker["problem"]
-    return f"another grader, {worker['version']} instead of {version}: update its copy of the project"
+    return f"its grader has version {worker['version']} instead of {version}: update its copy of the project"
 
 
 def agree(client: Client, sandbox: str) -> str:
-    """Return the sandbox that all workers stand ready with.
+    """Return the sandbox that all workers use.
 
     Raises:
-        ClusterLost: There are no workers, one cannot import the grader or has another version, or they differ.
+        ClusterLost: There are no workers, a worker cannot import the grader or has another version of it, or the
+            workers have different sandboxes.
     """
     try:
         found = client.run(describe_worker, sandbox)
-    except Exception as error:  # whatever was raised there, most likely by an import
+    except Exception as error:  # any error on the worker, most likely an import error
         raise ClusterLost(f"a worker cannot grade ({error}): start it in the folder of this project") from None
     for address, fitness in found.items():
         if problem := _unfit(fitness, grader_version()):
@@ -113,15 +114,15 @@ def agree(client: Client, sandbox: str) -> str:
 
 
 def outcomes(client: Client, jobs: Mapping[str, Job], apart: bool = True) -> Iterator[tuple[str, Outcome]]:
-    """Yield the outcome of each job as it comes; two jobs for each thread of the cluster are on their way at a time.
+    """Yield the outcome of each job as soon as it is known. At most two jobs per thread of the cluster are submitted.
 
     Args:
-        client: Of the cluster; workers may come and go.
-        jobs: By a name; all with the same sandbox.
+        client: Client of the cluster; workers may join and leave.
+        jobs: The jobs by name; all with the same sandbox.
         apart: Whether workers may run on another machine or from another copy of the project.
 
     Raises:
-        ClusterLost: The scheduler is gone.
+        ClusterLost: The scheduler cannot be reached any more.
     """
     client.register_plugin(Judges(grader_version(), next(iter(jobs.values())).sandbox, apart))
     run = uuid.uuid4().hex[:8]
@@ -141,7 +142,7 @@ def outcomes(client: Client, jobs: Mapping[str, Job], apart: bool = True) -> Ite
         outcome = _outcome(future)
         future.release()
         if outcome.again and tries[name] < TRIES:
-            waiting.append(name)  # last: what kills workers should not drag its neighbours along again
+            waiting.append(name)  # at the end: a job that kills workers should not disturb the same jobs again
         else:
             yield name, outcome
 
@@ -156,7 +157,7 @@ def _grade(job: bytes) -> bytes:
 def _threads(client: Client) -> int:
     try:
         return sum(client.nthreads().values())
-    except Exception:  # whatever a client without a scheduler meets
+    except Exception:  # any error of a client without a scheduler
         raise ClusterLost("the connection to the scheduler is lost") from None
 
 
@@ -165,16 +166,16 @@ def _outcome(future: "Future[bytes]") -> Outcome:
         try:
             return Outcome.from_json(future.result())
         except (json.JSONDecodeError, TypeError) as error:
-            return Outcome(None, f"no answer from its worker ({error})", again=True)
+            return Outcome(None, f"the dask worker's answer cannot be read ({error})", again=True)
     if future.status == "error":
         cause = future.exception()
-        return Outcome(None, f"its dask worker failed: {type(cause).__name__}: {cause}", again=True)
+        return Outcome(None, f"the dask worker failed: {type(cause).__name__}: {cause}", again=True)
     raise ClusterLost("the connection to the scheduler is lost")
 
 
-_MEMORY_OF_A_JOB = 2 << 30  # judge, zygote and the largest worker of a usual submission take about half of that
+_MEMORY_OF_A_JOB = 2 << 30  # judge, zygote and largest worker of a typical submission need about half of that
 
-_QUIET = {  # what looks after clusters of a thousand workers takes a core's twentieth here
+_QUIET = {  # with dask's defaults, made for large clusters, its monitoring takes 5 % of a core
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.limit": "60s",
@@ -182,39 +183,39 @@ _QUIET = {  # what looks after clusters of a thousand workers takes a core's twe
     "distributed.client.scheduler-info-interval": "30s",
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.worker.memory.monitor-interval": "5s",
-    "distributed.scheduler.http.routes": [],  # nobody asks the run by HTTP
+    "distributed.scheduler.http.routes": [],  # the run needs no HTTP server
     "distributed.worker.http.routes": [],
-    "distributed.scheduler.allowed-failures": 1,  # the class run tries again itself
+    "distributed.scheduler.allowed-failures": 1,  # the class run repeats failed jobs itself
     "distributed.comm.timeouts.connect": "60s",
 }
 
 
 def usable_cores() -> int:
-    """Return how many submissions this machine can grade at the same time: its cores, if each has 2 GiB of memory."""
+    """Return how many submissions this machine can grade at once: one per core, if each has 2 GiB of memory."""
     return max(1, min(dask.system.CPU_COUNT, MEMORY_LIMIT // _MEMORY_OF_A_JOB))
 
 
 @contextlib.contextmanager
 def local_cluster(jobs: int) -> Iterator[Client]:
-    """Start a cluster on this machine, and end it.
+    """Start a cluster on this machine, and end it on exit.
 
-    It talks over TLS with keys of its own: a submission whose sandbox has a network could otherwise give it orders.
+    It communicates over TLS with its own keys. Otherwise a submission whose sandbox has a network could control it.
 
     Args:
-        jobs: Worker processes.
+        jobs: Number of worker processes.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with (
         tempfile.TemporaryDirectory(prefix="vae-dask-", ignore_cleanup_errors=True) as scratch,
         dask.config.set({**_QUIET, "temporary-directory": scratch}),
     ):
-        with _ignored("SIGINT"), _ignored("SIGHUP"):  # inherited: both are this process's business alone
+        with _ignored("SIGINT"), _ignored("SIGHUP"):  # workers inherit this: only this process handles both
             cluster = LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=0,
-                # Without an address it would listen at dask's usual port, and warn where another run has that.
+                # By default it would listen on dask's usual port, and warn if another run uses that.
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
                 worker_dashboard_address=None,
@@ -228,10 +229,10 @@ def local_cluster(jobs: int) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def cluster_at(address: str) -> Iterator[Client]:
-    """Connect to a scheduler that is there already, and wait for its first worker.
+    """Connect to a running scheduler, and wait for its first worker.
 
     Raises:
-        ClusterLost: There is none at this address.
+        ClusterLost: There is no scheduler at this address.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(_QUIET):
@@ -242,7 +243,7 @@ def cluster_at(address: str) -> Iterator[Client]:
         with client:
             if not client.nthreads():
                 start = shlex.join(["python", "-m", "dask", "worker", address, "--nthreads", "1"])
-                print(f"waiting for a worker; in the project's folder: {start}", file=sys.stderr, flush=True)
+                print(f"waiting for a worker; start one in the project's folder: {start}", file=sys.stderr, flush=True)
                 client.wait_for_workers(1)
             yield client
 

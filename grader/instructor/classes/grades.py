@@ -1,4 +1,4 @@
-"""grades.csv: a row per submission, whatever became of it; written and read back."""
+"""grades.csv: write and read it. Each submission has a row, whether it was graded or not."""
 
 import csv
 import io
@@ -18,10 +18,10 @@ class Entry:
     """One row of a class run.
 
     Attributes:
-        submission: Its name: harmless and unique; the name of its folder below the output folder.
-        status: `graded`, or the reason why nothing was.
-        results: What its results.json holds; None if nothing was graded.
-        source: Text of the submitted file, for the search of look-alikes; empty if there is none.
+        submission: Safe and unique name, also the name of its folder below the output folder.
+        status: `graded`, or the reason why it was not graded.
+        results: Content of its results.json; None if it was not graded.
+        source: Text of the submitted file, for the search for look-alikes; empty if there is none.
     """
 
     submission: str
@@ -34,12 +34,12 @@ FILE_NAME = "grades.csv"
 
 
 def grades_text(entries: Sequence[Entry], tasks: Sequence[str], points: dict[str, int]) -> str:
-    """Return the whole file.
+    """Return the text of grades.csv.
 
     Args:
         entries: In the order of the rows.
-        tasks: Those that were selected: the others' columns are empty.
-        points: Of all tasks, in the order of the columns.
+        tasks: The selected tasks; the columns of other tasks are empty.
+        points: Points of all tasks, in the order of the columns.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -57,30 +57,30 @@ def _row(entry: Entry, tasks: Sequence[str], points: dict[str, int]) -> list[str
         safe_cell(entry.submission),
         points_text(round(100 * extra.get("score", 0.0))),
         points_text(round(100 * extra.get("max_score", total))),
-        safe_cell(entry.status.replace(";", ",")),  # where it separates cells, what follows could begin one
+        safe_cell(entry.status.replace(";", ",")),  # if ";" separates cells, a formula could follow it
         f"{extra.get('seconds', 0.0):.1f}",
         *(points_text(round(100 * scores[task])) if task in scores else "" for task in points),
     ]
 
 
 def read_class(folder: Path) -> list[Entry]:
-    """Return the entries of an earlier class run: the rows of its grades.csv, or else all that have a results.json.
+    """Return the entries of an earlier class run: the rows of its grades.csv, else all folders with a results.json.
 
     Raises:
-        ValueError: The folder is none of a class run, or its grades.csv cannot be read.
+        ValueError: The folder holds no class run, or its grades.csv cannot be read.
     """
     statuses = read_statuses(folder / FILE_NAME)
     statuses = statuses or {file.parent.name: GRADED for file in sorted(folder.glob("*/results.json"))}
     if not statuses:
-        raise ValueError(f"{folder} holds no class run: neither grades.csv nor any results.json")
+        raise ValueError(f"{folder} holds no class run: there is no grades.csv and no results.json")
     return [_entry(folder, name, status) for name, status in statuses.items()]
 
 
 def read_statuses(grades: Path) -> dict[str, str]:
-    """Return the status of each row of a grades.csv, in which a spreadsheet may have been; nothing without the file.
+    """Return the status of each row of a grades.csv, which a spreadsheet may have saved; empty if there is no file.
 
     Raises:
-        TableError: It cannot be read.
+        TableError: The file cannot be read.
     """
     if not grades.is_file():
         return {}
@@ -91,7 +91,7 @@ def read_statuses(grades: Path) -> dict[str, str]:
 
 
 def _entry(folder: Path, name: str, status: str) -> Entry:
-    """Return a row with its results; what is left of an earlier run is not the result of one that has none."""
+    """Return a row with its results. If the row is not graded, old files in its folder are ignored."""
     if status != GRADED:
         return Entry(name, status)
     try:
@@ -104,7 +104,7 @@ def _entry(folder: Path, name: str, status: str) -> Entry:
 
 
 def record(entry: Entry) -> Record:
-    """Return an entry with its results read; results that cannot be read become a status."""
+    """Return an entry with its results parsed; results in another format become a status."""
     name, status = harmless(entry.submission), harmless(entry.status)
     if entry.results is None:
         return Record(name, status, source=entry.source)

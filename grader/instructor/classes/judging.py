@@ -1,4 +1,4 @@
-"""One submission to grade and what came of it; and a judge, started again when it dies."""
+"""Jobs and their outcomes, and the judges that grade them. A judge that dies is started again."""
 
 import base64
 import contextlib
@@ -18,16 +18,16 @@ from grader.grading.options import ROOT, GradingOptions, clean_environment
 
 @dataclass(frozen=True)
 class Job:
-    """One submission to grade; it carries the content, so that judges need no file system in common.
+    """One submission to grade. It contains the file itself, so that judges need no shared file system.
 
     Attributes:
-        content: The file.
-        seed: Its official seed.
-        sandbox: The sandbox by name, never `auto`.
+        content: Content of the file.
+        seed: Official seed of the submission.
+        sandbox: Name of the sandbox, never `auto`.
         data: Images of the training task.
-        tasks: Only these, as in pytest's -m; None for all.
+        tasks: Selected tasks, as in pytest's -m; None for all.
         offering: Points and limits as text; empty for the grader's own.
-        limit_s: Seconds that the grader may take in all; it has limits of its own, which are shorter.
+        limit_s: Wall-clock limit of the whole grading in seconds; the grader's own limits are shorter.
     """
 
     content: bytes
@@ -39,26 +39,26 @@ class Job:
     limit_s: float = 600.0
 
     def to_json(self) -> bytes:
-        """Return one line."""
+        """Return the job as one line of JSON."""
         return json.dumps({**asdict(self), "content": base64.b64encode(self.content).decode()}).encode() + b"\n"
 
     @staticmethod
     def from_json(line: bytes) -> "Job":
-        """Return what `to_json` made a line of."""
+        """Return the job that `to_json` wrote."""
         fields = json.loads(line)
         return Job(**{**fields, "content": base64.b64decode(fields["content"])})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
-        results: What the grader's results.json holds; None if there is none.
-        problem: Why there is none, in one line for the instructor; empty if there is.
-        again: Whether a second try may help: the grader died, rather than that it refused or took too long.
-        cpu_s: CPU seconds of the grading in all.
-        sandbox_cpu_s: Those of the zygote and its workers alone.
+        results: Content of the grader's results.json; None if there is none.
+        problem: Why there are no results, in one line for the instructor; otherwise empty.
+        again: Whether a second try may help: true if the grader died, false if it refused or took too long.
+        cpu_s: CPU seconds of the whole grading.
+        sandbox_cpu_s: CPU seconds of the zygote and its workers.
     """
 
     results: dict[str, Any] | None
@@ -68,12 +68,12 @@ class Outcome:
     sandbox_cpu_s: float = 0.0
 
     def to_json(self) -> bytes:
-        """Return one line."""
+        """Return the outcome as one line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @staticmethod
     def from_json(line: bytes) -> "Outcome":
-        """Return what `to_json` made a line of."""
+        """Return the outcome that `to_json` wrote."""
         return Outcome(**json.loads(line))
 
 
@@ -81,10 +81,10 @@ SANDBOX_CPU = "sandbox_cpu_s"
 
 
 def lay_out(job: Job, folder: Path) -> GradingOptions:
-    """Put what a grading needs into an empty folder; returns what it is asked for."""
+    """Write the files of a grading into an empty folder; return the options of the grading."""
     for name in ("submission", "tmp"):
         (folder / name).mkdir()
-        (folder / name).chmod(0o711)  # a sandbox may run as another user, who must get through to its own folder
+        (folder / name).chmod(0o711)  # a sandbox may run as another user, which must be able to reach its own folder
     folder.chmod(0o711)
     file, offering = folder / "submission" / "VAE_Model.py", folder / "offering.toml"
     file.write_bytes(job.content)
@@ -95,7 +95,7 @@ def lay_out(job: Job, folder: Path) -> GradingOptions:
         seed=job.seed,
         data=job.data,
         sandbox=job.sandbox,
-        lanes=1,  # a core for each submission: two lanes would share it, and import torch twice
+        lanes=1,  # one core per submission: two lanes would share it, and import torch twice
         offering=offering if job.offering else None,
         results=folder / "results.json",
         tasks=job.tasks or "",
@@ -103,13 +103,13 @@ def lay_out(job: Job, folder: Path) -> GradingOptions:
 
 
 def outcome(job: Job, folder: Path, status: int | None, cpu_s: float) -> Outcome:
-    """Return what a grading left behind.
+    """Return the outcome of a grading that has ended.
 
     Args:
         job: The submission.
-        folder: Where its results.json and its log lie.
-        status: The exit status of pytest; None if it took too long.
-        cpu_s: What it used.
+        folder: Folder with its results.json and its log.
+        status: Exit status of pytest; None if it took too long.
+        cpu_s: CPU seconds used.
     """
     log = folder / "log"
     try:
@@ -124,25 +124,25 @@ def outcome(job: Job, folder: Path, status: int | None, cpu_s: float) -> Outcome
     return Outcome(found.results, cpu_s=cpu_s, sandbox_cpu_s=sandbox_cpu_s)
 
 
-_MARGIN_S = 60.0  # a judge ends a grading that takes too long itself, unless it hangs too
+_MARGIN_S = 60.0  # normally the judge ends a grading that takes too long; this is for a judge that hangs too
 
 
 class JudgeDied(Exception):  # noqa: N818
-    """A judge gave no answer; the message holds its last words."""
+    """A judge gave no answer; the message contains the last line of its log."""
 
 
 class Grades(Protocol):
-    """A judge, warm or not."""
+    """The interface of a judge."""
 
     def grade(self, job: Job) -> Outcome:
         """Grade one submission."""
 
     def close(self) -> None:
-        """End the judge, and the grading that it is at."""
+        """End the judge, and the grading in progress."""
 
 
 class WarmJudge:
-    """The process of warm.py, and a conversation with it. It ends when this object's process does, however that ends.
+    """Runs warm.py in a process of its own and sends it jobs. That process always ends with the current one.
 
     Args:
         data: Images of the training task.
@@ -150,10 +150,10 @@ class WarmJudge:
 
     def __init__(self, data: str):
         threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-        # With dask's setting for its workers a judge gives each tensor's memory back to the system, and takes it anew:
-        # 0.2 of 0.8 CPU seconds a submission.
+        # With dask's setting for its workers, a judge returns each tensor's memory to the system and allocates it
+        # again: 0.2 of 0.8 CPU seconds per submission.
         environment = {k: v for k, v in clean_environment().items() if k != "MALLOC_TRIM_THRESHOLD_"}
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the judge
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the judge runs
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grader.instructor.classes.warm", data],
             cwd=ROOT,
@@ -168,7 +168,7 @@ class WarmJudge:
         """Grade one submission.
 
         Raises:
-            JudgeDied: No answer came. The judge is of no use any more.
+            JudgeDied: There was no answer. This judge cannot be used any more.
         """
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None and answers is not None
@@ -188,7 +188,7 @@ class WarmJudge:
         return Outcome.from_json(line)
 
     def close(self) -> None:
-        """End the judge, and the grading that it is at; safe to call twice and from another thread."""
+        """End the judge and the grading in progress. Safe to call twice and from another thread."""
         self._process.terminate()
         try:
             self._process.wait(timeout=15.0)
@@ -196,7 +196,7 @@ class WarmJudge:
             self._process.kill()
             self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._log):
-            with contextlib.suppress(OSError, ValueError):  # what was still to be written has no reader
+            with contextlib.suppress(OSError, ValueError):  # unwritten data has no reader any more
                 stream.close()  # type: ignore[union-attr]
 
     def _last_words(self) -> str:
@@ -208,7 +208,7 @@ class WarmJudge:
 
 
 class FreshJudge:
-    """Starts the grader anew for each submission, where a process that imported torch cannot be forked."""
+    """Starts a new grader for each submission, for systems where a process that imported torch cannot be forked."""
 
     def __init__(self, data: str):
         self._child: Child | None = None
@@ -221,16 +221,16 @@ class FreshJudge:
             return outcome(job, folder, self._child.wait(job.limit_s), 0.0)
 
     def close(self) -> None:
-        """End the grading that is under way."""
+        """End the grading in progress."""
         if self._child is not None:
             self._child.end()
 
 
 class LastingJudge:
-    """A judge that is started when it is needed, and again when it dies.
+    """A judge that is started on demand, and started again when it dies.
 
     Args:
-        start: Makes a judge that knows the images it is given; by default the one for this system.
+        start: Creates a judge from the name of the images; by default the kind of judge that suits this system.
     """
 
     def __init__(self, start: Callable[[str], Grades] | None = None):
@@ -239,11 +239,11 @@ class LastingJudge:
         self._closed = False
 
     def grade(self, job: Job) -> Outcome:
-        """Grade one submission; once more where the judge or the grading died."""
+        """Grade one submission; try a second time if the judge or the grading died."""
         problem = ""
         for _ in range(2):
             if self._closed:
-                return Outcome(None, "its dask worker was ended", again=True)
+                return Outcome(None, "the dask worker was stopped", again=True)
             self._judge = self._judge or self._start(job.data)
             try:
                 outcome = self._judge.grade(job)
@@ -257,7 +257,7 @@ class LastingJudge:
         return Outcome(None, f"{problem} (tried twice)")
 
     def close(self) -> None:
-        """End the judge for good, also from another thread and in the midst of a grading."""
+        """End the judge for good. Safe to call from another thread, also during a grading."""
         self._closed = True
         if self._judge is not None:
             self._judge.close()

@@ -1,9 +1,9 @@
-"""What a killed run leaves that is still valid, and the record from which the next one goes on.
+"""Resume a class run: find the results of an earlier run that are still valid, and record new ones.
 
-A result is valid as long as all of its stamp is what a new grading would have: content, grader, seed, threads, sandbox,
-images and tasks. It is found by its stamp, not by its folder: a submission that got another name, or has the content of
-another one, takes over the result, which is then written to its own folder too.
-Folders of submissions that are no longer there stay as they are, and have no row.
+A result is valid if its stamp equals the stamp of a new grading: the same content, grader, seed, threads, sandbox,
+images and tasks. Results are looked up by stamp, not by folder: a submission that was renamed, or has the same content
+as another one, takes over the result, which is then also written to its own folder.
+Folders of submissions that no longer exist are left unchanged, and have no row.
 """
 
 import contextlib
@@ -29,19 +29,19 @@ from .submissions import HandedIn
 
 _LIBRARIES = ("torch", "numpy", "scipy", "hypothesis", "pytest")
 THREADS = 1
-"""Threads that judge and workers compute with: results are the same to the last bit only for the same number."""
+"""Threads used by the judge and the workers; results are bit-identical only for the same number of threads."""
 
 
 def grader_version(root: Path = ROOT) -> str:
-    """Return 16 characters that change when a verdict may: with the text of grader/ and data/, or a library.
+    """Return 16 characters that change whenever verdicts may change: with the files of grader/ and data/, or a library.
 
-    Of offering.toml, points and limits count: the rest of it decides no verdict.
+    Of offering.toml, only points and limits count, as the rest does not influence a verdict.
 
     Args:
-        root: The project.
+        root: Root folder of the project.
 
     Raises:
-        OfferingError: The project's own offering is unusable.
+        OfferingError: The project's own offering is invalid.
     """
     digest = hashlib.sha256()
     for path in sorted(_files(root), key=lambda p: p.relative_to(root).as_posix()):
@@ -53,7 +53,7 @@ def grader_version(root: Path = ROOT) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries below the grader, and of Python."""
+    """Return the versions of Python and of the libraries that the grader uses."""
     return {**{library: _version(library) for library in _LIBRARIES}, "python": platform.python_version()}
 
 
@@ -77,17 +77,18 @@ LOCK = ".lock"
 
 @dataclass(frozen=True)
 class Stamp:
-    """All that a verdict depends on.
+    """Everything that a verdict depends on.
 
     Attributes:
         sha256: Hash of the submission.
-        grader: Its version.
-        seed: The official seed.
-        threads: That judge and workers compute with.
-        sandbox: By name.
+        grader: Version of the grader.
+        seed: Official seed.
+        threads: Number of threads used by the judge and the workers.
+        sandbox: Name of the sandbox.
         data: Images of the training task.
-        tasks: Those selected, as in pytest's -m; empty for all.
-        offering: What decides in another offering than the grader's own, which is part of its version.
+        tasks: Selected tasks, as in pytest's -m; empty for all.
+        offering: Points and limits of an offering given with --offering; empty for the grader's own offering, which
+            is part of its version.
     """
 
     sha256: str
@@ -101,12 +102,12 @@ class Stamp:
 
 
 def stamped(results: Mapping[str, Any], stamp: Stamp, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return results with their stamp, and further facts, in `extra_data["class"]`."""
+    """Return the results with the stamp and further facts added in `extra_data["class"]`."""
     return {**results, "extra_data": {**results["extra_data"], "class": {**asdict(stamp), **facts}}}
 
 
 def stamp_of(results: Any) -> Stamp | None:
-    """Return the stamp of results, or None if they have none or do not agree with it."""
+    """Return the stamp of results; None if there is none, or if it contradicts the results."""
     try:
         extra = results["extra_data"]
         stamp = Stamp(**{name: extra["class"][name] for name in Stamp.__dataclass_fields__})
@@ -118,9 +119,9 @@ def stamp_of(results: Any) -> Stamp | None:
 
 
 def kept_results(out: Path) -> dict[Stamp, dict[str, dict[str, Any]]]:
-    """Return the results in an output folder by stamp and by the name of their folder.
+    """Return the results in an output folder, by stamp and by folder name.
 
-    What cannot be read is left out, and graded again.
+    Files that cannot be read are skipped; their submissions are graded again.
     """
     found: dict[Stamp, dict[str, dict[str, Any]]] = {}
     for path in sorted(out.glob(f"*/{RESULTS}")):
@@ -131,7 +132,10 @@ def kept_results(out: Path) -> dict[Stamp, dict[str, dict[str, Any]]]:
 
 
 def is_output(folder: Path) -> bool:
-    """Whether a folder is one that a class run wrote, however far it came: known by two of the files that it makes."""
+    """Return whether a class run, complete or not, wrote this folder.
+
+    Such a folder holds at least two of the run's own files, or only the lock file.
+    """
     try:
         names = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else set()
     except OSError:
@@ -140,20 +144,20 @@ def is_output(folder: Path) -> bool:
 
 
 def strangers(out: Path, names: set[str]) -> list[str]:
-    """Return the names of folders with results that are none of `names`: of submissions that are gone."""
+    """Return the names of folders with results that are not in `names`: their submissions no longer exist."""
     return sorted(path.parent.name for path in out.glob(f"*/{RESULTS}") if path.parent.name not in names)
 
 
 def another_class(out: Path, folder: Path, submissions: Sequence[Submission]) -> str:
-    """Return the folder of submissions whose results lie in the output folder, if they are of another class.
+    """Return the submissions folder of the earlier run in this output folder if that was another class; else "".
 
-    It is the same class if at least half of the submissions of the run before are there again: the same content, or
-    the same student by a number of Canvas, Gradescope or Moodle; in the same folder of submissions also the same name.
-    So a class may grow, be downloaded anew or hand in again, and another one does not take its place without a word.
+    It is the same class if at least half of the earlier submissions are found again: by content, or by the student's
+    number in Canvas, Gradescope or Moodle; in the same submissions folder also by name. So a class may grow, be
+    downloaded again or hand in again, but another class never overwrites it silently.
     """
     try:
         before = listing_file.read_listing(out)
-    except ValueError:  # none, or one of an earlier grader, which did not record this
+    except ValueError:  # no listing, or one of an older grader, which did not record this
         return ""
     here = str(folder.resolve())
     now = set().union(*(_marks(replace(s.handed_in, sha256=s.sha256), here) for s in submissions if s.handed_in))
@@ -163,16 +167,16 @@ def another_class(out: Path, folder: Path, submissions: Sequence[Submission]) ->
 
 
 def _marks(one: HandedIn, folder: str) -> set[tuple[str, str]]:
-    """Return what a submission is known by from one run to the next."""
+    """Return the properties by which a submission is recognised in the next run."""
     contents = {("content", one.sha256)} if one.sha256 else set()
     numbers = {(student.system, student.number) for student in one.students if student.number}
     return contents | numbers | {(folder, name) for name in (one.entry, *(student.id for student in one.students))}
 
 
 def missing(out: Path, entries: Sequence[Entry]) -> list[str]:
-    """Return the files, below the output folder, that do not hold what the rows of a finished run say.
+    """Return the files in the output folder that are missing or do not agree with the rows of a finished run.
 
-    They are looked at as `export`, the pages and `--compare` will read them.
+    They are read in the same way as `export`, the pages and `--compare` will read them.
     """
     lacking, statuses = [], read_statuses(out / FILE_NAME)
     for entry in entries:
@@ -198,10 +202,10 @@ _MADE = (RESULTS, REPORT)
 
 
 class Ledger:
-    """Rows of a class run, and the folders of its submissions.
+    """The rows of a class run. It also writes the results to the folders of the submissions.
 
     Args:
-        out: The output folder.
+        out: Output folder.
         submissions: In the order of the rows.
     """
 
@@ -216,28 +220,28 @@ class Ledger:
                 self._clear(submission.name)
 
     def keep(self, name: str, results: dict[str, Any]) -> None:
-        """Enter results that lie in their folder already."""
+        """Record results that are already in the submission's folder."""
         self._results[name], self._status[name] = results, GRADED
 
     def enter(self, name: str, results: dict[str, Any]) -> str:
-        """Write the results of a submission to its folder; returns its status."""
+        """Record the results of a submission and write them to its folder; return its status."""
         try:
             write_whole(self._out / name / RESULTS, json.dumps(results, indent=1))
         except OSError as error:
             self._unwritten[name] = results
-            self._status[name] = f"its results cannot be written: {error.strerror or error}"
+            self._status[name] = f"the results cannot be written: {error.strerror or error}"
         else:
             self.keep(name, results)
         return self._status[name]
 
     def fail(self, name: str, reason: str) -> str:
-        """Enter the reason why nothing was graded, and remove what an earlier run had found; returns the status."""
+        """Record why a submission was not graded, and delete its results of an earlier run; return the status."""
         self._status[name] = one_line(reason, width=300)
         self._clear(name)
         return self._status[name]
 
     def try_again(self) -> None:
-        """Write what could not be written before: the disk may have room by now."""
+        """Write results again that could not be written before: the disk may have space now."""
         waiting, self._unwritten = self._unwritten, {}
         for name, results in waiting.items():
             self.enter(name, results)
@@ -250,7 +254,7 @@ class Ledger:
         ]
 
     def settled(self) -> int:
-        """Return how many rows say what became of a submission, be it graded or not."""
+        """Return how many submissions have an outcome, graded or not."""
         return sum(status != WAITING for status in self._status.values())
 
     def _clear(self, name: str) -> None:

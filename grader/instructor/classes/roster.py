@@ -1,4 +1,4 @@
-"""Who handed in which entry: what an export tells, and what the instructor's own roster knows better."""
+"""Find out who handed in which entry: from an export and from the instructor's roster, which takes precedence."""
 
 import csv
 import io
@@ -18,15 +18,15 @@ UNMATCHED = "unmatched.csv"
 
 @dataclass(frozen=True)
 class Listed:
-    """What a roster says of a submission; None or empty where it says nothing.
+    """The information of a roster about a submission; empty cells are None or empty.
 
     Attributes:
-        id: What the student is called.
-        line: Of the roster.
-        name, email: Of the student.
+        id: Id of the student.
+        line: Line of the roster.
+        name, email: Name and mail address of the student.
         submitted: When it was handed in.
-        due: When it was due, if the student has another date than everyone.
-        attempt: Its number among those of the same student.
+        due: The student's own due date, if it differs from that of the class.
+        attempt: Number of the attempt among those of the same student.
     """
 
     id: str
@@ -39,15 +39,15 @@ class Listed:
 
 
 def read_roster(path: Path) -> dict[str, Listed]:
-    """Return what a roster lists, by submission.
+    """Return the lines of a roster, by submission.
 
-    A roster is a CSV file with a header. Its column `submission` names the entry, with or without extension, or the
-    id or mail address that an export gave; its column `id` is what the student is called. It may have the columns
-    `name`, `email`, `submitted`, `due` and `attempt` too; further ones are left out of account. An id may stand in
-    several lines if each has `submitted`, or each has `attempt`: these are attempts of one student.
+    A roster is a CSV file with a header. The column `submission` holds the name of an entry, with or without
+    extension, or the id or mail address in an export. The column `id` holds the id of the student. The columns
+    `name`, `email`, `submitted`, `due` and `attempt` are optional; others are ignored. An id may occur in several
+    lines if all of them have `submitted`, or all have `attempt`: these are attempts of one student.
 
     Raises:
-        TableError: It cannot be read, a needed cell is missing, a cell cannot be understood, or a line repeats another.
+        TableError: The file cannot be read, a required cell is missing, a cell is invalid, or a line repeats another.
     """
     table = read_table(path)
     for column in ("submission", "id"):
@@ -61,11 +61,11 @@ def read_roster(path: Path) -> dict[str, Listed]:
         if not submission:
             raise table.error(row.line, "no submission")
         if submission in found:
-            raise table.error(row.line, f"submission {submission!r} stands in line {lines[submission]} too")
+            raise table.error(row.line, f"submission {submission!r} is also in line {lines[submission]}")
         line, first = first_of.setdefault(listed.id, (row.line, listed))
         if first is not listed and not _ordered(first, listed):
-            told = f"id {listed.id!r} stands in line {line} too; attempts of one student need `submitted` or `attempt`"
-            raise table.error(row.line, told)
+            message = f"id {listed.id!r} is also in line {line}; attempts of one student need `submitted` or `attempt`"
+            raise table.error(row.line, message)
         found[submission], lines[submission] = listed, row.line
     return found
 
@@ -93,18 +93,18 @@ def _listed(table: Table, row: Row) -> Listed:
 def _attempt(table: Table, row: Row) -> int | None:
     cell = table.cell(row, "attempt")
     if cell and not (cell.isascii() and cell.isdigit() and len(cell) < 10):
-        raise table.error(row.line, f"attempt: {cell!r} is no number of an attempt")
+        raise table.error(row.line, f"attempt: {cell!r} is not a whole number of at most 9 digits")
     return int(cell) if cell else None
 
 
 @dataclass(frozen=True)
 class Unmatched:
-    """What of a table of submissions, and of the entries of a folder, found no partner.
+    """The lines of a table of submissions that match no entry, and the entries that match no line.
 
     Attributes:
-        table: What the table is called.
-        lines: What its lines without an entry say; `of_lines` is how many lines there are.
-        entries: Names of those without a line; `of_entries` is how many entries there are.
+        table: Name of the table.
+        lines: The lines without an entry; `of_lines` is the number of all lines.
+        entries: Names of the entries without a line; `of_entries` is the number of all entries.
     """
 
     table: str
@@ -122,12 +122,12 @@ class Unmatched:
 
 
 def unmatched(table: str, roster: Mapping[str, Listed], handed_in: Sequence[HandedIn]) -> Unmatched:
-    """Return which lines of a roster name no entry, and which entries have no line.
+    """Return which lines of a roster match no entry, and which entries have no line.
 
     Args:
-        table: What the roster is called.
-        roster: Of `read_roster`.
-        handed_in: The entries as they are without a roster.
+        table: Name of the roster.
+        roster: From `read_roster`.
+        handed_in: The entries, as they are without a roster.
     """
     keys = {one.entry: _keys(one) for one in handed_in}
     named = set().union(*keys.values())
@@ -137,12 +137,12 @@ def unmatched(table: str, roster: Mapping[str, Listed], handed_in: Sequence[Hand
 
 
 def _keys(one: HandedIn) -> set[str]:
-    """Return what a line may call an entry by."""
+    """Return the names by which a line may refer to an entry."""
     return {one.entry, stem(one.entry), *(key for s in one.students for key in (s.id, s.email, s.name))}
 
 
 def unmatched_text(found: Sequence[Unmatched]) -> str:
-    """Return unmatched.csv: all lines without an entry, and all entries without a line."""
+    """Return the text of unmatched.csv: all lines without an entry, and all entries without a line."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(["what", "which"])
@@ -153,15 +153,15 @@ def unmatched_text(found: Sequence[Unmatched]) -> str:
 
 
 def owners(entries: Sequence[Path], roster: Mapping[str, Listed], gradescope: Mapping[str, Told]) -> list[HandedIn]:
-    """Return who handed in each entry; where nothing tells, the student is called like the entry.
+    """Return who handed in each entry; if this is unknown, the name of the entry is used as the student's id.
 
-    `submission` is the name of a row as it should be: the roster's id, or that of an export (of a group: all their
-    ids), or the entry's name without extension. It is neither unique nor harmless yet.
+    `submission` is the intended name of the row: the id in the roster, else the id in an export (for a group, all of
+    their ids), else the name of the entry without extension. It may still be unsafe or used twice.
 
     Args:
         entries: Files, folders and archives.
-        roster: Of `read_roster`.
-        gradescope: Of `read_gradescope`.
+        roster: From `read_roster`.
+        gradescope: From `read_gradescope`.
     """
     forms = by_form([entry.name for entry in entries])
     return [_owner(entry, roster, gradescope.get(entry.name) or forms.get(entry.name)) for entry in entries]

@@ -1,7 +1,7 @@
-"""Which sandbox a name stands for on this machine: `chosen(NAME)`, or this file as a program.
+"""Choose the sandbox on this machine for a value of --sandbox: `chosen_here(NAME)`, or this file run as a program.
 
-Asked in a process of its own: to look, the sandboxes import torch, and 300 MB of it would stay in every dask worker.
-Each is started, packages and all, before it is chosen: a class must not find out one by one that it cannot be graded.
+The choice is made in a separate process: it imports torch, and 300 MB of it would remain in every dask worker.
+A sandbox is chosen only after it was started with all packages. Otherwise each submission of a class would fail in it.
 """
 
 import subprocess
@@ -11,14 +11,14 @@ from grader.grading.options import ROOT
 
 
 class NoSuchSandbox(Exception):  # noqa: N818
-    """The sandbox asked for does not work here; the message says why."""
+    """The requested sandbox does not work here; the message says why."""
 
 
 def chosen_here(name: str) -> str:
-    """Return the name of the sandbox that `name` stands for here: `auto` is the best that works.
+    """Return the name of the sandbox to use here; for `auto`, the best one that works.
 
     Raises:
-        NoSuchSandbox: The one asked for does not work here.
+        NoSuchSandbox: The requested sandbox does not work here.
     """
     command = [sys.executable, "-m", "grader.instructor.classes.sandbox_here", name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
@@ -28,7 +28,7 @@ def chosen_here(name: str) -> str:
 
 
 def main() -> None:
-    """Print the answer."""
+    """Print the name of the sandbox."""
     from grader.sandbox import choose
     from grader.sandbox.zygote import SandboxError
 

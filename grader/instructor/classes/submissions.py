@@ -1,4 +1,4 @@
-"""submissions.json: who handed in what and when, as a class run recorded it. No verdict depends on it."""
+"""submissions.json: who handed in what and when, recorded by a class run. Verdicts do not depend on it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ System = Literal["", "canvas", "gradescope", "moodle"]
 
 @dataclass(frozen=True)
 class Student:
-    """Whoever handed something in, as far as a file's name, an export or a roster tells.
+    """A student, as described by a file name, an export or a roster.
 
     Attributes:
-        id: What the course calls the student.
+        id: Id of the student in the course.
         name, email: Empty if unknown.
-        system: Where the submission was downloaded from; empty if unknown.
-        number: The student's number there (Canvas: the column ID; Moodle: the participant's number).
-        due: The student's own due date, if it is another than everyone's.
+        system: The system that the submission was downloaded from; empty if unknown.
+        number: The student's number in that system (Canvas: the column ID; Moodle: the participant's number).
+        due: The student's own due date, if it differs from that of the class.
     """
 
     id: str
@@ -36,14 +36,14 @@ class HandedIn:
     """One submission.
 
     Attributes:
-        entry: Name of the file or folder, as it was handed in or downloaded.
-        students: One, or the members of a group.
-        submission: What the class run calls it: its row in grades.csv, and its folder.
-        problem: Why there was nothing to grade; empty if there was.
-        submitted: When; None if unknown.
-        attempt: Its number among those of the same student; None if unknown.
-        marked_late: Whether the name of a file from Canvas says so.
-        took: The file that was graded, of a folder or an archive, where it is not called VAE_Model.py; else empty.
+        entry: Name of the file or folder, as handed in or downloaded.
+        students: One student, or the members of a group.
+        submission: Name in the class run: of its row in grades.csv, and of its folder.
+        problem: Why there was nothing to grade; otherwise empty.
+        submitted: When it was handed in; None if unknown.
+        attempt: Number of the attempt among those of the same student; None if unknown.
+        marked_late: Whether the file name from Canvas contains "late".
+        took: The graded file of a folder or archive, if its name is not VAE_Model.py; else empty.
         sha256: Hash of the content; empty if there was nothing to grade.
     """
 
@@ -63,10 +63,10 @@ class Listing:
     """All submissions of a class run.
 
     Attributes:
-        title: Heads its pages.
-        max_score: To earn, in hundredths of points.
-        submissions: In the order of its rows.
-        folder: Where they were read from; empty if unknown.
+        title: Heading of the pages.
+        max_score: Maximum score, in hundredths of points.
+        submissions: In the order of the rows.
+        folder: Folder of the submissions; empty if unknown.
     """
 
     title: str
@@ -76,7 +76,7 @@ class Listing:
 
 
 def listing_text(listing: Listing) -> str:
-    """Return the file; all but ASCII is escaped, so that no name can harm a terminal that shows it."""
+    """Return the text of the file, with all non-ASCII characters escaped, so that it is safe to print in a terminal."""
     return json.dumps(asdict(listing), indent=1, default=datetime.isoformat)
 
 
@@ -84,7 +84,7 @@ def read_listing(folder: Path) -> Listing:
     """Read the file in the output folder of a class run.
 
     Raises:
-        ValueError: It is missing or has another format; the message says what to do.
+        ValueError: The file is missing or has another format; the message says what to do.
     """
     path = folder / FILE_NAME
     try:
@@ -93,8 +93,8 @@ def read_listing(folder: Path) -> Listing:
         read_from = str(content.get("folder", ""))
         return Listing(str(content["title"]), int(content["max_score"]), submissions, read_from)
     except FileNotFoundError:
-        what = "the class run of an earlier grader" if (folder / "grades.csv").is_file() else "no class run"
-        raise ValueError(f"{folder} holds {what}: make one with `python -m grader class`") from None
+        what = "a class run of an older grader" if (folder / "grades.csv").is_file() else "no class run"
+        raise ValueError(f"{folder} holds {what}: run `python -m grader class` first") from None
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -1,12 +1,12 @@
-"""The warm judge: a process that has collected the checks once, and forks a child per submission that runs them.
+"""The warm judge: a process that collects the checks once, and forks a child per submission to run them.
 
-python -m grader.instructor.classes.warm DATA    a job per line of standard input, its outcome on standard output
+python -m grader.instructor.classes.warm DATA    one job per line of standard input, its outcome on standard output
 
-It is `pytest grader/ --collect-only`, with a plugin that forks where the run would begin. The child sets the options of
-its job and goes on as pytest does, so that the same checks run in the same way. Its zygote is a program of its own,
-started by the ordinary code and never forked from here, so that what a submission meets is the same as at home. Nothing
-of the submission comes near this process: it reads a results.json that the grader wrote. Whatever a grading leaves
-behind is ended with it, and all of it ends when whoever asked goes away.
+It runs `pytest grader/ --collect-only` with a plugin that forks where the test run would begin. The child sets the
+options of its job and continues as pytest does, so the same checks run in the same way. Its zygote is a separate
+program, started by the usual code and never forked from here, so a submission runs in the same environment as at home.
+No data of the submission reaches this process, which only reads the results.json that the grader wrote. All processes
+that a grading leaves behind are killed after it, and everything ends when the requesting process ends.
 """
 
 import contextlib
@@ -37,25 +37,25 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans(yes: bool = True) -> None:
-    """Become the parent of every descendant whose own parent ends, so that none can get out of sight; or no longer."""
+    """Become the parent of descendants whose own parent ends, so that all can be found; with `yes=False`, stop that."""
     _prctl(_PR_SET_CHILD_SUBREAPER, int(yes))
 
 
 def die_with_parent(parent: int) -> None:
-    """Let the kernel kill this process when its parent dies, however that happens."""
+    """Let the kernel kill this process when its parent dies for any reason."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it was quicker
+    if os.getppid() != parent:  # the parent died before the call
         os._exit(1)
 
 
 def offer_to_the_oom_killer() -> None:
-    """Let a machine without memory end this process and its children before any other."""
+    """Let the kernel kill this process and its children first if the machine runs out of memory."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 
 
 def end_descendants(patience_s: float = 10.0) -> None:
-    """Kill and reap all that descends from this process, again and again while new ones appear."""
+    """Kill and reap all descendants of this process; repeat while new ones appear, for `patience_s` seconds at most."""
     ourselves, deadline = psutil.Process(), time.monotonic() + patience_s
     while time.monotonic() < deadline:
         _reap()
@@ -79,23 +79,23 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-# Nothing is captured: the checks print nothing, and what pytest itself prints belongs into the log of a grading.
+# Nothing is captured: the checks print nothing, and the output of pytest itself belongs in the log of a grading.
 _COLLECT = ["--collect-only", "-qq", "--disable-warnings", "--capture=no"]
 
 
 class AskerGone(Exception):  # noqa: N818
-    """Whoever asked is gone, so nobody waits for the outcome."""
+    """The requesting process has ended, so nobody waits for the outcome."""
 
 
 class Forking:
-    """A pytest plugin that runs the collected checks in children, for one job after the other until there are no more.
+    """A pytest plugin that runs the collected checks in child processes, one job after the other.
 
     Args:
-        requests: Jobs come from here.
-        answers: Their outcomes go there.
+        requests: Stream to read jobs from.
+        answers: Stream to write outcomes to.
 
     Attributes:
-        folder: In a child, that of its grading; None in the warm process.
+        folder: In a child, the folder of its grading; None in the warm process.
     """
 
     def __init__(self, requests: IO[bytes], answers: IO[bytes]):
@@ -106,12 +106,12 @@ class Forking:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
-        """Serve; where that returns in a child, run the checks."""
-        if self.folder or session.testsfailed:  # in a child, or without checks: pytest goes on as usual
+        """Serve jobs in the warm process; in a forked child, run the checks."""
+        if self.folder or session.testsfailed:  # in a child, or if the collection failed: pytest continues as usual
             return None
         sys.stdout.flush()
         gc.collect()
-        gc.freeze()  # a collection in a child would touch, and so copy, every page of ours
+        gc.freeze()  # a garbage collection in a child would write to, and so copy, every shared page
         signal.signal(signal.SIGTERM, _stop)
         with contextlib.suppress(AskerGone, BrokenPipeError):
             self._serve()
@@ -125,13 +125,13 @@ class Forking:
         """Grade one job after the other until there are no more; in a child, return at once.
 
         Raises:
-            AskerGone: In the midst of a grading, which has been ended.
+            AskerGone: The requesting process ended during a grading; the grading was killed.
         """
         adopt_orphans()
         while line := self._requests.readline():
             try:
                 answer = self._grade(Job.from_json(line))
-            except OSError as error:  # no space for its folder, no process to be had: the next one may fare better
+            except OSError as error:  # no space for the folder, or no more processes: the next job may succeed
                 answer = Outcome(None, f"the grader could not start: {error}", again=True)
             if answer is None:
                 return
@@ -139,11 +139,11 @@ class Forking:
             self._answers.flush()
 
     def _grade(self, job: Job) -> Outcome | None:
-        """Return the outcome of grading one submission in a child, and None in that child.
+        """Grade one submission in a child and return the outcome; in the child, return None.
 
         Raises:
-            AskerGone: Nobody waits for it; the child is ended.
-            OSError: There is no room for a folder, or no process to be had.
+            AskerGone: The requesting process ended; the child was killed.
+            OSError: There is no space for a folder, or no process can be started.
         """
         folder, child = Path(tempfile.mkdtemp(prefix="vae-class-")), -1
         try:
@@ -154,12 +154,12 @@ class Forking:
                 return None
             return outcome(job, folder, *_wait(child, job.limit_s, self._requests.fileno()))
         finally:
-            if child != 0:  # its folder is the child's to use and ours to remove
+            if child != 0:  # only the parent removes the folder
                 with _undisturbed():
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _become_grader(self, folder: Path) -> None:
-        """Leave the judge's session, its conversation and its log."""
+        """Detach a child from the judge: new session, no access to requests and answers, and its own log."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.setsid()
@@ -175,14 +175,14 @@ class Forking:
 
 
 def _begin(session: pytest.Session, options: GradingOptions) -> None:
-    """Do with a job's options what pytest does with those of a command line: grade, and select among the checks.
+    """Apply the options of a job as pytest applies those of a command line: prepare the grading and select checks.
 
     Args:
-        session: With all checks collected.
-        options: Of the job.
+        session: The session, with all checks collected.
+        options: Options of the job.
 
     Raises:
-        pytest.UsageError: The job cannot be graded in this way.
+        pytest.UsageError: The job cannot be graded with these options.
     """
     from grader.conftest import begin
     from grader.grading.verdicts import task_of
@@ -198,13 +198,13 @@ def _begin(session: pytest.Session, options: GradingOptions) -> None:
 
 
 def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
-    """Wait for a child, then end all that is left of it.
+    """Wait for a child, then kill all processes that it left.
 
     Returns:
-        Its exit status, None if it took too long, and the CPU seconds of it and of all that it waited for.
+        The exit status, None if the child took too long; and the CPU seconds of it and of all processes it waited for.
 
     Raises:
-        AskerGone: Nobody is there to ask: the descriptor `asker` became readable.
+        AskerGone: The requesting process ended: the descriptor `asker` became readable.
     """
     descriptor = os.pidfd_open(child)
     try:
@@ -217,20 +217,20 @@ def _wait(child: int, limit_s: float, asker: int) -> tuple[int | None, float]:
     finally:
         with _undisturbed():
             os.close(descriptor)
-            os.kill(child, signal.SIGKILL)  # in time it is a zombie by now, and feels nothing
+            os.kill(child, signal.SIGKILL)  # no effect on a child that ended in time
             _, status, usage = os.wait4(child, 0)
             end_descendants()
     return os.waitstatus_to_exitcode(status) if ready else None, usage.ru_utime + usage.ru_stime
 
 
 def warm_up(data: str) -> None:
-    """Import and prepare what is the same for all gradings and no check's import does; nothing may leave a thread.
+    """Import and prepare everything that all gradings share and that collecting does not load. Must start no threads.
 
     Args:
         data: Images of the training task.
 
     Raises:
-        DataError: There are no such images.
+        DataError: The images cannot be loaded.
     """
     import torch
     from hypothesis import strategies
@@ -238,14 +238,14 @@ def warm_up(data: str) -> None:
     from grader.grading.training_run import images
     from grader.judge.inputs import examples
 
-    torch.set_num_threads(1)  # a fork after more threads have run hangs the child
+    torch.set_num_threads(1)  # if more threads have run before the fork, the child hangs
     images(data)
     examples(strategies.integers(0, 9), 3, seed=0)
 
 
 def main() -> None:
-    """Serve on standard input and output; whatever else is printed goes to standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of whoever asks
+    """Serve jobs on standard input and output; all other output goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the requesting process handles Ctrl-C
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -258,17 +258,17 @@ def main() -> None:
             (forking.folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
         elif status != 0:
             print("the checks cannot be collected", file=sys.stderr)
-    except BaseException:  # a child must never return into what the judge would do next
+    except BaseException:  # a child must never continue as the judge
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status)  # nothing to tidy up, and whoever asked may be waiting
+        os._exit(status)  # nothing to clean up, and the requesting process may be waiting
 
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let SIGTERM wait while something is tidied up: half of it would be left."""
+    """Block SIGTERM during a clean-up, so that it is completed."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
