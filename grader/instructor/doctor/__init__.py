@@ -1,1 +1,1 @@
-"""`python -m grader doctor`: what the sandboxes of this machine enforce, shown by trying to break out of them."""
+"""`python -m grader doctor`: test what the sandboxes of this machine enforce, by trying to break out of them."""

@@ -1,4 +1,4 @@
-"""`python -m grader doctor`: make the trials in each sandbox, watch from outside, and show a table."""
+"""`python -m grader doctor`: run the trials in each sandbox, observe them from outside, and print a table."""
 
 import argparse
 import contextlib
@@ -33,7 +33,7 @@ _PROJECT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether a sandbox prevents what a trial tries, and what was seen."""
+    """The result of a trial in a sandbox: whether the sandbox prevents it, and what was observed."""
 
     trial: Trial
     enforced: bool
@@ -41,11 +41,11 @@ class Finding:
 
 
 def examine(sandbox: str, only: str = "") -> Generator[Finding, None, None]:
-    """Yield a finding for each trial, made in a sandbox of that name.
+    """Run the trials in a sandbox, and yield a finding for each.
 
     Args:
-        sandbox: `bubblewrap`, `user` or `process`, one that works here.
-        only: Id of the one trial to make; empty: all.
+        sandbox: Name of a sandbox that works here: `bubblewrap`, `user` or `process`.
+        only: Id of the only trial to run; empty for all trials.
     """
     with surroundings() as around:
         known = around.known()
@@ -70,7 +70,7 @@ def _make(opened: Any, number: int, around: "Surroundings") -> TrialOutcome:
 
 
 def _ask(opened: Any, number: int) -> tuple[str, Failure | None]:
-    """Let the file do one thing, in a worker of its own."""
+    """Let the hostile file run one piece of its code, in a new worker."""
     try:
         worker = opened.start(LIMITS, {}, seed=0)
     except WorkerFailed as error:
@@ -86,7 +86,10 @@ def _ask(opened: Any, number: int) -> tuple[str, Failure | None]:
 
 
 class Surroundings:
-    """What lies around a sandbox for a trial to reach: a file, a folder, a server, a process, all with one token."""
+    """Targets outside the sandbox that a trial may try to reach: a file, a folder, a server and a process.
+
+    A secret token identifies them.
+    """
 
     def __init__(self, folder: Path, server: socket.socket):
         self.folder, self._server = folder, server
@@ -100,7 +103,7 @@ class Surroundings:
         self._decoy = self._new_decoy()
 
     def known(self) -> dict[str, str | int]:
-        """Return what the trials are told."""
+        """Return the information that the trials get."""
         return {
             "TOKEN": self._token,
             "CANARY": str(self._canary),
@@ -111,12 +114,12 @@ class Surroundings:
         }
 
     def refresh(self) -> None:
-        """Put away what an earlier trial left outside."""
+        """Delete the files that an earlier trial left outside."""
         for path in self._outside.iterdir():
             path.unlink()
 
     def token_seen(self) -> bool:
-        """Whether something outside shows that a trial reached it; a moment after its task has ended."""
+        """Return whether a trial reached something outside. Waits 0.2 s first, as effects may come late."""
         time.sleep(0.2)
         if any(self._outside.iterdir()) or self._decoy.poll() is not None:
             return True
@@ -125,7 +128,7 @@ class Surroundings:
         return self._was_called()
 
     def _was_called(self) -> bool:
-        """Whether someone connected to the server and said the token; others may know the port from before."""
+        """Return whether someone connected to the server and sent the token. Other programs may connect by chance."""
         while True:
             try:
                 connection, _ = self._server.accept()
@@ -149,7 +152,7 @@ class Surroundings:
 
 @contextmanager
 def surroundings() -> Iterator[Surroundings]:
-    """Make them, and put them away."""
+    """Create the targets, and remove them on exit."""
     folder = Path(tempfile.mkdtemp(prefix="vae-doctor-"))
     folder.chmod(0o711)
     try:

@@ -1,4 +1,4 @@
-"""The trials of the doctor: what a hostile file would try, and how the judge sees whether it succeeded."""
+"""The trials of the doctor: what a hostile file would try, and how the judge detects success."""
 
 import textwrap
 from collections.abc import Callable
@@ -14,13 +14,13 @@ CEILINGS = Ceilings(memory_bytes=1536 * MIB, threads=64, folder_bytes=64 * MIB)
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """What came of a trial.
+    """The outcome of a trial.
 
     Attributes:
-        said: What the file says that it reached; empty if it was refused.
-        failure: How its task failed, if it did.
-        afterwards: What a later worker of the same submission found of it.
-        token_seen: Whether the judge found, outside, what only a trial that broke out could have left or reached.
+        said: What the file claims to have reached; empty if everything was refused.
+        failure: How its task failed; None if it did not.
+        afterwards: Traces of the trial that a later worker of the same submission found.
+        token_seen: Whether the judge saw, outside the sandbox, that the trial had broken out.
         zygote_lost: Whether the process that forks the workers had to be replaced.
     """
 
@@ -33,15 +33,15 @@ class TrialOutcome:
 
 @dataclass(frozen=True)
 class Trial:
-    """One thing that must not succeed.
+    """An attempt that must not succeed.
 
     Attributes:
-        id: Its name.
-        title: What is tried.
-        code: Statements that set `said` to what they reached. They know TOKEN, a secret of the judge's; CANARY, a file
-            outside that holds it; OUTSIDE, a folder where all may write; PROJECT, the project's root; PORT, where the
-            judge listens; DECOY, the pid of a process of the judge's user.
-        enforced: Whether an outcome shows that it was prevented.
+        id: Name of the trial.
+        title: What it tries to do.
+        code: Statements that set `said` to what they reached. They can use these variables: TOKEN, a secret of the
+            judge; CANARY, a file outside that contains it; OUTSIDE, a folder where everyone may write; PROJECT, the
+            root folder of the project; PORT, where the judge listens; DECOY, the pid of a process of the judge's user.
+        enforced: Function that returns whether an outcome shows that the attempt was prevented.
     """
 
     id: str
@@ -162,7 +162,7 @@ TRIALS = (
     ),
     Trial(
         "survive",
-        "live on after the end of the task",
+        "keep running after the end of the task",
         """
         if os.fork() == 0:
             os.setsid()
@@ -185,7 +185,7 @@ TRIALS = (
             except OSError:
                 pass
         libc = ctypes.CDLL(None)
-        libc.shmget(0x7AE, 4096, 0o1666)  # System V shared memory has no file and no owner that could end
+        libc.shmget(0x7AE, 4096, 0o1666)  # System V shared memory has no file, and outlives every process
         """,
         _nothing_left,
     ),
@@ -205,7 +205,7 @@ TRIALS = (
     ),
     Trial(
         "look",
-        "look into the process that started it",
+        "inspect the process that started it",
         """
         PTRACE_ATTACH = 16
         for pid in (os.getppid(), DECOY):
@@ -223,7 +223,7 @@ TRIALS = (
 
 
 FIND_REMAINS = len(TRIALS)
-"""Number of the code that looks for what an earlier worker left."""
+"""Number of the code that looks for traces of an earlier worker."""
 
 _FIND_REMAINS = """
 said = " ".join(
@@ -234,12 +234,12 @@ said = " ".join(
 libc = ctypes.CDLL(None)
 if (left := libc.shmget(0x7AE, 4096, 0)) >= 0:
     said += " shared memory"
-    libc.shmctl(left, 0, 0)  # and away with it
+    libc.shmctl(left, 0, 0)  # delete it
 """
 
 
 def hostile_file(known: dict[str, str | int]) -> str:
-    """Return the text of a submission that makes the trial whose number is the first mean, when kl() is called."""
+    """Return the source of a hostile submission: kl() runs the trial whose number is the first entry of `mean`."""
     codes = [textwrap.dedent(code) for code in (*(trial.code for trial in TRIALS), _FIND_REMAINS)]
     names = "".join(f"{name} = {value!r}\n" for name, value in known.items())
     return f"""
