@@ -138,9 +138,9 @@ def test_an_export_with_semicolons_or_a_byte_order_mark_is_read(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("72", "line 1: no assignment has the number in '72': there are `Essay (70)`, `VAE (71)`"),
+        ("72", "line 1: no assignment has the number in '72' (there are: `Essay (70)`, `VAE (71)`)"),
         ("VAE (72)", "line 1: no assignment has the number in 'VAE (72)'"),
-        (None, "line 1: choose the assignment with --assignment: there are `Essay (70)`, `VAE (71)`"),
+        (None, "line 1: choose the assignment with --assignment (there are: `Essay (70)`, `VAE (71)`"),
     ],
 )
 def test_an_assignment_is_never_guessed(tmp_path: Path, name: str | None, words: str) -> None:
@@ -159,7 +159,7 @@ def test_two_assignments_of_one_title_need_a_number(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("header", ["id,name", "ID,Student,Section", "Student,ID,VAE (71)", ""])
 def test_another_roster_is_no_export_of_canvas(tmp_path: Path, header: str) -> None:
-    with pytest.raises(TableError, match="line 1: no gradebook export of Canvas"):
+    with pytest.raises(TableError, match="line 1: not a gradebook export of Canvas"):
         canvas.people(read_table(written(tmp_path / "canvas.csv", f"{header}\n")))
 
 
@@ -167,4 +167,7 @@ def test_other_points_possible_are_pointed_out(tmp_path: Path, capsys: pytest.Ca
     rows = [list(row) for row in EXPORT]
     rows[2][6] = "100.00"
     assert made(tmp_path, "--assignment=VAE", rows=rows).possible == "100.00", "Canvas's own"
-    assert "canvas.csv has 100.00 points possible, the class run 22.00: change one of them" in capsys.readouterr().err
+    assert (
+        "the maximum is 100.00 points in canvas.csv, but 22.00 in the class run: change one of them"
+        in capsys.readouterr().err
+    )

@@ -54,7 +54,7 @@ def test_the_late_policy_is_said_in_full(tmp_path: Path, capsys: pytest.CaptureF
     assert lines[1] == (
         "late policy: due 2026-12-01 22:59 UTC, 10 % for each day begun after 1.5 h, no points after 7 days; 1 late"
     )
-    assert lines[2] == "no penalty, as nothing tells when they handed in; give `submitted` in a roster (1): b"
+    assert lines[2] == "no late penalty, as the time of submission is unknown; give `submitted` in a roster (1): b"
 
 
 def test_due_can_be_given_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,7 @@ def test_what_canvas_marked_late_is_said_where_no_time_is_known(
 ) -> None:
     run = class_run(tmp_path, handed("jane", marked_late=True))
     assert export(run, "--format=csv", "--offering", ten_percent(tmp_path)) == 1
-    assert "(1): jane (LATE, says Canvas)" in capsys.readouterr().err
+    assert "(1): jane (marked LATE by Canvas)" in capsys.readouterr().err
 
 
 # ## What is read of a class run
@@ -103,12 +103,12 @@ def test_a_roster_in_which_nobody_is_found_says_how_ids_look(
     run = class_run(tmp_path, handed("jane"), handed("ann"))
     assert export(run, "--format=csv", "--roster", written(tmp_path / "r.csv", "id\n0042\n0043\n")) == 1
     said = capsys.readouterr().err
-    assert "nobody of r.csv is in the class run: ids like 0042 there, like jane here; give the class run a" in said
+    assert "nobody in r.csv is in the class run: it has ids like 0042, the class run has ids like jane;" in said
 
 
 # ## What is refused
 REFUSED = {
-    "no class run": (["{empty}", "--format=csv"], "holds no class run: make one with `python -m grader class`"),
+    "no class run": (["{empty}", "--format=csv"], "holds no class run: run `python -m grader class`"),
     "no folder": (["{empty}/none", "--format=csv"], "holds no class run"),
     "canvas without a roster": (["{run}", "--format=canvas"], "--format canvas needs --roster ROSTER, the gradebook"),
     "moodle without a roster": (["{run}", "--format=moodle"], "--format moodle needs --roster ROSTER, the grading"),
@@ -155,7 +155,7 @@ REFUSED = {
     "a wrong offering": (["{run}", "--format=csv", "--offering={roster}"], "canvas.csv: "),
     "another roster": (
         ["{run}", "--format=canvas", "--roster={empty}/../ids.csv"],
-        "ids.csv, line 1: no gradebook export of Canvas",
+        "ids.csv, line 1: not a gradebook export of Canvas",
     ),
     "no format": (["{run}"], "required: --format; see python -m grader export --help"),
     "another format": (["{run}", "--format=xls"], "invalid choice: 'xls' (choose from"),
@@ -198,7 +198,7 @@ def test_a_class_run_of_another_format_says_what_to_do(run: Path, capsys: pytest
         assert "submissions.json has another format: run `python -m grader class` again" in capsys.readouterr().err
     listing.unlink()
     assert export(run, "--format=csv") == 2
-    assert "holds the class run of an earlier grader: make one with" in capsys.readouterr().err
+    assert "holds a class run of an older grader: run" in capsys.readouterr().err
 
 
 def test_grades_that_cannot_be_read_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

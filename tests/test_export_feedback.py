@@ -87,7 +87,7 @@ def test_canvas_gets_the_report_of_the_attempt_that_counts_with_the_penalty(tmp_
     assert list(found) == ["doe_LATE_11_905_report.html", "lee_12_903_report.html"]
     late, empty = found.values()
     assert "1 day late, handed in 2026-12-01 23:00 UTC, due 2026-12-01 22:59 UTC" in late
-    assert "14.00 points less 10 % are 12.60." in late and "Attempt 2 of 2 counts." in late
+    assert "14.00 points minus 10 % = 12.60." in late and "Attempt 2 of 2 counts." in late
     assert "VAE, autumn" in late and "Content-Security-Policy" in late
     assert "no VAE_Model.py in this archive" in empty
 
@@ -107,7 +107,7 @@ def test_who_has_no_place_in_the_zip_is_said(tmp_path: Path, capsys: pytest.Capt
     run = class_run(tmp_path, handed(of("canvas", "11"), entry="doe_11_901_VAE_Model.py"), handed("ann"))
     roster, out = written(tmp_path / "canvas.csv", CANVAS), tmp_path / "feedback.zip"
     assert export(run, "--format=canvas", "--roster", roster, "--feedback", out) == 1
-    assert "not in the zip, as nothing tells what the system calls their files (1): Lee" in capsys.readouterr().err
+    assert "not in the zip, as the name of their file in the system is unknown (1): Lee" in capsys.readouterr().err
     assert list(pages(out)) == ["doe_11_901_report.html"]
 
 
@@ -116,7 +116,7 @@ def test_a_zip_for_nobody_is_refused_and_nothing_is_written(tmp_path: Path, caps
     roster, out = written(tmp_path / "canvas.csv", CANVAS), tmp_path / "feedback.zip"
     assert export(run, "--format=canvas", "--roster", roster, "--feedback", out) == 2
     said = capsys.readouterr().err
-    assert "Canvas takes files by the names of its own download" in said and said.count("\n") == 1
+    assert "Canvas needs the file names of its own download" in said and said.count("\n") == 1
     assert not out.exists() and not (run / "gradebook-canvas.csv").exists()
 
 

@@ -91,7 +91,7 @@ def test_a_worksheet_without_comments_gets_the_column(tmp_path: Path) -> None:
 
 def test_another_maximum_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(tmp_path, [[cell.replace("22.00", "100.00") for cell in row] for row in WORKSHEET])
-    assert "moodle.csv has 100.00 points possible, the class run 22.00" in capsys.readouterr().err
+    assert "the maximum is 100.00 points in moodle.csv, but 22.00 in the class run" in capsys.readouterr().err
 
 
 # ## A gradebook export
@@ -122,7 +122,7 @@ def test_who_handed_nothing_in_has_no_row_that_could_erase_a_grade(tmp_path: Pat
 def test_full_names_are_the_last_resort_and_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["Grade"] for row in made(tmp_path, GRADEBOOK)] == ["22.00", "14.00"]
     said = capsys.readouterr().err
-    assert "matched by the full name alone" in said and "(2): 501 (Jane Doe); 502 (Jürgen Müller)" in said
+    assert "matched by full name only" in said and "(2): 501 (Jane Doe); 502 (Jürgen Müller)" in said
 
 
 def test_other_ids_of_a_gradebook_in_another_language_are_named(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_worksheet_in_another_language_is_filled_in_like_an_english_one(tmp_pa
 
 def test_its_maximum_is_looked_at_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grades(tmp_path, [[cell.replace("22,00", "100,00") for cell in row] for row in GERMAN])
-    assert "moodle.csv has 100,00 points possible, the class run 22.00" in capsys.readouterr().err
+    assert "the maximum is 100,00 points in moodle.csv, but 22.00 in the class run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_where_grades_go_is_asked_when_it_cannot_be_told(
     options: list[str | Path] = ["--format=moodle", "--roster", roster, "--out", tmp_path / "out.csv"]
     assert export(run(tmp_path), *options) == 2
     said = capsys.readouterr().err
-    assert "moodle.csv, line 1: no column tells where grades go: there are ID, Vollständiger Name, " in said
+    assert "moodle.csv, line 1: no column for grades was found: the columns are ID, Vollständiger Name, " in said
     assert there in said and "name it with --grade-column" in said and said.count("\n") == 1
     assert export(tmp_path / "class-results", *options, "--grade-column=bewertung") in (0, 1)
     assert '"Teilnehmer/in 501"' in (tmp_path / "out.csv").read_text(encoding="utf-8")
@@ -194,7 +194,7 @@ def test_where_grades_go_is_asked_when_it_cannot_be_told(
 def test_a_column_of_grades_is_for_worksheets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     roster = written(tmp_path / "moodle.csv", table(GRADEBOOK))
     assert export(run(tmp_path), "--format=moodle", "--roster", roster, "--grade-column=Institution") == 2
-    assert "--grade-column is for a grading worksheet" in capsys.readouterr().err
+    assert "--grade-column is for grading worksheets" in capsys.readouterr().err
 
 
 def test_a_gradebook_in_another_language_is_known_by_addresses_and_names(tmp_path: Path) -> None:
@@ -261,13 +261,16 @@ def test_without_a_zone_they_do_not_and_that_is_said(tmp_path: Path, capsys: pyt
     time = "Wednesday, 2 December 2026, 12:30 AM"
     assert late(tmp_path, worksheet(time, time, "-")) == ["22.00", "14.00", ""]
     said = capsys.readouterr().err
-    assert f"times like `{time}` in moodle.csv count with their zone: --timezone Europe/Berlin" in said
+    assert (
+        f"times like `{time}` in moodle.csv are ignored without a time zone: give one, as in --timezone Europe/Berlin"
+        in said
+    )
 
 
 def test_times_in_another_language_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert late(tmp_path, GERMAN, "--timezone=Europe/Berlin") == ["22.00", "14.00", ""]
     said = capsys.readouterr().err
-    assert "their times cannot be read; download the worksheet with Moodle in English" in said
+    assert "times that cannot be read; download the worksheet with Moodle in English" in said
     assert "(2): Jane Doe: Dienstag, 1. Dezember 2026, 23:58; " in said
 
 
@@ -281,10 +284,10 @@ def test_a_zone_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_a_roster_that_tells_nobody_is_refused(tmp_path: Path) -> None:
     found = read_table(written(tmp_path / "a.csv", "Vorname,Nachname\nJane,Doe\n"))
-    words = r"a.csv, line 1: no column tells who a student is: there are Vorname, Nachname; .* with --id-column"
+    words = r"a.csv, line 1: no column identifies students: the columns are Vorname, Nachname; .* with --id-column"
     with pytest.raises(TableError, match=words):
         moodle.columns(found)
-    with pytest.raises(TableError, match=r"a.csv, line 1: no column 'Nummer': there are Vorname, Nachname"):
+    with pytest.raises(TableError, match=r"a.csv, line 1: no column 'Nummer': the columns are Vorname, Nachname"):
         moodle.columns(found, "Nummer")
 
 

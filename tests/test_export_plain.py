@@ -51,7 +51,7 @@ def test_a_row_says_all_that_made_a_grade(tmp_path: Path) -> None:
             "due": "2026-12-01T22:59:00+00:00",
             "attempt": "1 of 1",
             "feedback": "11.20 of 22.00 points. 2 days late, handed in 2026-12-03 04:59 UTC, due 2026-12-01 22:59 UTC: "
-            "14.00 points less 20 % are 11.20. kl: 2.00/10.00 failed.",
+            "14.00 points minus 20 % = 11.20. kl: 2.00/10.00 failed.",
         }
     }
 
@@ -125,11 +125,11 @@ def test_a_due_date_that_the_class_run_recorded_holds_without_a_roster(tmp_path:
     ("text", "words"),
     [
         ("id,name\n,Jane\n", "line 2: no id"),
-        ("id\na\nb\nA\n", "line 4: id 'A' stands in line 2 too"),
-        ("name\nJane\n", "line 1: no column tells who a student is"),
+        ("id\na\nb\nA\n", "line 4: id 'A' is also in line 2"),
+        ("name\nJane\n", "line 1: no column identifies students"),
         ("id,submitted\na,2026-12-01\n", "line 2: submitted: '2026-12-01' has no zone"),
         ("id,due\na,soon\n", "line 2: due: 'soon' is no time"),
-        ('id,name\na,"Jane\n', "line 2: no CSV: unexpected end of data"),
+        ('id,name\na,"Jane\n', "line 2: not valid CSV: unexpected end of data"),
     ],
 )
 def test_a_bad_roster_is_refused_with_its_line(
@@ -146,7 +146,7 @@ def test_another_column_may_hold_the_ids(tmp_path: Path) -> None:
     run = class_run(tmp_path, handed("a"))
     roster = written(tmp_path / "roster.csv", "Matrikel,id\na,1\n")
     assert made(run, "--roster", roster, "--id-column=matrikel")["a"]["points"] == "22.00"
-    with pytest.raises(TableError, match="line 1: no column 'Nummer': there are Matrikel, id"):
+    with pytest.raises(TableError, match="line 1: no column 'Nummer': the columns are Matrikel, id"):
         plain.people(read_table(roster), "Nummer")
 
 

@@ -1,4 +1,4 @@
-"""From a class run to a gradebook: whose attempt counts, what lateness takes, and files that other systems import."""
+"""Export a class run as a gradebook: choose the attempts that count, apply the late policy, write files to import."""
 
 FILE_NAMES = {name: f"gradebook-{name}.csv" for name in ("canvas", "moodle", "csv")}
-"""What is written for each format into the folder of a class run, unless told otherwise."""
+"""Default name of the gradebook for each format, in the folder of the class run."""

@@ -1,8 +1,8 @@
-"""A student's attempts: who that is on a roster, which attempt counts, and what an instructor should look at.
+"""A student's attempts: find the student in a roster, choose the attempt that counts, and list what needs a check.
 
-A number that Canvas or Moodle gave is looked up in its own roster's column of numbers, and nowhere else. Ids and mail
+A number from Canvas or Moodle is looked up only in the column of numbers of a roster of the same system. Ids and mail
 addresses are looked up in all columns of ids. Full names are the last resort, for Moodle, whose gradebook exports have
-no numbers: they must be nobody else's, in the class run and in the roster.
+no numbers: a name must be unique in the class run and in the roster.
 """
 
 import unicodedata
@@ -27,8 +27,8 @@ class Attempt:
 
     Attributes:
         handed_in: What was handed in, by whom and when.
-        record: What became of it.
-        place: In the order of the class run.
+        record: Its grading.
+        place: Position in the class run.
     """
 
     handed_in: HandedIn
@@ -37,23 +37,23 @@ class Attempt:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was nothing to grade."""
+        """True if there was nothing to grade."""
         return bool(self.handed_in.problem)
 
     @property
     def is_pending(self) -> bool:
-        """Whether the grader owes a verdict: it died, or the class run has not come so far."""
+        """True if the verdict is still missing: the grader died, or the class run is not complete."""
         return not self.is_empty and self.record.result is None
 
 
 @dataclass(frozen=True)
 class Decided:
-    """Which attempt counts, and its grade.
+    """The attempt that counts, and its grade.
 
     Attributes:
-        attempt: The one that counts.
-        grade: Its grade; None where the grader owes a verdict that the choice depends on.
-        ordered: Whether times or numbers told which attempt came last, where that matters.
+        attempt: The attempt that counts.
+        grade: Its grade; None if a verdict that the choice depends on is missing.
+        ordered: False if the order of the attempts matters, but times and numbers do not determine it.
     """
 
     attempt: Attempt
@@ -62,22 +62,22 @@ class Decided:
 
 
 def considered(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Return the attempts that can count: where there was nothing to grade counts only if it is all there is."""
+    """Return the attempts that can count: those with something to grade, or all if there are none."""
     return [one for one in attempts if not one.is_empty] or list(attempts)
 
 
 def decide(attempts: Sequence[Attempt], counts: Counts, late: Late, due: datetime | None, max_points: int) -> Decided:
     """Return the attempt of a student that counts, with its grade.
 
-    Attempts are ordered by time; by number where a time is unknown; else by name. The best one has the most points
-    after the penalty; among equals, the first.
+    Attempts are ordered by time; by number if a time is unknown; otherwise by name. The best attempt is the one with
+    the most points after the late penalty; of several such attempts, the first.
 
     Args:
-        attempts: At least one, all of the same student.
-        counts: Which.
-        late: What lateness costs.
-        due: The student's due date; None for never.
-        max_points: To earn where there was nothing to grade, in hundredths.
+        attempts: All attempts of one student, at least one.
+        counts: Which attempt counts.
+        late: The late policy.
+        due: The student's due date; None if there is none.
+        max_points: Maximum points of an attempt with nothing to grade, in hundredths.
     """
     ordered, told = _order(considered(attempts))
     grades = [
@@ -94,7 +94,7 @@ def decide(attempts: Sequence[Attempt], counts: Counts, late: Late, due: datetim
 
 
 def _order(attempts: Sequence[Attempt]) -> tuple[list[Attempt], bool]:
-    """Return attempts in their order, and whether it is known rather than that of their names."""
+    """Return the sorted attempts, and whether times or numbers determine their order (if not, it is by name)."""
     numbers = [one.handed_in.attempt for one in attempts]
     times = [one.handed_in.submitted for one in attempts]
     if all(times):
@@ -127,26 +127,26 @@ def _grade(attempt: Attempt, late: Late, due: datetime | None, max_points: int) 
 
 @dataclass(frozen=True)
 class Claim:
-    """A submission, and one of the students whom it belongs to."""
+    """A submission, and one of the students who handed it in."""
 
     student: Student
     attempt: Attempt
 
     def called(self) -> str:
-        """Return what tells an instructor which this is."""
+        """Return the student's id and name, for messages."""
         name = f" ({self.student.name})" if self.student.name else ""
         return f"{self.student.id}{name}"
 
 
 @dataclass
 class Matched:
-    """What was found.
+    """Submissions matched with the lines of a roster.
 
     Attributes:
         of: The submissions of each person, by line of the roster.
-        strangers: Submissions of nobody in the roster.
-        ambiguous: Submissions that could be several persons'.
-        by_name: Submissions that were matched by a full name alone.
+        strangers: Submissions whose student is not in the roster.
+        ambiguous: Submissions that match several lines.
+        by_name: Submissions that were matched by the full name only.
     """
 
     of: dict[int, list[Claim]] = field(default_factory=lambda: defaultdict(list))
@@ -156,13 +156,13 @@ class Matched:
 
 
 def claims(attempts: Iterable[Attempt]) -> Iterator[Claim]:
-    """Yield a claim for each submission and each of its students."""
+    """Yield a claim for each pair of a submission and one of its students."""
     for attempt in attempts:
         yield from (Claim(student, attempt) for student in attempt.handed_in.students)
 
 
 def by_student(claimed: Iterable[Claim]) -> list[list[Claim]]:
-    """Return the submissions of each student, as the class run calls them, where there is no roster."""
+    """Group submissions by the student's id in the class run, for exports without a roster."""
     found: dict[str, list[Claim]] = {}
     for claim in claimed:
         found.setdefault(_folded(claim.student.id), []).append(claim)
@@ -170,7 +170,7 @@ def by_student(claimed: Iterable[Claim]) -> list[list[Claim]]:
 
 
 def match_students(claimed: Sequence[Claim], people: Sequence[Person]) -> Matched:
-    """Return whose each submission is."""
+    """Match submissions with the people of a roster."""
     numbers, ids, names = _index(people)
     owners: dict[str, set[str]] = defaultdict(set)
     for claim in claimed:
@@ -209,14 +209,14 @@ def _index(people: Sequence[Person]) -> tuple[dict[tuple[str, str], set[int]], _
 
 
 def _keys(student: Student, people: Sequence[Person]) -> set[str]:
-    """Return what to look up among ids: not the number of another system, which may be anyone's id here."""
+    """Return the ids to look up: without the number of another system, which may be another person's id here."""
     foreign = student.number if student.system in ("canvas", "moodle") and any(p.system for p in people) else ""
     keys = {student.id, student.email, student.number} - {foreign, ""}
     return {_folded(key) for key in keys}
 
 
 def _folded(text: str) -> str:
-    """Return what is the same for ids and addresses that differ in capitals, or in how a system writes accents."""
+    """Normalise an id or address, so that case and the encoding of accents do not matter."""
     return unicodedata.normalize("NFC", text.strip()).casefold()
 
 
@@ -226,49 +226,49 @@ def _same_name(text: str) -> str:
 
 @dataclass
 class Findings:
-    """Lines about what needs a look; none if all is well. Names in them are harmless to a terminal.
+    """Messages about what the instructor should check; empty if there is nothing. Names are safe for a terminal.
 
     Attributes:
-        of_roster: What the roster is called; empty without one.
-        lines: So far.
+        of_roster: Name of the roster; empty without a roster.
+        lines: The messages so far.
     """
 
     of_roster: str = ""
     lines: list[str] = field(default_factory=list)
 
     def matching(self, matched: Matched, lacking: Sequence[Person]) -> None:
-        """Say who of the class run and of the roster found no partner."""
+        """Report submissions and people of the roster without a match."""
         if lacking and not matched.of and matched.strangers:
             theirs, ours = next((own for one in lacking for own in one.ids), "nothing"), matched.strangers[0].student.id
             self.lines.append(
-                f"nobody of {self.of_roster} is in the class run: ids like {harmless(theirs)} there, like "
-                f"{harmless(ours)} here; give the class run a --roster that says which is which"
+                f"nobody in {self.of_roster} is in the class run: it has ids like {harmless(theirs)}, the class run "
+                f"has ids like {harmless(ours)}; give the class run a --roster that maps entries to ids"
             )
         strangers = [claim.called() for claim in matched.strangers]
         ambiguous = [claim.called() for claim in matched.ambiguous]
         by_name = [claim.called() for claim in matched.by_name]
         self._say(f"in the class run, but not in {self.of_roster}", strangers)
-        self._say(f"several lines of {self.of_roster} fit, so none was taken", ambiguous)
+        self._say(f"match several lines of {self.of_roster}, so none was used", ambiguous)
         self._say(f"in {self.of_roster}, but without a submission", [person.called() for person in lacking])
-        self._say("matched by the full name alone; the grading worksheet has numbers", by_name)
+        self._say("matched by full name only; the grading worksheet has numbers", by_name)
 
     def decisions(self, decided: Sequence[tuple[str, Decided]]) -> None:
-        """Say whose grade is missing, or not as sure as it looks."""
+        """Report grades that are missing or uncertain."""
         pending = [f"{name}: {one.attempt.record.status}" for name, one in decided if one.grade is None]
-        self._say("without a verdict, so without a grade; run the class run again", pending)
+        self._say("no verdict, so no grade; run the class run again", pending)
         self._say(
-            "several attempts, and nothing tells their order but their names; give `submitted` in a roster",
+            "several attempts, ordered by name as their times are unknown; give `submitted` in a roster",
             [name for name, one in decided if not one.ordered],
         )
         timeless = [
-            f"{name}{' (LATE, says Canvas)' if one.attempt.handed_in.marked_late else ''}"
+            f"{name}{' (marked LATE by Canvas)' if one.attempt.handed_in.marked_late else ''}"
             for name, one in decided
             if one.grade and one.grade.earned and one.grade.due and not one.grade.submitted
         ]
-        self._say("no penalty, as nothing tells when they handed in; give `submitted` in a roster", timeless)
+        self._say("no late penalty, as the time of submission is unknown; give `submitted` in a roster", timeless)
 
     def times_of_moodle(self, decided: Sequence[tuple[Person, Decided]], zoned: bool) -> None:
-        """Say whose time of submission stands in Moodle's worksheet and could not be used, and why."""
+        """Report times of submission in Moodle's worksheet that could not be used, and why."""
         unused = [
             person
             for person, one in decided
@@ -277,31 +277,33 @@ class Findings:
         if unused and not zoned:
             example = f"`{harmless(unused[0].submitted)}`"
             self.lines.append(
-                f"times like {example} in {self.of_roster} count with their zone: --timezone Europe/Berlin"
+                f"times like {example} in {self.of_roster} are ignored without a time zone: give one, as in "
+                "--timezone Europe/Berlin"
             )
         elif unused:
-            what = "their times cannot be read; download the worksheet with Moodle in English, or give `submitted`"
+            what = "times that cannot be read; download the worksheet with Moodle in English, or give `submitted`"
             self._say(what, [f"{person.called()}: {person.submitted}" for person in unused])
 
     def points(self, possible: str, max_points: int) -> None:
-        """Say if the system has other points possible than were graded."""
+        """Report if the maximum points in the system differ from those of the class run."""
         try:
             same = Decimal(possible.replace(",", ".")) * 100 == max_points
-        except InvalidOperation:  # nothing, or words
+        except InvalidOperation:  # empty, or not a number
             return
         if not same:
             graded = two_decimals(max_points)
             self.lines.append(
-                f"{self.of_roster} has {possible} points possible, the class run {graded}: change one of them"
+                f"the maximum is {possible} points in {self.of_roster}, but {graded} in the class run: change one of "
+                "them"
             )
 
     def excused(self, names: Sequence[str]) -> None:
-        """Say who keeps no points because of being excused."""
-        self._say("excused, and stay so, although they have a submission", names)
+        """Report students who get no points because they are excused."""
+        self._say("excused although they have a submission; they stay excused", names)
 
     def unreturned(self, nameless: Sequence[str]) -> None:
-        """Say whose report has no place in the zip."""
-        self._say("not in the zip, as nothing tells what the system calls their files", nameless)
+        """Report students whose report could not be added to the zip."""
+        self._say("not in the zip, as the name of their file in the system is unknown", nameless)
 
     def _say(self, what: str, names: Sequence[str]) -> None:
         if names:

@@ -1,4 +1,4 @@
-"""Canvas: its gradebook export gives ids and the assignment's column, and takes the points back as an import."""
+"""Canvas: read its gradebook export, and write a file with the points of one assignment for its gradebook import."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ _EXCUSED = "EX"
 
 @dataclass(frozen=True)
 class Column:
-    """The assignment's column: its heading, and its place in the export; None if the import is to make it."""
+    """The assignment's column: its heading, and its index in the export; None if the import will create it."""
 
     heading: str
     place: int | None
@@ -28,11 +28,14 @@ def people(table: Table) -> list[Person]:
     """Return the students of a gradebook export.
 
     Raises:
-        TableError: It is none.
+        TableError: The table is not a gradebook export.
     """
     header = [name.strip() for name in table.header]
     if header[:2] != ["Student", "ID"] or "Section" not in header:
-        message = "no gradebook export of Canvas, which begins with Student and ID: download it there, Grades > Export"
+        message = (
+            "not a gradebook export of Canvas, which begins with the columns Student and ID: download it in Canvas, "
+            "Grades > Export"
+        )
         raise table.error(table.top, message)
     return [_person(table, row) for row in table.rows if _ids(table, row)]
 
@@ -42,7 +45,7 @@ def _person(table: Table, row: Row) -> Person:
 
 
 def _ids(table: Table, row: Row) -> tuple[str, ...]:
-    """Return no ids of the rows that are nobody's: Points Possible, and whether points are posted by hand."""
+    """Return the ids in a row; none for rows without a student: Points Possible, and the one about manual posting."""
     return tuple(cell for name in _IDS if (cell := table.cell(row, name)))
 
 
@@ -51,10 +54,11 @@ def column(table: Table, wanted: str | None) -> Column:
 
     Args:
         table: A gradebook export.
-        wanted: Title, number or whole heading; None for the only one that there is.
+        wanted: Title, number or complete heading; None for the only assignment in the export. An unknown title stands
+            for a new assignment.
 
     Raises:
-        TableError: None or several fit, or a number is unknown; a title that is unknown makes a new assignment.
+        TableError: Several assignments match, a number is unknown, or `wanted` is None and there is not exactly one.
     """
     first = _width(table)
     found = {i: match for i, name in enumerate(table.header) if i >= first and (match := _NUMBERED.fullmatch(name))}
@@ -62,29 +66,30 @@ def column(table: Table, wanted: str | None) -> Column:
     if wanted is None:
         if len(found) != 1:
             raise table.error(
-                table.top, f"choose the assignment with --assignment: there are {there}, or name a new one"
+                table.top, f"choose the assignment with --assignment (there are: {there}), or name a new one"
             )
         return Column(table.header[next(iter(found))], next(iter(found)))
     fitting = [i for i, match in found.items() if wanted in (match["id"], match.string, match["title"])]
     if len(fitting) > 1:
-        raise table.error(table.top, f"several assignments are called {wanted!r}, choose one by its number: {there}")
+        raise table.error(table.top, f"several assignments are called {wanted!r}: choose one by its number ({there})")
     if fitting:
         return Column(table.header[fitting[0]], fitting[0])
     if wanted.isdigit() or _NUMBERED.fullmatch(wanted):
-        raise table.error(table.top, f"no assignment has the number in {wanted!r}: there are {there}")
+        raise table.error(table.top, f"no assignment has the number in {wanted!r} (there are: {there})")
     return Column(wanted, None)
 
 
 def possible(table: Table, column: Column) -> str:
-    """Return the points possible that Canvas has for an assignment; empty if it does not tell."""
+    """Return the points possible of an assignment in Canvas; empty if unknown."""
     row = _points_possible(table)
     return "" if row is None or column.place is None else row.cells[column.place].strip()
 
 
 def text(table: Table, column: Column, grades: Grades, max_points: int, zero: bool) -> str:
-    """Return the file to import: the students of the export, each with what identifies it, and one assignment.
+    """Return the file to import: the identifying columns of each student in the export, and one assignment.
 
-    A student without a submission keeps what the export has for it, or gets 0 if `zero`; whoever is excused stays so.
+    Students without a submission keep the cell of the export, or get 0 if `zero` is true. Excused students stay
+    excused.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -119,7 +124,7 @@ def _before(row: Row, column: Column) -> str:
 
 
 def _width(table: Table) -> int:
-    """Return how many columns say who a student is: all up to Section."""
+    """Return the number of columns that identify a student: all up to and including Section."""
     return [name.strip() for name in table.header].index("Section") + 1
 
 

@@ -1,4 +1,4 @@
-"""An export from beginning to end: read a class run, match, decide, and draw the files; nothing is written yet."""
+"""A complete export: read a class run, match students, decide on grades, and return the files without writing them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class ClassRun:
 
     Attributes:
         title: Heading of its pages.
-        max_points: To earn, in hundredths.
+        max_points: Maximum points, in hundredths.
         attempts: All submissions, in the order of the run.
     """
 
@@ -38,10 +38,10 @@ class ClassRun:
 def read_run(folder: Path) -> ClassRun:
     """Read a class run.
 
-    Only what it has a row for counts: folders of submissions that are gone do not.
+    Only submissions with a row count. Folders of submissions that no longer exist are ignored.
 
     Raises:
-        ValueError: The folder holds none, or it cannot be read; the message says what to do.
+        ValueError: The folder holds no class run, or the run cannot be read; the message says what to do.
     """
     listing = submissions.read_listing(folder)
     try:
@@ -61,20 +61,20 @@ Format = Literal["canvas", "moodle", "csv"]
 
 @dataclass(frozen=True)
 class Request:
-    """What an export is asked to do.
+    """The settings of an export.
 
     Attributes:
-        folder: Of the class run.
-        format: Of the gradebook.
-        late: What lateness costs.
+        folder: Output folder of the class run.
+        format: Format of the gradebook.
+        late: The late policy.
         counts: Which of a student's attempts counts.
-        roster: What the system exported, or a list of the instructor's own; None for `csv` alone.
-        assignment: Title or number of the assignment, for Canvas.
-        id_column: Heading of the roster's column of ids, where it is not known.
-        grade_column: Heading of the worksheet's column of grades, where it is not known.
-        zone: Of the times that Moodle writes without one; None if unknown.
-        zero: Whether students of the roster without a submission get 0.
-        feedback: Whether a zip of reports is asked for.
+        roster: The system's export, or the instructor's own list; may be None for the format `csv` only.
+        assignment: Title or number of the assignment in Canvas.
+        id_column: Heading of the roster's column of ids, if it is not found automatically.
+        grade_column: Heading of the worksheet's column of grades, if it is not found automatically.
+        zone: Time zone of the times in Moodle's worksheet; None if unknown.
+        zero: Whether students of the roster without a submission get 0 points.
+        feedback: Whether to create a zip of reports.
     """
 
     folder: Path
@@ -92,15 +92,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export amounts to.
+    """The result of an export.
 
     Attributes:
-        gradebook: The CSV file.
-        feedback: The zip of reports; None if it is not asked for.
-        students: How many have a grade.
-        late: How many of them were late.
-        findings: What the instructor should look at.
-        new_assignment: Title of an assignment that Canvas does not have yet; empty if it has.
+        gradebook: Text of the CSV file.
+        feedback: The zip of reports; None if it was not requested.
+        students: Number of students with a grade.
+        late: Number of these who were late.
+        findings: What the instructor should check.
+        new_assignment: Title of the assignment, if it does not exist in Canvas yet; else empty.
     """
 
     gradebook: str
@@ -115,9 +115,9 @@ def export(request: Request) -> Exported:
     """Return the files of an export.
 
     Raises:
-        TableError: The roster is unusable.
-        ValueError: The folder holds no class run, or feedback can be returned to nobody.
-        ModuleNotFoundError: Feedback is asked for, and what draws pages is not installed.
+        TableError: The roster cannot be used.
+        ValueError: The folder holds no class run, or feedback was requested and cannot be returned to any student.
+        ModuleNotFoundError: Feedback was requested, and the package that renders pages is not installed.
     """
     run = read_run(request.folder)
     if request.roster is None:
@@ -181,7 +181,7 @@ def _people(request: Request, table: Table) -> list[Person]:
 def _decide(
     request: Request, run: ClassRun, claimed: list[Claim], table: Table | None = None, person: Person | None = None
 ) -> Decided:
-    """Return what counts of a student; what a roster says of times and due dates holds before all else."""
+    """Return the attempt and grade that count for a student; times and due dates in the roster take precedence."""
     attempts = list({claim.attempt.place: claim.attempt for claim in claimed}.values())
     due = max((claim.student.due for claim in claimed if claim.student.due), default=request.late.due)
     if table is not None and person is not None:
@@ -199,7 +199,9 @@ def _of_moodle(person: Person, zone: tzinfo | None) -> datetime | None:
 
 def _at(time: datetime, table: Table, person: Person, attempts: list[Attempt]) -> Attempt:
     if len(attempts) > 1:
-        message = f"{len(attempts)} attempts and one time `submitted`: give times of attempts to the class run's roster"
+        message = (
+            f"one time `submitted` for {len(attempts)} attempts: give the times of attempts in the class run's roster"
+        )
         raise table.error(person.row.line, message)
     return replace(attempts[0], handed_in=replace(attempts[0].handed_in, submitted=time))
 
@@ -230,16 +232,16 @@ def reports(
 
     Args:
         system: `canvas` or `moodle`.
-        title: Of the class run.
-        people: Of the roster.
-        of: Submissions of each, by line.
-        decided: What counts of each, by line.
-        found: Is told whom nothing can be returned to.
+        title: Title of the class run.
+        people: The students of the roster.
+        of: Submissions of each student, by line.
+        decided: The attempt and grade that count, by line.
+        found: Receives a message about students to whom nothing can be returned.
 
     Raises:
-        ValueError: That is everyone.
+        ValueError: Nothing can be returned to any student.
     """
-    from grader.report.html import report_page  # needs a package that an export without reports does not
+    from grader.report.html import report_page  # needs a package that exports without reports do not need
 
     files, nameless = {}, []
     for person in people:
@@ -258,9 +260,9 @@ def reports(
 
 
 _NOBODY = {
-    "canvas": "no feedback can be returned: Canvas takes files by the names of its own download, so grade that folder",
-    "moodle": "no feedback can be returned: Moodle goes by numbers of participants, so grade the folder that it lets "
-    "you download, or give the grading worksheet as --roster",
+    "canvas": "no feedback can be returned: Canvas needs the file names of its own download, so grade that folder",
+    "moodle": "no feedback can be returned: Moodle needs participant numbers, so grade the folder downloaded from "
+    "Moodle, or give the grading worksheet as --roster",
 }
 
 

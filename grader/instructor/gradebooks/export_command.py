@@ -1,4 +1,4 @@
-"""`python -m grader export`: its options, what is checked before anything is written, and what is said at the end."""
+"""`python -m grader export`: the options, the checks before anything is written, and the messages at the end."""
 
 import argparse
 import sys
@@ -102,7 +102,7 @@ def main(options: argparse.Namespace) -> int:
         made = export(request)
     except ModuleNotFoundError as error:
         return refuse("export", f"reports need {error.name}: pip install -e '.[class]'")
-    except ValueError as error:  # of the offering, the roster and the class run too
+    except ValueError as error:  # also from the offering, the roster and the class run
         return refuse("export", error)
     files: dict[Path, str | bytes] = {out: made.gradebook}
     if made.feedback is not None:
@@ -117,10 +117,10 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> Request:
-    """Return what the options ask for.
+    """Return the settings that the options specify.
 
     Raises:
-        ValueError, OfferingError: They do not go together, or one cannot be understood.
+        ValueError, OfferingError: Options contradict each other, or one is invalid.
     """
     if options.roster is None and options.format in _HOW:
         raise ValueError(f"--format {options.format} needs --roster ROSTER, {_HOW[options.format]}")
@@ -157,12 +157,12 @@ def _request(options: argparse.Namespace) -> Request:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # KeyError: that it is not found
+    except (ValueError, OSError, KeyError):  # KeyError: the zone is unknown
         raise ValueError(f"--timezone: {quoted(name)} is not a time zone; write it as Europe/Berlin") from None
 
 
 def _check_targets(options: argparse.Namespace, out: Path) -> None:
-    """Look whether what is written would take the place of something else.
+    """Check that the output would not overwrite something else.
 
     Raises:
         ValueError: It would.
@@ -177,7 +177,7 @@ def _check_targets(options: argparse.Namespace, out: Path) -> None:
 
 
 def _tell(request: Request, made: Exported, paths: list[Path]) -> None:
-    """Print what was written, and what to look at."""
+    """Print what was written, and what to check."""
     grades = f"{made.students} grade{'' if made.students == 1 else 's'}"
     print(f"{grades}: {', '.join(map(str, paths))}", _policy(request.late, made.late), sep="\n", file=sys.stderr)
     if made.new_assignment:
@@ -186,7 +186,7 @@ def _tell(request: Request, made: Exported, paths: list[Path]) -> None:
 
 
 def _policy(late: Late, count: int) -> str:
-    """Return the late policy in words, with how many were late."""
+    """Return the late policy in words, with the number of late students."""
     if late.due is None and not count:
         return "late policy: no due date, so no penalty"
     due = shown_time(late.due) if late.due else "by student"

@@ -1,4 +1,4 @@
-"""What all gradebooks share: a person in each line, what a grade says, and reports for bulk return."""
+"""Shared by all gradebooks: a person per line, the contents of a grade, and reports for bulk return."""
 
 import io
 import re
@@ -19,19 +19,19 @@ COLUMNS = ("points", "max_points", "status", "earned", "days_late", "late_percen
 
 @dataclass(frozen=True)
 class Grade:
-    """What a gradebook says of one student. Points are in hundredths, so that they are exact.
+    """The grade of one student. Points are in hundredths, so that they are exact.
 
     Attributes:
-        submission: The one that counts, as the class run calls it.
+        submission: Name, in the class run, of the submission that counts.
         status: `graded`, or why there was nothing to grade.
-        points: What counts in the end.
-        max_points: To earn.
-        earned: Before the penalty.
-        days_late: Days begun after the grace.
-        percent: What lateness took, of the points earned.
+        points: Final points, after the late penalty.
+        max_points: Maximum points.
+        earned: Points before the late penalty.
+        days_late: Days begun after the grace period.
+        percent: Late penalty, in percent of the points earned.
         submitted, due: None if unknown.
-        attempt, attempts: Which of how many this is, counted from 1.
-        result: What the grader found; None if there was nothing to grade.
+        attempt, attempts: Number of this attempt, from 1, and of all attempts.
+        result: Result of the grader; None if there was nothing to grade.
     """
 
     submission: str
@@ -48,30 +48,31 @@ class Grade:
     result: Result | None = None
 
     def notes(self) -> list[str]:
-        """Return what a report of the submission alone does not know: lateness and attempts, as sentences."""
+        """Return sentences about lateness and attempts, which the report of a submission does not contain."""
         notes = []
         if self.days_late:
             days = f"{self.days_late} day{'' if self.days_late == 1 else 's'}"
             when = f"handed in {shown_time(self.submitted)}, due {shown_time(self.due)}"
-            less = f"{two_decimals(self.earned)} points less {percent_text(self.percent)} %"
-            notes.append(f"{days} late, {when}: {less} are {two_decimals(self.points)}.")
+            less = f"{two_decimals(self.earned)} points minus {percent_text(self.percent)} %"
+            notes.append(f"{days} late, {when}: {less} = {two_decimals(self.points)}.")
         if self.attempts > 1:
             notes.append(f"Attempt {self.attempt} of {self.attempts} counts.")
         return notes
 
     def words(self) -> str:
         """Return the grade and its reasons as one line for the student."""
-        told = [f"{two_decimals(self.points)} of {two_decimals(self.max_points)} points."]
+        sentences = [f"{two_decimals(self.points)} of {two_decimals(self.max_points)} points."]
         if self.result is None:
-            told.append(f"Not graded: {self.status}.")
+            sentences.append(f"Not graded: {self.status}.")
         for task in self.result.tasks if self.result else ():
             if task.score < task.max_score:
                 why = f" ({', '.join(task.diagnoses)})" if task.diagnoses else ""
-                told.append(f"{task.id}: {two_decimals(task.score)}/{two_decimals(task.max_score)} {task.status}{why}.")
-        return " ".join([told[0], *self.notes(), *told[1:]])
+                points = f"{two_decimals(task.score)}/{two_decimals(task.max_score)}"
+                sentences.append(f"{task.id}: {points} {task.status}{why}.")
+        return " ".join([sentences[0], *self.notes(), *sentences[1:]])
 
     def cells(self) -> dict[str, str]:
-        """Return a cell for each of COLUMNS."""
+        """Return the cell for each of COLUMNS."""
         return {
             "points": two_decimals(self.points),
             "max_points": two_decimals(self.max_points),
@@ -86,16 +87,16 @@ class Grade:
 
 
 Grades = Mapping[int, Grade | None]
-"""By the line of the student in the roster: None where the grader has no verdict, no entry without a submission."""
+"""Grades by line of the roster: None if the grader has no verdict; no entry for a student without a submission."""
 
 
 def percent_text(value: Decimal) -> str:
-    """Return a percentage without needless digits: 20, 2.5."""
+    """Return a percentage without trailing zeros: 20, 2.5."""
     return f"{value.normalize():f}"
 
 
 def shown_time(time: datetime | None) -> str:
-    """Return a time as people read it, with its zone."""
+    """Return a time as readable text, with its zone."""
     return f"{time:%Y-%m-%d %H:%M} {time.tzname()}" if time else "unknown"
 
 
@@ -107,12 +108,12 @@ class Person:
     """A student of a roster.
 
     Attributes:
-        row: The line.
-        name: As the roster has it.
+        row: The line of the roster.
+        name: Name in the roster.
         ids: Ids, logins and mail addresses.
-        system: Whose roster it is.
-        number: The student's number in that system; empty if the roster does not tell.
-        submitted: When the student handed in, in that system's words and without a zone; empty if it does not tell.
+        system: The system that the roster comes from.
+        number: The student's number in that system; empty if unknown.
+        submitted: Time of submission as text in the system's format, without a zone; empty if unknown.
     """
 
     row: Row
@@ -123,14 +124,14 @@ class Person:
     submitted: str = ""
 
     def called(self) -> str:
-        """Return what tells an instructor who this is."""
+        """Return the student's name, else an id, else the line, for messages."""
         return self.name or next(iter(self.ids), "") or f"line {self.row.line}"
 
 
 def kept_cell(cell: str) -> str:
-    """Return a cell of a roster as it goes back: as it was, unless a spreadsheet would run it.
+    """Return a cell of a roster as it is exported: unchanged, unless a spreadsheet would run it as a formula.
 
-    A number is no formula, whatever its sign, nor is the dash that systems write for nothing.
+    Positive and negative numbers are not formulas, nor is the dash that systems write for an empty cell.
     """
     number = cell.strip().removeprefix("-").replace(".", "", 1).replace(",", "", 1)
     if number.isdecimal() or cell.strip() == "-":
@@ -139,27 +140,27 @@ def kept_cell(cell: str) -> str:
     return cell if safe == cell.replace("\r\n", " ").replace("\n", " ").replace("\t", " ") else safe
 
 
-# name_[late_]student_[submission_]file: what Canvas puts into the zip of all submissions, with LATE in any letters.
+# name_[late_]student_[submission_]file: a file in Canvas's zip of all submissions; LATE in upper or lower case.
 CANVAS = re.compile(
     r"(?P<ours>(?P<name>[^_]+?)(?:[_ ](?P<late>late))?_(?P<id>\d+)_(?P<number>\d+_)?)(?P<file>.+)",
     re.DOTALL | re.IGNORECASE,
 )
-_PATHS = re.compile(r'[/\\:*?"<>|]')  # what a name in a zip must not hold on some system
+_PATHS = re.compile(r'[/\\:*?"<>|]')  # not allowed in file names on some systems
 _REPORT = "report.html"
 
 
 def canvas_name(entry: str) -> str | None:
-    """Return what a report is called beside the file that Canvas knows: the same name up to the file's own.
+    """Return the name of a report that Canvas assigns to the submission `entry`: it starts with the same fields.
 
     Returns:
-        None for an entry that did not come from Canvas.
+        The name, or None for an entry that did not come from Canvas.
     """
     match = CANVAS.fullmatch(entry)
     return _plain(match["ours"]) + _REPORT if match else None
 
 
 def moodle_name(full_name: str, participant: str) -> str:
-    """Return where a report lies in a zip that Moodle takes back: in the folder that Moodle's own zips have."""
+    """Return the path of a report in a zip for Moodle: in a folder named as in Moodle's own zips."""
     return f"{_plain(full_name.replace('_', ' '))}_{participant}_assignsubmission_file_/{_REPORT}"
 
 
@@ -168,7 +169,7 @@ def _plain(name: str) -> str:
 
 
 def zipped_reports(files: Mapping[str, str]) -> bytes:
-    """Return a zip of texts by name; the same texts give the same bytes."""
+    """Return a zip archive of texts, given by name; the same texts give the same bytes."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():

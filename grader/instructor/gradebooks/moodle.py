@@ -1,12 +1,12 @@
-"""Moodle: grade and feedback go together, in the columns of a grading worksheet or of a gradebook export.
+"""Moodle: write grade and feedback together, into a grading worksheet or a file for the gradebook import.
 
-A worksheet (Assignment > View all submissions > Download grading worksheet) goes back whole, with grade and feedback
-filled in: its upload finds students by its first column, of participants' numbers. Of a gradebook export (Grades >
-Export) the columns that tell who a student is go back, with Grade and Feedback beside them: its import asks which
-column is what.
+A worksheet (Assignment > View all submissions > Download grading worksheet) is uploaded as a whole, with grade and
+feedback filled in: Moodle finds students by the participant numbers in the first column. Of a gradebook export (Grades
+> Export), only the columns that identify students are kept, and Grade and Feedback are added: the import asks what
+each column means.
 
-Moodle writes headings in the language of whoever downloads. English ones are known; others are known by what stands
-below them: `Teilnehmer/in 501`, mail addresses, one and the same maximum in every row, times.
+Moodle writes headings in the language of the user. English headings are recognised by name. In other languages, columns
+are recognised by their cells: `Teilnehmer/in 501`, mail addresses, the same maximum in every row, times.
 """
 
 import csv
@@ -35,14 +35,15 @@ _TIME = re.compile(r"-|.*\b\d{4}\b.*\d[:.]\d\d.*")
 
 @dataclass(frozen=True)
 class Columns:
-    """The places of the columns that count; None, or none at all, for what a file does not have.
+    """The indices of the relevant columns; None, or an empty tuple, for columns that a file does not have.
 
     Attributes:
-        ids: Ids, logins and mail addresses.
-        names: Of a full name, or of its parts.
-        identifier: Of the participants' numbers, in a worksheet.
-        grade, maximum, comments: To fill in, in a worksheet.
-        submitted: When something was handed in, in a worksheet.
+        ids: Columns of ids, logins and mail addresses.
+        names: The column of full names, or the columns of their parts.
+        identifier: Column of participant numbers, in a worksheet.
+        grade, comments: Columns to fill in, in a worksheet.
+        maximum: Column of maximum grades, in a worksheet.
+        submitted: Column of submission times, in a worksheet.
     """
 
     ids: tuple[int, ...]
@@ -55,17 +56,17 @@ class Columns:
 
 
 def columns(table: Table, id_column: str | None = None, grade_column: str | None = None) -> Columns:
-    """Return what is where in a worksheet or a gradebook export.
+    """Find the columns of a worksheet or a gradebook export.
 
     Args:
-        table: Either.
-        id_column: Heading of a column with ids or mail addresses, where nothing else tells.
-        grade_column: Heading of the column to fill in, where nothing else tells.
+        table: A worksheet or a gradebook export.
+        id_column: Heading of a column with ids or mail addresses, if it is not found automatically.
+        grade_column: Heading of the column of grades, if it is not found automatically.
 
     Raises:
-        TableError: No column tells who a student is or, in a worksheet, where the grade goes, or a heading is unknown.
+        TableError: No column identifies students, a worksheet has no column of grades, or a heading is unknown.
     """
-    there = f"there are {', '.join(table.header)}"
+    there = f"the columns are {', '.join(table.header)}"
     named = _named(table, id_column, there)
     known = [place for name in _IDS if (place := table.column(name)) is not None]
     addresses = [i for i in range(len(table.header)) if _all(table, i, _ADDRESS.fullmatch)]
@@ -73,15 +74,15 @@ def columns(table: Table, id_column: str | None = None, grade_column: str | None
     identifier = _identifier(table)
     if identifier is None:
         if not ids:
-            message = f"no column tells who a student is: {there}; name one of ids or mail addresses with --id-column"
+            message = f"no column identifies students: {there}; name one with ids or mail addresses with --id-column"
             raise table.error(table.top, message)
         if grade_column:
-            raise table.error(table.top, f"--grade-column is for a grading worksheet, and this is none: {there}")
+            raise table.error(table.top, f"--grade-column is for grading worksheets, which this is not: {there}")
         return Columns(ids, _known_names(table) or tuple(i for i in (0, 1) if i < len(table.header) and i not in ids))
     grade = next(iter(_named(table, grade_column, there)), None)
     grade = _grade(table, identifier) if grade is None else grade
     if grade is None:
-        raise table.error(table.top, f"no column tells where grades go: {there}; name it with --grade-column")
+        raise table.error(table.top, f"no column for grades was found: {there}; name it with --grade-column")
     return Columns(
         ids=ids,
         names=_known_names(table) or (identifier + 1,),
@@ -94,13 +95,13 @@ def columns(table: Table, id_column: str | None = None, grade_column: str | None
 
 
 def is_worksheet(table: Table) -> bool:
-    """Whether this is a grading worksheet."""
+    """Return whether this is a grading worksheet."""
     identifier = _identifier(table)
     return identifier is not None and _grade(table, identifier) is not None
 
 
 def _named(table: Table, heading: str | None, there: str) -> list[int]:
-    """Return the place of a column that was named, if one was."""
+    """Return the index of the column with this heading, in a list; an empty list if `heading` is None."""
     place = table.column(heading) if heading else None
     if heading and place is None:
         raise table.error(table.top, f"no column {heading!r}: {there}")
@@ -112,7 +113,7 @@ def _or(known: int | None, found: int | None) -> int | None:
 
 
 def _all(table: Table, place: int, fits: Callable[[str], object]) -> bool:
-    """Whether all cells of a column that are not empty fit, and there are some."""
+    """Return whether all non-empty cells of a column fit, and there is at least one."""
     cells = table.cells(place) if 0 <= place < len(table.header) else []
     return bool(cells) and all(fits(cell) for cell in cells)
 
@@ -122,7 +123,7 @@ def _known_names(table: Table) -> tuple[int, ...]:
 
 
 def _identifier(table: Table) -> int | None:
-    """Return the place of the participants' numbers: in another language, the same word before each in column one."""
+    """Return the index of the participant numbers. In other languages: column 0, if it has the form "word number"."""
     known = table.column(_IDENTIFIER)
     if known is not None or not table.header:
         return known
@@ -134,7 +135,7 @@ def _identifier(table: Table) -> int | None:
 
 
 def _grade(table: Table, identifier: int) -> int | None:
-    """Return the place of the grades: in another language, the only points that stand before one maximum for all."""
+    """Return the index of the grades. In other languages: the only column of points before a column of equal maxima."""
     known = table.column(_GRADE)
     if known is not None:
         return known
@@ -149,14 +150,14 @@ def _is_maximum(table: Table, place: int) -> bool:
 
 
 def _comments(table: Table, grade: int) -> int | None:
-    """Return the place of the comments: in another language, the last column, if it is not one of times."""
+    """Return the index of the comments in other languages than English: the last column, unless it holds times."""
     last = len(table.header) - 1
     english = table.column(_IDENTIFIER) is not None
     return None if english or last <= grade + 1 or _all(table, last, _TIME.fullmatch) else last
 
 
 def _submitted(table: Table, grade: int) -> int | None:
-    """Return the place of the submission's times: in another language, the first column of times or dashes alone."""
+    """Return the index of the submission times in other languages than English: the first column of times or dashes."""
     if table.column(_IDENTIFIER) is not None:
         return None
     for place in range(grade + 1, len(table.header)):
@@ -185,7 +186,7 @@ def _person(row: Row, found: Columns) -> Person:
 
 
 def possible(table: Table, found: Columns) -> str:
-    """Return the maximum grade that a worksheet states; empty if it states none, or not the same in every row."""
+    """Return the maximum grade in a worksheet; empty if there is none, or not the same in every row."""
     stated = set() if found.maximum is None else {row.cells[found.maximum].strip() for row in table.rows}
     return stated.pop() if len(stated) == 1 else ""
 
@@ -193,8 +194,8 @@ def possible(table: Table, found: Columns) -> str:
 def text(table: Table, found: Columns, grades: Grades, zero: bool) -> str:
     """Return the file to upload or import.
 
-    A student without a submission gets 0 if `zero`. Otherwise its row in a worksheet stays as it is, and it has none
-    in the file for a gradebook, where an empty cell could erase a grade.
+    Students without a submission get 0 if `zero` is true. Otherwise their rows in a worksheet stay as they are, and
+    they are left out of a file for the gradebook, where an empty cell could delete a grade.
     """
     rows = _gradebook(table, found, grades, zero)
     if found.grade is not None:
@@ -222,7 +223,7 @@ def _gradebook(table: Table, found: Columns, grades: Grades, zero: bool) -> Iter
 
 
 def _said(grades: Grades, line: int, zero: bool) -> tuple[str, str] | None:
-    """Return grade and feedback; None where nothing is to change."""
+    """Return grade and feedback; None if the row must not change."""
     if line not in grades:
         return (ZERO, _NOTHING) if zero else None
     grade = grades[line]
@@ -230,5 +231,5 @@ def _said(grades: Grades, line: int, zero: bool) -> tuple[str, str] | None:
 
 
 def comment(grade: Grade) -> str:
-    """Return the feedback as a cell. Moodle shows it as HTML: what is none stays text."""
+    """Return the feedback as a cell. It is escaped, as Moodle displays it as HTML."""
     return safe_cell(html.escape(grade.words(), quote=False))

@@ -1,4 +1,4 @@
-"""A plain table of a class for whatever else there is: a row per student, and everything that made its grade."""
+"""A plain CSV table of a class for all other uses: a row per student, with everything that the grade depends on."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ NO_SUBMISSION = "no submission"
 
 @dataclass(frozen=True)
 class StudentLine:
-    """One student: what it is called, and its grade; None without one, and then `status` says why."""
+    """One student with the grade; if `grade` is None, `status` says why."""
 
     student: str
     name: str
@@ -26,10 +26,10 @@ class StudentLine:
 
 
 def people(table: Table, id_column: str | None = None) -> list[Person]:
-    """Return the students of a roster: an export of Canvas or Moodle, or a list of one's own with a column `id`.
+    """Return the students of a roster: an export of Canvas or Moodle, or any list with a column `id`.
 
     Raises:
-        TableError: It has no such column, or a row has no id, or the id of another.
+        TableError: The column is missing, a row has no id, or an id occurs twice.
     """
     if id_column is None and [name.strip() for name in table.header[:2]] == ["Student", "ID"]:
         return canvas.people(table)
@@ -37,7 +37,7 @@ def people(table: Table, id_column: str | None = None) -> list[Person]:
         return moodle.people(table, moodle.columns(table))
     column = id_column or "id"
     if table.column(column) is None:
-        raise table.error(table.top, f"no column {column!r}: there are {', '.join(table.header)}")
+        raise table.error(table.top, f"no column {column!r}: the columns are {', '.join(table.header)}")
     lines: dict[str, int] = {}
     found = []
     for row in table.rows:
@@ -45,14 +45,14 @@ def people(table: Table, id_column: str | None = None) -> list[Person]:
         if not own:
             raise table.error(row.line, f"no {column}")
         if lines.setdefault(own.casefold(), row.line) != row.line:
-            raise table.error(row.line, f"{column} {own!r} stands in line {lines[own.casefold()]} too")
+            raise table.error(row.line, f"{column} {own!r} is also in line {lines[own.casefold()]}")
         ids = tuple(cell for cell in (own, table.cell(row, "email")) if cell)
         found.append(Person(row, table.cell(row, "name"), ids))
     return found
 
 
 def text(lines: Sequence[StudentLine], zero: bool) -> str:
-    """Return the file; students without a submission have no points, or 0 if `zero`."""
+    """Return the text of the file. Students without a submission have no points, or 0 if `zero` is true."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(["student", "name", "email", "submission", *COLUMNS, "feedback"])
