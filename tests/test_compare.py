@@ -59,10 +59,10 @@ def test_the_greatest_change_comes_first() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        (entry("a", {"kl": "wrong"}, made={"sha256": "x"}), entry("a", made={"sha256": "y"}), "the file is another"),
+        (entry("a", {"kl": "wrong"}, made={"sha256": "x"}), entry("a", made={"sha256": "y"}), "the file is different"),
         (entry("a", {"kl": "wrong"}, seed=1), entry("a", seed=2), "seed: 1 → 2"),
         (entry("a", {"kl": "wrong"}, sandbox="user"), entry("a"), "sandbox: user → process"),
-        (entry("a", {"kl": "wrong"}), entry("a"), "nothing recorded differs: chance, time or the machine"),
+        (entry("a", {"kl": "wrong"}), entry("a"), "no recorded difference: due to chance, timing or the machine"),
         (Entry("a", "no Python"), entry("a"), "not graded before: no Python"),
         (entry("a"), Entry("a", "too large"), "not graded now: too large"),
     ],
@@ -122,7 +122,7 @@ def test_a_setting_that_differs_for_some_says_for_how_many() -> None:
 
 def test_two_runs_with_nobody_in_common_are_not_called_the_same() -> None:
     found = compared([entry("a")], [entry("b")])
-    assert compare.lines(found) == ["no submission is in this run and in old", "new: b", "gone: a"]
+    assert compare.lines(found) == ["no submission is in both this run and old", "new: b", "gone: a"]
     assert "No submission is in both runs" in Seen(compare.compare_page(found, "VAE")).text
 
 
@@ -176,7 +176,7 @@ def test_the_page_says_the_same(tmp_path: Path) -> None:
 
 def test_a_run_is_not_compared_with_itself_nor_with_any_folder(tmp_path: Path) -> None:
     save(tmp_path / "out", [entry("a")])
-    for folder, complaint in (("out", "this very run"), (".", "holds no class run")):
+    for folder, complaint in (("out", "output folder of this run"), (".", "holds no class run")):
         with pytest.raises(ValueError, match=complaint):
             write_class_reports(
                 tmp_path / "out", [entry("a")], title="VAE", catalogue={}, given=[], compare_with=tmp_path / folder

@@ -1,1 +1,1 @@
-"""The pages of a class: a report for each student, the class at a glance, two runs compared, look-alikes."""
+"""The pages of a class: a report per student, an overview of the class, a comparison of two runs, and look-alikes."""

@@ -1,4 +1,4 @@
-"""All pages of a class run: report.html of each submission, index.html, and compare.html."""
+"""Write all pages of a class run: report.html of each submission, index.html and compare.html."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NAMES = ("index.html", "index-anonymous.html", "compare.html")
 
 
 def write_pages(out: Path, entries: Sequence[Entry], title: str, earlier: Path | None) -> list[str]:
-    """Write every page of a class; return what there is to say about the comparison with an earlier run, by lines.
+    """Write every page of a class; return the comparison with an earlier run as lines of text.
 
     Raises:
         OSError: A page cannot be written.
@@ -39,18 +39,18 @@ def write_pages(out: Path, entries: Sequence[Entry], title: str, earlier: Path |
 
 
 def _given() -> list[str]:
-    """Return what every student received: code that comes from it is nobody's own."""
+    """Return the texts that every student received; code from them does not count as a student's own."""
     return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "assignment").glob("*.py"))]
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was written.
+    """The result of writing the pages.
 
     Attributes:
         index: Path of index.html.
-        look_alikes: What the search found; None if copydetect is not installed.
-        comparison: With the earlier run; None if there was none to compare with.
+        look_alikes: Result of the search for look-alikes; None if copydetect is not installed.
+        comparison: Comparison with the earlier run; None if there is no earlier run.
     """
 
     index: Path
@@ -69,25 +69,25 @@ def write_class_reports(
 ) -> Written:
     """Write every page of a class run into its output folder, each atomically.
 
-    `out/<submission>/report.html` for each entry, `out/index.html`, `out/index-anonymous.html` (no names in the file at
-    all), and `out/compare.html` if there is a run to compare with.
+    The pages are `out/<submission>/report.html` for each entry, `out/index.html`, `out/index-anonymous.html` (which
+    contains no names), and `out/compare.html` if there is a run to compare with.
 
     Args:
         out: The output folder.
         entries: All rows of the class, graded or not.
         title: Heading of the pages: course, assignment, term.
-        catalogue: The words of each misconception, by id.
-        given: Texts that every student received (skeleton, training code): what comes from them is nobody's own.
+        catalogue: Explanation and hint of each misconception, by id.
+        given: Texts that every student received (skeleton, training code); code from them is not a student's own.
         compare_with: Output folder of an earlier run.
 
     Raises:
         OSError: A page cannot be written.
-        ValueError: `compare_with` holds no class run or is `out` itself, or a name is none of a folder in `out`.
+        ValueError: `compare_with` holds no class run or is `out` itself, or a name cannot be a folder in `out`.
     """
     if astray := [entry.submission for entry in entries if not _names_a_folder(entry.submission)]:
-        raise ValueError(f"no name of a folder: {astray[0]!r}")
+        raise ValueError(f"not the name of a folder: {astray[0]!r}")
     if compare_with and compare_with.resolve() == out.resolve():
-        raise ValueError(f"{compare_with} is the folder of this very run: compare it with another one")
+        raise ValueError(f"{compare_with} is the output folder of this run: compare with the folder of another run")
     records = [record(entry) for entry in entries]
     comparison = compared(records, compare_with) if compare_with else None
     for entry, one in zip(entries, records, strict=True):
@@ -107,7 +107,7 @@ def compared(records: Sequence[Record], old: Path) -> Comparison:
     """Return what changed since the class run in the folder `old`.
 
     Raises:
-        ValueError: The folder is none of a class run.
+        ValueError: The folder holds no class run.
     """
     return compare.compare([record(entry) for entry in read_class(old)], records, old.resolve().name)
 
@@ -119,5 +119,5 @@ def _names_a_folder(name: str) -> bool:
 def _look_alikes(records: Sequence[Record], given: Iterable[str]) -> LookAlikes | None:
     try:
         return find_look_alikes([(one.submission, one.source) for one in records if one.source], given)
-    except ImportError:  # of copydetect, which comes with the extra `class`
+    except ImportError:  # copydetect is missing; it comes with the extra `class`
         return None

@@ -1,4 +1,4 @@
-"""The numbers of a class: scores, tasks, misconceptions, time. Pure functions of what was graded."""
+"""Statistics of a class: scores, tasks, misconceptions, time. Pure functions of the results."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ from grader.report.results_json import Record
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """What is said of a list of scores: how many, mean, quartiles, and how many are full."""
+    """Summary of a list of scores: count, mean, quartiles, and the number of full scores."""
 
     count: int
     mean: float
@@ -24,7 +24,7 @@ class ScoreSummary:
 
 @dataclass(frozen=True)
 class Bin:
-    """Scores from `low` up to, but not including, `high`; the last bin holds the best score too."""
+    """Scores from `low` to `high`, excluding `high`; the last bin also includes the maximum score."""
 
     low: float
     high: float
@@ -33,14 +33,14 @@ class Bin:
 
 @dataclass(frozen=True)
 class TaskNumbers:
-    """One task over a class.
+    """Statistics of one task over a class.
 
     Attributes:
-        task: Its id.
-        max_score: Points to earn.
-        mean: Mean share of them, 0 to 1; None for a task that has no points.
-        full, partial, zero, not_attempted: How many earned all, some, none, or did not try; of a task that has no
-            points, how many passed all checks, some, none.
+        task: Id of the task.
+        max_score: Maximum points.
+        mean: Mean share of the maximum points, 0 to 1; None for a task without points.
+        full, partial, zero, not_attempted: Number of submissions that earned all, some or no points, or did not
+            attempt the task; for a task without points, the number that passed all, some or no checks.
     """
 
     task: str
@@ -54,7 +54,7 @@ class TaskNumbers:
 
 @dataclass(frozen=True)
 class FoundMisconception:
-    """One misconception: its id, its task, and the submissions that have it."""
+    """A misconception found in a class: its id, its task, and the submissions that have it."""
 
     id: str
     task: str
@@ -66,10 +66,10 @@ class Trouble:
     """A submission that crashed, hung or ran out of memory.
 
     Attributes:
-        submission: Its name.
-        status: The worst that happened.
-        tasks: Where that happened.
-        message: The first words of the report on it.
+        submission: Name of the submission.
+        status: The worst status of its checks.
+        tasks: The tasks with that status.
+        message: First line of the explanation.
     """
 
     submission: str
@@ -79,7 +79,7 @@ class Trouble:
 
 
 def score_summary(scores: Sequence[float], most: float) -> ScoreSummary | None:
-    """Return a summary, or None of no scores; quartiles are interpolated linearly."""
+    """Return a summary of the scores, or None if there are none. Quartiles are interpolated linearly."""
     if not scores:
         return None
     ordered = sorted(scores)
@@ -96,7 +96,7 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
 
 
 def histogram(scores: Iterable[float], most: float, bins: int = 20) -> tuple[Bin, ...]:
-    """Return how many scores lie in each of `bins` equal parts of 0 to `most`."""
+    """Return the number of scores in each of `bins` equal parts of the range from 0 to `most`."""
     counts = [0] * bins
     for score in scores:
         counts[min(max(int(bins * score / most), 0), bins - 1) if most > 0 else bins - 1] += 1
@@ -104,7 +104,7 @@ def histogram(scores: Iterable[float], most: float, bins: int = 20) -> tuple[Bin
 
 
 def by_task(results: Sequence[Result]) -> tuple[TaskNumbers, ...]:
-    """Return the numbers of each task, in the order of the handout; a result without the task does not count there."""
+    """Return the statistics of each task, in the order of the handout. Results without the task are not counted."""
     of: dict[str, list[TaskResult]] = {}
     for result in results:
         for task in result.tasks:
@@ -138,13 +138,13 @@ def misconceptions(records: Iterable[Record]) -> tuple[FoundMisconception, ...]:
 
 
 def slowest(records: Iterable[Record], count: int = 5) -> tuple[tuple[str, float], ...]:
-    """Return the submissions that took longest, as (name, seconds)."""
+    """Return the submissions that took the longest, as (name, seconds)."""
     timed = [(record.submission, record.result.seconds) for record in records if record.result]
     return tuple(sorted(timed, key=lambda pair: (-pair[1], pair[0]))[:count])
 
 
 def troubles(records: Iterable[Record]) -> tuple[Trouble, ...]:
-    """Return the submissions that crashed, hung or ran out of memory: the worst and the widest first."""
+    """Return the submissions that crashed, hung or ran out of memory, sorted by severity and number of tasks."""
     found = [trouble for record in records if record.result and (trouble := _trouble(record.submission, record.result))]
     order: Callable[[Trouble], tuple[int, int, str]] = lambda t: (BROKEN.index(t.status), -len(t.tasks), t.submission)  # noqa: E731
     return tuple(sorted(found, key=order))
@@ -156,6 +156,6 @@ def _trouble(submission: str, result: Result) -> Trouble | None:
     if worst is None:
         return None
     of_it = [check for check in checks if check.status == worst]
-    told = of_it[0].explanation
-    words = (told.got or told.said).partition("\n")[0]
+    explanation = of_it[0].explanation
+    words = (explanation.got or explanation.said).partition("\n")[0]
     return Trouble(submission, worst, tuple(dict.fromkeys(check.task for check in of_it)), words)

@@ -1,4 +1,4 @@
-"""Two runs over one class: which scores changed, where, and why."""
+"""Compare two runs of one class: which scores changed, in which tasks, and why."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from grader.report.text import harmless, shortened
 
 @dataclass(frozen=True)
 class CheckChange:
-    """A check whose score or status changed; None where one run has no such check."""
+    """A check whose score or status changed; `before` or `after` is None if that run has no such check."""
 
     task: str
     title: str
@@ -22,7 +22,7 @@ class CheckChange:
 
     @property
     def points(self) -> int:
-        """Hundredths of points won, or lost if negative."""
+        """Hundredths of points gained, or lost if negative."""
         return _score(self.after) - _score(self.before)
 
 
@@ -31,10 +31,10 @@ class TaskChange:
     """A task whose score changed.
 
     Attributes:
-        task: Its id.
-        before, after: Hundredths of points; None where one run has no such task.
-        found_before, found_after: Misconceptions that were named, separated by commas.
-        checks: Those that made it change.
+        task: Id of the task.
+        before, after: Score in hundredths of points; None if that run has no such task.
+        found_before, found_after: Misconceptions found, separated by commas.
+        checks: The checks that changed.
     """
 
     task: str
@@ -50,11 +50,11 @@ class Change:
     """A submission whose verdict changed.
 
     Attributes:
-        submission: Its name.
-        before, after: Hundredths of points; None if it was not graded.
-        status_before, status_after: `graded`, or why it was not.
-        reasons: What is recorded of the two runs and differs: the file, the grader, the seed, ...
-        tasks: Those whose score changed.
+        submission: Name of the submission.
+        before, after: Score in hundredths of points; None if it was not graded.
+        status_before, status_after: `graded`, or why it was not graded.
+        reasons: Recorded properties that differ between the runs: the file, the grader, the seed, ...
+        tasks: The tasks whose score changed.
     """
 
     submission: str
@@ -68,7 +68,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Mended:
-    """A check over the whole class: how many submissions it now pays more, how many less."""
+    """A check over the whole class: the number of submissions to which it now gives more points, or fewer."""
 
     task: str
     title: str
@@ -81,12 +81,12 @@ class Comparison:
     """Two class runs compared.
 
     Attributes:
-        old: What the earlier run is called.
-        both: How many submissions are in both.
-        settings: What the runs were asked to do and differs, as `task_cpu_s: 20 → 10`, whether scores changed or not.
-        changes: Those whose score, or the score of a task, changed: the greatest change first.
-        mended: The checks behind the changes, the most frequent first.
-        new, gone: Submissions of one run only.
+        old: Name of the earlier run.
+        both: Number of submissions in both runs.
+        settings: Settings that differ between the runs, such as `task_cpu_s: 20 → 10`, even if no score changed.
+        changes: Submissions whose score, or the score of a task, changed; the largest change first.
+        mended: The checks that caused the changes, the most frequent first.
+        new, gone: Submissions in the later run only, and in the earlier run only.
     """
 
     old: str
@@ -99,7 +99,7 @@ class Comparison:
 
 
 def compare(old: Sequence[Record], new: Sequence[Record], name: str) -> Comparison:
-    """Return what changed from an earlier run, called `name`, to a later one."""
+    """Return what changed from an earlier run, with the given name, to a later one."""
     before, after = ({record.submission: record for record in records} for records in (old, new))
     both = [(before[name], after[name]) for name in after if name in before]
     changes = [change for pair in both if (change := _change(*pair))]
@@ -159,15 +159,15 @@ def _what_counts(check: CheckResult | None) -> Any:
 
 
 def reasons(old: Record, new: Record) -> tuple[str, ...]:
-    """Return what the two runs record and differ in, as short sentences; one that says so if there is nothing."""
+    """Return the recorded differences of two runs as short phrases; if there are none, one phrase that says so."""
     if (old.result is None) != (new.result is None):
         return (f"not graded before: {old.status}",) if old.result is None else (f"not graded now: {new.status}",)
-    file = ("the file is another",) if _file_differs(old, new) else ()
-    return (*file, *_differences(old, new)) or ("nothing recorded differs: chance, time or the machine",)
+    file = ("the file is different",) if _file_differs(old, new) else ()
+    return (*file, *_differences(old, new)) or ("no recorded difference: due to chance, timing or the machine",)
 
 
 def _settings(pairs: Sequence[tuple[Record, Record]]) -> tuple[str, ...]:
-    """Return what differs between the runs, and for how many submissions if not for all that were graded twice."""
+    """Return the differences of the runs, with the number of submissions if it is not all that both runs graded."""
     found = [_differences(old, new) for old, new in pairs if old.result and new.result]
     counts = Counter(difference for differences in found for difference in differences)
     return tuple(one if n == len(found) else f"{one} ({n} of {len(found)})" for one, n in counts.items())
@@ -179,7 +179,10 @@ def _file_differs(old: Record, new: Record) -> bool:
 
 
 def _differences(old: Record, new: Record) -> tuple[str, ...]:
-    """Return what two gradings of a submission were asked to do and differs; the seed of another file always does."""
+    """Return the settings that differ between two gradings of a submission.
+
+    The seed is left out if the file or the secret explains its change.
+    """
     before, after = _recorded(old), _recorded(new)
     if _file_differs(old, new) or "secret" in before.keys() & after.keys():
         before.pop("seed", None)
@@ -189,7 +192,7 @@ def _differences(old: Record, new: Record) -> tuple[str, ...]:
             names = dict.fromkeys((*theirs, *ours))
             before |= {name: theirs.get(name, "none") for name in names}
             after |= {name: ours.get(name, "none") for name in names}
-            before.pop("offering", None)  # the same in one piece, with the points
+            before.pop("offering", None)  # it repeats the limits and the points
     return tuple(
         f"{_short(key)}: {_short(before[key])} → {_short(after[key])}"
         for key in before
@@ -226,10 +229,10 @@ def _score(check: CheckResult | None) -> int:
 
 
 def lines(comparison: Comparison) -> list[str]:
-    """Return the comparison as lines for a terminal; names and statuses were made harmless when they were read."""
+    """Return the comparison as lines for a terminal. Names and statuses are safe, as they were escaped when read."""
     found = [f"{len(comparison.changes)} of {comparison.both} scores changed since {comparison.old}"]
     if not comparison.both:
-        found = [f"no submission is in this run and in {comparison.old}"]
+        found = [f"no submission is in both this run and {comparison.old}"]
     found += [f"    differs  {setting}" for setting in comparison.settings]
     for change in comparison.changes:
         found.append(f"{change.submission}: {_points(change.before)} -> {_points(change.after)}")
@@ -247,7 +250,7 @@ def _points(score: int | None) -> str:
 
 
 def status(check: CheckResult | None) -> str:
-    """Return how a check ended."""
+    """Return the status of a check."""
     return check.status if check else "no such check"
 
 

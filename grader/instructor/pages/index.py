@@ -1,4 +1,4 @@
-"""index.html: a class at a glance, for whoever teaches it."""
+"""index.html: an overview of the class for the instructor."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from . import class_statistics
 from .compare import Comparison
 from .look_alikes import LookAlikes
 
-FIRST = 12  # rows of a list that are seen at once; the others unfold
-MOST_LINES = 80  # of a look-alike that are shown
+FIRST = 12  # rows of a list that are shown at first; the others are folded
+MOST_LINES = 80  # lines of a look-alike that are shown
 
 
 @dataclass(frozen=True)
 class Who:
-    """A submission as a page names it: with a link, or by a number where names are left out."""
+    """How a page refers to a submission: by name with a link, or by number on the anonymous page."""
 
     name: str
     number: int
@@ -27,7 +27,7 @@ class Who:
 
 @dataclass(frozen=True)
 class Cell:
-    """What one task earned, for the large table."""
+    """The result of one task in the large table."""
 
     score: float
     attainment: str
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class StudentRow:
-    """One submission in the large table; `cells` hold None for a task that was not graded."""
+    """One submission in the large table; a cell is None if the task was not graded."""
 
     who: Who
     score: float
@@ -47,7 +47,7 @@ class StudentRow:
 
 @dataclass(frozen=True)
 class MisconceptionRow:
-    """A misconception of the class, with the catalogue's words; who has it, and its part of the class."""
+    """A misconception in the class: its texts from the catalogue, who has it, and their share of the class."""
 
     id: str
     task: str
@@ -71,10 +71,11 @@ def index_page(
     Args:
         records: All entries of the class, graded or not.
         title: Heading: course, assignment, term.
-        catalogue: The words of each misconception, by id; one that is missing is shown by its id alone.
-        look_alikes: What the search found; None if it was not made.
-        comparison: With an earlier run, if there is one.
-        anonymous: Leave out every name, and all that could hold one, for good; else a switch on the page hides them.
+        catalogue: Explanation and hint of each misconception, by id; if one is missing, only its id is shown.
+        look_alikes: Result of the search for look-alikes; None if there was no search.
+        comparison: Comparison with an earlier run, if there is one.
+        anonymous: Leave every name, and all text that could contain one, out of the file. Otherwise a switch on the
+            page hides the names.
     """
     who = numbered(records)
     results = [record.result for record in records if record.result]
@@ -107,7 +108,10 @@ def index_page(
 
 
 def numbered(records: Sequence[Record]) -> dict[str, Who]:
-    """Return who is who: numbers follow the scores, and chance among equals, so that they tell no names."""
+    """Number the submissions by descending score.
+
+    Equal scores are ordered by a hash of the name, so that the numbers do not reveal names.
+    """
 
     def key(record: Record) -> tuple[bool, int, str]:
         chance = hashlib.sha256(record.submission.encode("utf-8", "replace")).hexdigest()

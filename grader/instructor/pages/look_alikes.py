@@ -1,12 +1,12 @@
-"""Pairs of submissions that share more than the handout and the task explain: a place to look, not a verdict.
+"""Find pairs of submissions that share more code than the handout and the task explain. A pair is not a verdict.
 
-A file becomes a string with one character per token, so that a library made for strings (copydetect, which winnows
-and compares k-grams) counts in tokens. The tokens are found here, by one regular expression that never looks at a
-character twice: Pygments, which copydetect would use, needs 35 s for `match` and 64 KiB of blanks, and loses count of
-lines that it strips. Any text will do, Python or not.
+Each file becomes a string with one character per token, so that a library for strings (copydetect, which winnows and
+compares k-grams) works on tokens. The tokens are found here by one regular expression that reads each character once.
+Pygments, which copydetect would use, needs 35 s for `match` followed by 64 KiB of blanks, and its line numbers are
+wrong after lines that it strips. Any text is accepted, also if it is not Python.
 
-What counts is a submission's own code: neither given to everyone, nor so common in this class that the task itself
-explains it (short tasks have few right answers). Names, comments and layout do not count.
+Only a submission's own code counts: code that was not given to everyone, and that is not so common in this class that
+the task itself explains it (short tasks have few right answers). Names, comments and layout do not count.
 """
 
 import io
@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from grader.report.text import harmless
 
-GRAM = 12  # tokens in a row that make a fingerprint
-MOST_CHARACTERS = 100_000  # of a text that are looked at: eight times the reference; and
-MOST_TOKENS = 5_000  # of its own tokens: five times a usual solution
-_GAP = "\0"  # stands where given code was taken out; no token has it
+GRAM = 12  # consecutive tokens in a k-gram
+MOST_CHARACTERS = 100_000  # characters of a text that are used: eight times the length of the reference
+MOST_TOKENS = 5_000  # own tokens of a text that are used: five times a usual solution
+_GAP = "\0"  # replaces given code that was removed; never the character of a token
 
-# No possessive quantifiers, which nothing here needs: Python 3.11.2, which is that of Debian 12, gets them wrong.
+# Possessive quantifiers are avoided: they are not needed, and Python 3.11.2 (Debian 12) has a bug in them.
 _TOKEN = re.compile(
     r"""
     (?P<newline>\n) | (?P<blank>(?:[^\S\n]|\\\n)+ | \#[^\n]*)
@@ -49,7 +49,7 @@ class Stream:
 
     Attributes:
         words: One character per token.
-        lines: The line (from 1) on which each token begins, as an array.
+        lines: The line (from 1) where each token begins.
     """
 
     words: str
@@ -57,9 +57,9 @@ class Stream:
 
 
 def stream(text: str) -> Stream:
-    """Return the tokens of a text: keywords, operators and numbers as they are, every other name the same.
+    """Return the tokens of a text: keywords, operators and numbers as they are, all other names as the same token.
 
-    Whoever copies renames variables and reformats; what a program does, keywords, operators and numbers say.
+    So renamed variables and another layout do not hide a copy.
     """
     words, lines, line = [], [], 1
     for match in _TOKEN.finditer(text[:MOST_CHARACTERS]):
@@ -80,15 +80,15 @@ def _word(kind: str, token: str) -> str:
 
 
 def grams(words: str) -> NDArray[np.int64]:
-    """Return the hash of every k-gram of a string, in its order."""
-    from copydetect.utils import hashed_kgrams  # imports matplotlib.pyplot: only where it is needed
+    """Return the hashes of all k-grams of a string, in order."""
+    from copydetect.utils import hashed_kgrams  # imports matplotlib.pyplot, so only on demand
 
     found: NDArray[np.int64] = hashed_kgrams(words, GRAM)
     return found.astype(np.int64)
 
 
 def own(whole: Stream, given: NDArray[np.int64]) -> Stream:
-    """Return a stream without the tokens that lie in a given k-gram; a gap stands where some were."""
+    """Return a stream without the tokens that are in a given k-gram; each removed part becomes a gap."""
     theirs = np.zeros(len(whole.words) + 1, dtype=np.int32)
     hits = np.flatnonzero(np.isin(grams(whole.words), given))
     np.add.at(theirs, hits, 1)
@@ -105,7 +105,7 @@ def own(whole: Stream, given: NDArray[np.int64]) -> Stream:
 
 
 def own_grams(mine: Stream) -> NDArray[np.int64]:
-    """Return the distinct hashes of the k-grams that do not reach over a gap."""
+    """Return the distinct hashes of the k-grams that contain no gap."""
     hashes = grams(mine.words)
     return np.unique(hashes[_gapless(mine.words)]) if len(hashes) else hashes
 
@@ -116,7 +116,7 @@ def _gapless(words: str) -> NDArray[np.bool_]:
 
 
 def fingerprint(mine: Stream, common: Collection[int]) -> Any:
-    """Return copydetect's CodeFingerprint of a stream, without k-grams over gaps and without `common` ones."""
+    """Return copydetect's CodeFingerprint of a stream, without k-grams that contain a gap or are in `common`."""
     from copydetect import CodeFingerprint
     from copydetect.utils import get_token_coverage
 
@@ -130,21 +130,21 @@ def fingerprint(mine: Stream, common: Collection[int]) -> Any:
 
 
 # Measured on three classes of 300, mixed from the zoo's right answers (tests/test_look_alikes.py). Of 84,025 pairs
-# whose encoder, decoder and log_likelihood are different answers, none shares 0.75 (the closest 0.73, one in 10,000
-# has 0.6); all of 60 copies with other names, order and layout share 0.86 or more; of 60 copies of three quarters of a
-# file, 39 share 0.75.
+# with different answers for encoder, decoder and log_likelihood, none has a share of 0.75 or more (the maximum is 0.73,
+# one pair in 10,000 has 0.6). All of 60 copies with other names, order and layout have 0.86 or more. Of 60 copies of
+# three quarters of a file, 39 have 0.75 or more.
 THRESHOLD = 0.75
-FEWEST_TOKENS = 100  # shared; some ten lines
-COMMON = 0.25  # what more than this part of a class wrote is explained by the task
-FEWEST_COMMON = 5  # submissions; in a small class three of ten may still have copied
+FEWEST_TOKENS = 100  # shared tokens that a pair needs; about ten lines
+COMMON = 0.25  # code that a greater share of the class wrote is explained by the task
+FEWEST_COMMON = 5  # code in this many submissions or fewer never is: in a small class, three of ten may have copied
 MOST_PAIRS = 100
-_BLOCK = 256  # rows of the table of counts held at a time
-_MOST_CANDIDATES = 20_000  # compared in full, the closest first: half a minute
+_BLOCK = 256  # rows of the table of counts in memory at a time
+_MOST_CANDIDATES = 20_000  # pairs compared in full, the closest first; takes half a minute
 
 
 @dataclass(frozen=True)
 class SharedLine:
-    """One shared line: its number, its text, and whether lines before it are left out."""
+    """One shared line: its number, its text, and whether lines before it are omitted."""
 
     number: int
     text: str
@@ -156,8 +156,8 @@ class Side:
     """One submission of a pair.
 
     Attributes:
-        submission: Its name.
-        share: How much of its own code the other one has too, 0 to 1.
+        submission: Name of the submission.
+        share: Share of its own code that the other submission also contains, 0 to 1.
         lines: The shared lines.
     """
 
@@ -168,26 +168,26 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two submissions that look alike; `share` is the greater of theirs."""
+    """Two submissions that look alike; `share` is the greater of their shares."""
 
     first: Side
     second: Side
 
     @property
     def share(self) -> float:
-        """The share of the one that has less of its own."""
+        """The greater of the two shares."""
         return max(self.first.share, self.second.share)
 
 
 @dataclass(frozen=True)
 class LookAlikes:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
-        pairs: The closest first, MOST_PAIRS at most.
-        more: How many further pairs there are.
-        compared: How many submissions had enough code of their own to compare.
-        cut: Names of those too long to compare in full.
+        pairs: At most MOST_PAIRS pairs, the closest first.
+        more: Number of further pairs.
+        compared: Number of submissions with enough own code to compare.
+        cut: Names of the submissions that were too long to compare in full.
     """
 
     pairs: tuple[Pair, ...]
@@ -201,12 +201,12 @@ def find_look_alikes(
 ) -> LookAlikes:
     """Return the pairs whose share reaches the threshold.
 
-    Time and memory are bounded whatever the texts hold: each is cut to a length that no honest one reaches.
+    Time and memory are bounded for any texts: each is cut to a length that no honest submission reaches.
 
     Args:
         sources: (name, text) of each submission.
         given: Texts that every student received: skeleton, training code.
-        threshold: Share from which a pair is worth a look.
+        threshold: Minimum share of a reported pair.
 
     Raises:
         ImportError: copydetect is not installed.
@@ -227,13 +227,16 @@ def find_look_alikes(
 
 
 def _common(hashes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return the k-grams that so many submissions have that the task explains them."""
+    """Return the k-grams that are in so many submissions that the task explains them."""
     values, counts = np.unique(np.concatenate([np.zeros(0, np.int64), *hashes]), return_counts=True)
     return np.asarray(values[counts > max(FEWEST_COMMON, COMMON * len(hashes))])
 
 
 def _candidates(hashes: Sequence[NDArray[np.int64]], threshold: float) -> list[tuple[int, int]]:
-    """Return the pairs that may reach the threshold, by an inverted index: submissions times k-grams, squared."""
+    """Return the pairs that may reach the threshold.
+
+    Their shared k-grams are counted by multiplying a sparse matrix (submissions x k-grams) by its transpose.
+    """
     from scipy.sparse import csr_matrix
 
     sizes = np.array([len(mine) for mine in hashes])
@@ -247,8 +250,8 @@ def _candidates(hashes: Sequence[NDArray[np.int64]], threshold: float) -> list[t
         block = (table[start : start + _BLOCK] @ table.T).tocoo()
         first, second = block.row + start, block.col
         part = block.data / np.minimum(sizes[first], sizes[second]).clip(1)
-        # A shared run of n tokens has n - 11 shared k-grams: where runs are short, the share of k-grams is smaller
-        # than that of tokens. Of pairs above the threshold it was 0.89 of it at least.
+        # A shared run of n tokens has n - 11 shared k-grams. So for short runs, the share of k-grams is smaller than
+        # the share of tokens. For pairs above the threshold, it was at least 0.89 times the share of tokens.
         near = (first < second) & (part >= 0.8 * threshold)
         pairs += zip((-part[near]).tolist(), first[near].tolist(), second[near].tolist(), strict=True)
         pairs = sorted(pairs)[:_MOST_CANDIDATES]
@@ -258,10 +261,10 @@ def _candidates(hashes: Sequence[NDArray[np.int64]], threshold: float) -> list[t
 def _compare(
     streams: Sequence[Stream], pairs: Sequence[tuple[int, int]], common: Collection[int], threshold: float
 ) -> list[tuple[int, int, Any]]:
-    """Return (first, second, copydetect's comparison) of the pairs that do reach it, the closest first."""
+    """Return (first, second, copydetect's comparison) of the pairs that reach the threshold, the closest first."""
     from copydetect import compare_files
 
-    @lru_cache(maxsize=2 * _BLOCK)  # those of two blocks, as pairs are sorted; all would not always fit into memory
+    @lru_cache(maxsize=2 * _BLOCK)  # two blocks are enough, as pairs are sorted; all may not fit into memory
     def of(index: int) -> Any:
         return fingerprint(streams[index], common)
 
@@ -285,7 +288,7 @@ def _pair(
 
 
 def _lines(text: str, mine: Stream, slices: NDArray[np.int64]) -> tuple[SharedLine, ...]:
-    """Return the lines of which at least half of the tokens are shared."""
+    """Return the lines with at least half of their tokens shared."""
     shared = np.zeros(len(mine.words), dtype=bool)
     for start, end in slices.T.tolist():
         shared[start:end] = True
