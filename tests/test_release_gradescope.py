@@ -153,7 +153,7 @@ def test_a_grading_that_does_not_end_is_ended(tmp_path: Path) -> None:
     (tmp_path / "VAE_Model.py").write_bytes(_ENDLESS)
     found = verdict.judge(tmp_path, SECRET, sandbox="process", lanes=1, seconds=0.5)
     assert not found.sound and problems(found.results) == []
-    assert found.results["output"].startswith("The grading took too long and was ended.")
+    assert found.results["output"].startswith("The grading took too long and was stopped.")
 
 
 def test_a_container_that_is_too_small_is_refused_before_points_are_lost(

@@ -102,7 +102,7 @@ def test_what_git_does_not_know_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "git", "init", "-q")
     if done.returncode != 0:
         pytest.skip("no git here")
-    with pytest.raises(Missing, match="git does not know LICENSE, which would go out: `git add` it"):
+    with pytest.raises(Missing, match="LICENSE would be released, but is unknown to git: `git add` it"):
         contents.chosen_files(tmp_path, ("LICENSE",))
     run(tmp_path, "git", "add", "LICENSE")
     assert set(contents.chosen_files(tmp_path, ("LICENSE",))) == {"LICENSE"}

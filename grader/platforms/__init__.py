@@ -1,5 +1,5 @@
-"""Grades one submission in an instructor's place, where a platform asks for it, with the seed of its content.
+"""Grade one submission on a platform (Gradescope or GitHub Classroom), with the seed derived from its content.
 
-Whatever happens, the platform gets a result in its own format. Only the standard library is needed before the grader
-itself starts, in a process of its own.
+The platform always gets a result in its own format, also after an error. Only the standard library is needed before the
+grader itself starts, in a separate process.
 """

@@ -1,10 +1,10 @@
-"""One grading on GitHub Classroom: `python -m grader.platforms.classroom`, which the workflow calls.
+"""Grade one submission on GitHub Classroom: `python -m grader.platforms.classroom`, which the workflow calls.
 
 Classroom records whole numbers: the sum of the tests' scores over the sum of the runners' max_score. A check may be
-worth 0.3 points, so everything is told in hundredths: 61.5 of 100 points are recorded as 6150 of 10000.
+worth 0.3 points, so all scores are in hundredths: 61.5 of 100 points are recorded as 6150 of 10000.
 
-Reads the secret from $VAE_GRADER_SECRET, writes the result to the file that $GITHUB_OUTPUT names, and a report into a
-folder. A fork and a student's own run have no secret: they grade with the public seed, and say so.
+The secret is read from $VAE_GRADER_SECRET. The result is written to the file named by $GITHUB_OUTPUT, and results.json
+into a folder. Forks and students' own runs have no secret: they are graded with the public seed, and print a note.
 """
 
 import base64
@@ -28,18 +28,18 @@ from grader.report.text import harmless, shortened
 from .verdict import FAILED, OfficialVerdict, judge, ungraded
 
 VERSION = 3
-_MOST = 96_000  # characters once encoded: the reporter finds them in one variable, which Linux ends at 131,072 bytes
-_LONGEST = 2_000  # characters of a message, if there is room for it
+_MOST = 96_000  # encoded characters: the reporter gets them in one variable, which Linux limits to 131,072 bytes
+_LONGEST = 2_000  # characters of a message, unless the result is too long
 
 
 def as_classroom_json(result: Result, notice: str = "", sound: bool = True, longest: int = _LONGEST) -> dict[str, Any]:
-    """Return a result in the format of Classroom's runners; there is always a test, the reporter crashes without.
+    """Return a result in the format of Classroom's runners, with at least one test, as the reporter needs one.
 
     Args:
         result: The result.
-        notice: What the student must know before all else.
-        sound: Whether it is a verdict; if not, the status is `error`.
-        longest: Characters of a message at most.
+        notice: The most important message for the student, shown first; may be empty.
+        sound: Whether the result is a valid verdict; if not, the status is `error`.
+        longest: Maximum number of characters of a message.
     """
     tests = [_test(check, longest) for task in result.tasks for check in task.checks]
     if notice or not tests:
@@ -54,7 +54,7 @@ def as_classroom_json(result: Result, notice: str = "", sound: bool = True, long
 
 
 def encoded(result: Result, notice: str = "", sound: bool = True) -> str:
-    """Return the same as one line of base64, short enough for the reporter: long messages are cut."""
+    """Return `as_classroom_json` as one line of base64. Long messages are shortened to fit the reporter's limit."""
     for longest in (_LONGEST, 1_000, 500, 200, 0):
         text = json.dumps(as_classroom_json(result, notice, sound, longest), ensure_ascii=True)
         line = base64.b64encode(text.encode()).decode("ascii")
@@ -78,7 +78,7 @@ def _entry(name: str, status: str, score: int, message: str, command: str) -> di
 
 
 def _quoted(text: str, longest: int) -> str:
-    """Return text that is no order to the runner in whose log it will stand, and is not too long."""
+    """Return text that is not too long and that GitHub's runner does not take for a command in its log."""
     return shortened(harmless(text), lines=40, width=400)[:longest]
 
 
@@ -87,7 +87,7 @@ secret {seeds.VARIABLE} for official seeds; forks do not see it."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Grade the file of this repository; returns 0 once the result is written, 2 if it cannot be."""
+    """Grade the submission in this repository; return 0 if the result was written, 2 if it could not be."""
     print_everywhere()
     parser = Parser(prog="python -m grader.platforms.classroom", description=__doc__)
     default = ROOT / "assignment" / "VAE_Model.py"
@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _verdict(submission: Path) -> OfficialVerdict:
-    given = os.environ.pop(seeds.VARIABLE, "")  # nothing that is started from here on inherits it
+    given = os.environ.pop(seeds.VARIABLE, "")  # processes started from here on do not inherit it
     try:
         secret = seeds.find_secret({seeds.VARIABLE: given}) if given.strip() else None
     except seeds.SecretError as error:
@@ -126,7 +126,7 @@ def _verdict(submission: Path) -> OfficialVerdict:
 
 @contextlib.contextmanager
 def _no_orders() -> Iterator[None]:
-    """Keep GitHub's runner from obeying what a submission prints: lines of a log can be orders to it."""
+    """Keep GitHub's runner from executing commands in the output of a submission: it reads them from the log."""
     word = secrets.token_hex(16)
     print(f"::stop-commands::{word}", flush=True)
     try:

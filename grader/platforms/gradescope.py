@@ -1,6 +1,6 @@
-"""One grading on Gradescope: `python -m grader.platforms.gradescope [/autograder]`, which run_autograder calls.
+"""Grade one submission on Gradescope: `python -m grader.platforms.gradescope [/autograder]`; run_autograder calls it.
 
-A results.json lies there from the first moment on, so that there is one even if the container is killed.
+A preliminary results.json is written first, so that there is one even if the container is killed.
 """
 
 import contextlib
@@ -18,18 +18,18 @@ from grader.report.files import write_whole
 from .verdict import FAILED, UNFINISHED, OfficialVerdict, judge, ungraded
 
 LEAST_MIB = 1024
-"""Measured: the reference needs some 830 MiB; in 768 MiB the kernel ends parts of right submissions."""
+"""Measured: the reference needs about 830 MiB; with 768 MiB, the kernel kills processes of correct submissions."""
 _LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of control groups, version 2 and version 1
 
 
 def too_small(groups: Path = Path("/sys/fs/cgroup")) -> str:
-    """Return what is wrong with the container's memory, for the instructor; empty if it is enough or unknown.
+    """Return a message for the instructor if the container has too little memory; empty if it is enough or unknown.
 
     Args:
-        groups: Where the container sees its own control group.
+        groups: Folder with the limits of the container's own control group.
     """
     for name in _LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # there is none, or it says "max"
+        with contextlib.suppress(OSError, ValueError):  # no such file, or its content is "max"
             mib = int((groups / name).read_text(encoding="ascii")) >> 20
             if mib < LEAST_MIB:
                 return f"this container has {mib} MiB of memory, and the grader needs 1.5 GB: choose a larger one"
@@ -37,12 +37,12 @@ def too_small(groups: Path = Path("/sys/fs/cgroup")) -> str:
 
 
 SANDBOX = "VAE_GRADER_SANDBOX"
-"""Variable of the environment with another sandbox: for tests, where Python lies where only its owner can read it."""
+"""Environment variable to select another sandbox. Tests need it if only the owner can read the Python installation."""
 _TOO_SMALL = "Nothing was graded: {}. This is not your mistake: please tell your instructor."
 
 
 def main(argv: list[str]) -> int:
-    """Grade what lies in ROOT/submission into ROOT/results/results.json; returns 0 once that is written."""
+    """Grade ROOT/submission, write ROOT/results/results.json, and return 0."""
     print_everywhere()
     parser = Parser(prog="python -m grader.platforms.gradescope", description=__doc__)
     parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
@@ -57,12 +57,12 @@ def _verdict(root: Path) -> OfficialVerdict:
     try:
         os.environ.pop(seeds.VARIABLE, None)
         secret = seeds.find_secret({}, root / "source" / seeds.FILE_NAME)
-        if reason := too_small():  # rather nothing than points that are missing for want of memory
+        if reason := too_small():  # no grade is better than points lost because of memory
             print(reason, flush=True)
             return ungraded(_TOO_SMALL.format(reason), "out of memory", sound=False)
-        # In one lane, so that at most one worker is there at a time: memory is what containers are short of.
+        # One lane, so that only one worker runs at a time: containers have little memory.
         return judge(root / "submission", secret, sandbox=os.environ.get(SANDBOX, "user"), lanes=1)
-    except Exception:  # the secret is not there: this container is set up wrongly
+    except Exception:  # e.g. the secret is missing: the container was set up incorrectly
         traceback.print_exc()
         return ungraded(FAILED, "crashed", sound=False)
 

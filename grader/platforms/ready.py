@@ -1,4 +1,4 @@
-"""Looks whether a Gradescope image can grade: `python -m grader.platforms.ready [/autograder]`, the end of setup.sh."""
+"""Check that a Gradescope image can grade: `python -m grader.platforms.ready [/autograder]`, at the end of setup.sh."""
 
 import compileall
 import os
@@ -16,7 +16,7 @@ _NEEDED = ("hypothesis", "matplotlib", "psutil", "pytest", "safetensors", "scipy
 
 
 def main(argv: list[str]) -> int:
-    """Look at what every grading needs; returns 0, or 1 after one line that says what is wrong."""
+    """Check everything that a grading needs; return 0, or print one line about the problem and return 1."""
     print_everywhere()
     parser = Parser(prog="python -m grader.platforms.ready", description=__doc__)
     parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
@@ -40,7 +40,7 @@ def _sandbox(name: str) -> str:
     """Return the name of the sandbox if it works here.
 
     Raises:
-        ValueError: It does not; the message says why.
+        ValueError: It does not work; the message says why.
     """
     from grader.sandbox.choose import proven
     from grader.sandbox.zygote import SandboxError

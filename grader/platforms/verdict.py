@@ -1,4 +1,4 @@
-"""From a submission to a verdict, whatever happens: graded, or nothing graded and why."""
+"""Grade a submission and return a verdict in every case: the result, or the reason why there is none."""
 
 import tempfile
 import time
@@ -18,12 +18,12 @@ from grader.sandbox.archives import FILE_NAME, NoSubmission
 from grader.sandbox.submission import read_submission
 
 PUBLIC_SEED = 0
-_GRACE_S = 30.0  # for the grader's start and its report, beyond the time that the submission has
+_GRACE_S = 30.0  # for the grader's start and report, in addition to the limit of the submission
 _NOT_YOURS = "This is not your mistake. Hand in again; if that does not help, tell your instructor."
-UNFINISHED = f"The grading did not end: most likely the container's memory or time was used up. {_NOT_YOURS}"
+UNFINISHED = f"The grading did not finish: most likely the container ran out of memory or time. {_NOT_YOURS}"
 FAILED = f"The grader itself failed. {_NOT_YOURS}"
 _FLAWED = f"The grader itself failed in some checks: see below. {_NOT_YOURS}"
-_TOO_LONG = f"The grading took too long and was ended. {_NOT_YOURS}"
+_TOO_LONG = f"The grading took too long and was stopped. {_NOT_YOURS}"
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class OfficialVerdict:
     """How the grading of a submission ended.
 
     Attributes:
-        results: In Gradescope's format; with every task, whatever happened.
-        sound: Whether it is a verdict on the submission, and no failure of the grader's own.
-        notice: What the student must know before all else; empty if the submission was graded.
+        results: The results in Gradescope's format, always with every task.
+        sound: True for a verdict on the submission, False if the grader itself failed.
+        notice: The most important message for the student; empty if the submission was graded.
     """
 
     results: dict[str, Any]
@@ -44,14 +44,14 @@ class OfficialVerdict:
 def judge(
     submission: Path, secret: bytes | None, *, sandbox: str, lanes: int = 2, seconds: float | None = None
 ) -> OfficialVerdict:
-    """Grade a submission officially; never raises. What instructors want to know of a failure is printed.
+    """Grade a submission with its official seed. Never raises; details of a failure are printed for the instructor.
 
     Args:
         submission: A file, or a folder or an archive with one VAE_Model.py in it.
-        secret: Of the offering; None for the public seed.
-        sandbox: How the submission is kept apart.
-        lanes: Sandboxes at work at the same time.
-        seconds: How long the grader may take; None for what the offering says.
+        secret: Secret of the offering; None for the public seed.
+        sandbox: Name of the sandbox.
+        lanes: Number of sandboxes that run at the same time.
+        seconds: Time limit of the grader; None for the limit in the offering.
     """
     started = time.monotonic()
 
@@ -69,7 +69,7 @@ def judge(
             options = GradingOptions(file, seed=seed, sandbox=sandbox, lanes=lanes, results=results)
             graded = Child(options).graded(patience)
     except NoSubmission as reason:
-        said = one_line(str(reason), width=300)  # may hold names that a student gave
+        said = one_line(str(reason), width=300)  # may contain names that the student chose
         return nothing(f"Nothing was graded: {said}.", "failed", True)
     except GraderFailed as failure:
         print(f"no verdict: {failure}{'; choose a larger container' if failure.killed else ''}", flush=True)
@@ -77,10 +77,10 @@ def judge(
             return nothing(UNFINISHED if failure.killed else FAILED, "crashed", sound=False)
         return nothing(_TOO_LONG, "timed out", sound=False)
     except Exception:
-        print(harmless(traceback.format_exc()), flush=True)  # may hold names that a student gave, too
+        print(harmless(traceback.format_exc()), flush=True)  # may contain names that the student chose
         return nothing(FAILED, "crashed", sound=False)
     if graded.results["extra_data"]["max_score"] != sum(load_offering().points.values()):
-        print("no verdict: checks are missing; install the grader anew", flush=True)
+        print("no verdict: checks are missing; install the grader again", flush=True)
         return nothing(FAILED, "crashed", sound=False)
     notice = _FLAWED if graded.flawed else ""
     took = f"There is no {FILE_NAME}: {took} was graded." if took else ""
@@ -89,17 +89,17 @@ def judge(
 
 
 def ungraded(message: str, status: Status, sound: bool, seconds: float = 0.0) -> OfficialVerdict:
-    """Return a verdict in which every task has no points, and the reason why.
+    """Return a verdict with no points for any task, and the reason.
 
     Args:
-        message: What the student reads.
-        status: Of every task.
-        sound: Whether the submission is to blame.
-        seconds: How long it took.
+        message: The message for the student.
+        status: Status of every task.
+        sound: Whether the submission is the cause, not the grader.
+        seconds: How long the grading took.
     """
     try:
         tasks = _without_points(load_offering(), status, message)
-    except Exception:  # an offering that cannot be read must not keep the student from reading why
+    except Exception:  # the student gets the reason even if the offering cannot be read
         traceback.print_exc()
         tasks = ()
     result = Result(FILE_NAME, tasks, round(seconds, 1), "none", PUBLIC_SEED)

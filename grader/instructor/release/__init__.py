@@ -1,1 +1,1 @@
-"""From one repository to every place where the assignment is used; only instructors have this package."""
+"""Build releases of the assignment for students, Gradescope and GitHub Classroom. For instructors only."""

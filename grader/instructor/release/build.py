@@ -1,4 +1,4 @@
-"""A release: the three artefacts, searched for leaks, proven, and only then written, whole or not at all."""
+"""Build a release: create the three artefacts, search them for leaks, and write them (see `proof` for the grading)."""
 
 import io
 import shutil
@@ -23,25 +23,25 @@ from .contents import (
 )
 from .proof import leaks, pieces
 
-_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive knows
-_KEPT = ".git"  # whoever publishes a folder from where it lies keeps its history
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip archive
+_KEPT = ".git"  # kept, so that the output folder itself can be a git repository
 
 
 class NotOurs(ValueError):  # noqa: N818
-    """A folder holds what no release wrote; the message says what to do."""
+    """A folder holds files that no release wrote; the message says what to do."""
 
 
 def zip_archive(files: Mapping[str, File]) -> bytes:
     """Return a zip archive.
 
-    Its bytes follow from paths, contents and modes alone. Nothing is compressed: what another version of zlib makes of
-    the same text differs, and nearly all of the size is images that are compressed already.
+    Its bytes depend only on paths, contents and modes. It is not compressed, because other versions of zlib compress
+    the same text differently, and most of the size is images that are already compressed.
     """
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(files):
             entry = zipfile.ZipInfo(path, _TIME)
-            entry.create_system = 3  # Unix: else the modes would not count
+            entry.create_system = 3  # Unix; otherwise the modes are ignored
             entry.external_attr = (stat.S_IFREG | files[path].mode) << 16
             archive.writestr(entry, files[path].content)
     return stream.getvalue()
@@ -51,24 +51,24 @@ def check_ours(folder: Path, sign: str) -> None:
     """Make sure that a folder may be emptied.
 
     Args:
-        folder: Where; may be missing.
-        sign: A path that every release writes into it.
+        folder: The folder; may be missing.
+        sign: A path that every release writes into the folder.
 
     Raises:
-        NotOurs: It is no folder, or holds something else.
+        NotOurs: The path is not a folder, or it holds files but no release.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise NotOurs(f"{folder} is no folder: remove it, or give another --out")
+        raise NotOurs(f"{folder} is not a folder: remove it, or give another --out")
     if _old(folder) and not (folder / sign).is_file():
         raise NotOurs(f"{folder} holds files that no release wrote: move them away, or give another --out")
 
 
 def write_folder(folder: Path, files: Mapping[str, File], sign: str) -> None:
-    """Make a folder hold these files and nothing else, but for the history of a git repository in it.
+    """Replace the content of a folder by these files. A `.git` folder in it is kept.
 
     Raises:
-        NotOurs: As `check_ours`.
-        OSError: It cannot be written.
+        NotOurs: As in `check_ours`.
+        OSError: The folder cannot be written.
     """
     check_ours(folder, sign)
     for path in _old(folder):
@@ -87,7 +87,7 @@ STUDENT, GRADESCOPE, CLASSROOM, README = "student.zip", "gradescope.zip", "githu
 
 
 class Leaking(Exception):  # noqa: N818
-    """Something that must not go out would have; the message says what, and in which file."""
+    """The release would contain something secret; the message says what, and in which file."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def build_release(root: Path, secret: bytes) -> Release:
     """Return the artefacts of a repository; nothing is written.
 
     Raises:
-        Missing: The repository is incomplete, or holds what nobody decided about.
-        Leaking: A piece of the reference, or the secret, would go out.
+        Missing: The repository is incomplete, or files to be released are unknown to git.
+        Leaking: An artefact would contain a piece of the reference or, for students, the secret.
         NoAnswers: The reference marks no answers.
         OSError: The repository cannot be read.
     """
@@ -115,11 +115,11 @@ def build_release(root: Path, secret: bytes) -> Release:
 
 
 def with_secret(release: Release, root: Path, secret: bytes) -> Release:
-    """Return a release with another secret in it.
+    """Return the release with another secret in it.
 
     Raises:
         Leaking: Students would get the secret.
-        Missing, OSError: As `build`.
+        Missing, OSError: As in `build_release`.
     """
     release = replace(release, gradescope=gradescope_files(root, secret))
     check_secret(release, secret)
@@ -127,40 +127,40 @@ def with_secret(release: Release, root: Path, secret: bytes) -> Release:
 
 
 def check_answers(release: Release, reference: str) -> None:
-    """Make sure that no piece of the reference is in any artefact.
+    """Make sure that no artefact contains a piece of the reference.
 
     Raises:
-        Leaking: One is; the message says which, and where.
+        Leaking: An artefact contains one; the message says which, and where.
         NoAnswers: The reference marks no answers.
     """
     named = ((STUDENT, release.student), (GRADESCOPE, release.gradescope), (CLASSROOM, release.classroom))
-    # Most files are in all three: each content is searched once.
+    # Most files are in all three artefacts: search each content only once.
     distinct = {file.content: (name, path) for name, artefact in reversed(named) for path, file in artefact.items()}
     files = {f"{name}/{path}": content for content, (name, path) in distinct.items()}
     for leak in leaks(files, pieces(reference)):
         artefact, _, path = leak.file.partition("/")
         line = " / ".join(leak.piece.splitlines())
-        raise Leaking(f"{path} would take a piece of the reference into {artefact}: `{line}`; reword it")
+        raise Leaking(f"{path} in {artefact} contains a piece of the reference: `{line}`; reword it")
 
 
 def check_secret(release: Release, secret: bytes) -> None:
     """Make sure that students do not get the secret.
 
     Raises:
-        Leaking: They would; the message says in which file.
+        Leaking: A file for students contains it; the message says which.
     """
     for name, artefact in ((STUDENT, release.student), (CLASSROOM, release.classroom)):
         for path, file in artefact.items():
             if secret in file.content:
-                raise Leaking(f"{path} would take the secret into {name}: remove it there, and choose another secret")
+                raise Leaking(f"{path} in {name} contains the secret: remove it there, and choose another secret")
 
 
 def write_release(out: Path, release: Release) -> list[Path]:
-    """Write a release into a folder; returns the paths of what was written.
+    """Write a release into a folder; return the paths of its files and folders.
 
     Raises:
-        NotOurs: There is a folder where the template repository goes, with what no release wrote.
-        OSError: It cannot be written.
+        NotOurs: The folder for the template repository holds files that no release wrote.
+        OSError: A file cannot be written.
     """
     write_folder(out / CLASSROOM, release.classroom, sign=WORKFLOW)
     write_artefact(out / STUDENT, zip_archive(release.student))

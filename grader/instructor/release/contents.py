@@ -1,7 +1,7 @@
-"""Which files of the repository go where: an artefact holds what its folders hold, and nothing else.
+"""Choose the files of the repository for each artefact, by lists of folders and patterns.
 
-Works in a checkout and in a plain copy alike: what runs and tools leave behind is known by its name. In a checkout,
-what git does not know is refused, because nobody decided that it should go out.
+This works in a git checkout and in a plain copy. Files that runs and tools create are recognised by name and left out.
+In a checkout, files that are unknown to git are refused, as nobody decided that they should be released.
 """
 
 import configparser
@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from grader.grading.seeds import FILE_NAME as SECRET
 
-_TEXT = (".cfg", ".ipynb", ".md", ".py", ".sh", ".toml", ".yml", "")  # what has no suffix is LICENSE, or a script
+_TEXT = (".cfg", ".ipynb", ".md", ".py", ".sh", ".toml", ".yml", "")  # files without suffix: LICENSE and scripts
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class File:
     """A file of an artefact.
 
     Attributes:
-        content: Its bytes.
-        mode: Its permissions, chosen here: those of the repository depend on who copied it.
+        content: Content of the file.
+        mode: Permissions. They are set here, as those in the repository depend on how it was copied.
     """
 
     content: bytes
@@ -33,18 +33,18 @@ class File:
 
 
 def file_of(path: str, content: bytes, program: bool = False) -> File:
-    """Return a file; lines of a text end as on Linux, also where the repository was checked out on Windows.
+    """Return a file. Text files get Linux line endings, even if the repository was checked out on Windows.
 
     Args:
-        path: Where it will lie; decides whether it is a text.
-        content: Its bytes.
-        program: Whether it is to be executable.
+        path: Path in the artefact; its suffix tells whether it is a text file.
+        content: Content of the file.
+        program: Whether to make the file executable.
     """
     text = PurePosixPath(path).suffix in _TEXT
     return File(content.replace(b"\r\n", b"\n") if text else content, 0o755 if program else 0o644)
 
 
-# A folder says who receives it: `grader/instructor/`, `solution/` and `tests/` stay at home.
+# Folders decide who receives a file: `grader/instructor/`, `solution/` and `tests/` are never released.
 _CHECKS = (
     *("LICENSE", "pyproject.toml", "data/", "grader/*.py", "grader/offering.toml", "grader/grading/", "grader/judge/"),
     *("grader/report/", "grader/sandbox/", "grader/worker/"),
@@ -57,25 +57,25 @@ _LEFT_BEHIND = ("__pycache__", "results", "results-*", "svhn", "downloads", "bui
 
 
 class Missing(ValueError):  # noqa: N818
-    """The repository lacks something, or holds what nobody decided about; the message says what to do."""
+    """The repository is incomplete, or holds files unknown to git; the message says what to do."""
 
 
 def chosen_files(root: Path, places: Sequence[str]) -> dict[str, File]:
-    """Return the files of the repository that an artefact holds.
+    """Return the files of the repository that belong to an artefact.
 
     Args:
         root: The repository, a checkout or a copy.
-        places: As above: a folder with all below it, or a pattern of files in one folder.
+        places: As above: folders with everything below them, or patterns of files in one folder.
 
     Raises:
-        Missing: A place has no file, or git does not know one that would go out.
+        Missing: A place has no files, or a file to be released is unknown to git.
     """
     paths = [path for path in _walk(root) if any(_lies_in(path, place) for place in places)]
     for place in places:
         if not any(_lies_in(path, place) for path in paths):
             raise Missing(f"{root} has no {place}: release from a complete copy of the repository")
     if strange := untracked(root, paths):
-        raise Missing(f"git does not know {strange[0]}, which would go out: `git add` it, or move it away")
+        raise Missing(f"{strange[0]} would be released, but is unknown to git: `git add` it, or move it away")
     return {path: file_of(path, (root / path).read_bytes()) for path in paths}
 
 
@@ -86,12 +86,12 @@ def _lies_in(path: str, place: str) -> bool:
 
 
 def template(name: str, program: bool = False) -> File:
-    """Return a file that goes out as it lies in templates/."""
+    """Return a file of templates/, which is released unchanged."""
     return file_of(name, (Path(__file__).parent / "templates" / name).read_bytes(), program)
 
 
 def _walk(root: Path) -> list[str]:
-    """Return all files below the repository's rooms, in order, without what is hidden or left behind by runs."""
+    """Return all files in the repository's packages, sorted, without hidden files and those that runs create."""
     return sorted(path.relative_to(root).as_posix() for path in _below(root) if path.is_file())
 
 
@@ -108,7 +108,7 @@ def _below(folder: Path, top: bool = True) -> Iterator[Path]:
 
 
 def untracked(root: Path, paths: Sequence[str]) -> list[str]:
-    """Return those of some files that git does not know; none where there is no git or no repository."""
+    """Return those of the given files that are unknown to git; none if there is no git or no repository."""
     if not (root / ".git").exists():
         return []
     try:
@@ -128,17 +128,17 @@ _KEPT = {
     "options": ("packages", "py_modules", "python_requires", "install_requires"),
     "tool:pytest": ("minversion", "addopts", "pythonpath"),
 }
-_TEST_PATHS = "grader"  # what `pytest` alone runs
+_TEST_PATHS = "grader"  # what `pytest` without arguments runs
 
 
 def settings_of_part(settings: str) -> File:
-    """Return setup.cfg for a part of the repository: without what it lacks (tests, extras, settings of developers).
+    """Return setup.cfg for a part of the repository: without tests, extras and settings for developers.
 
     Args:
-        settings: Text of the repository's own.
+        settings: Text of the repository's setup.cfg.
 
     Raises:
-        Missing: It lacks what is needed.
+        Missing: A required setting is missing.
     """
     whole = configparser.ConfigParser(interpolation=None)
     part = configparser.ConfigParser(interpolation=None)
@@ -147,7 +147,7 @@ def settings_of_part(settings: str) -> File:
         for section, keys in _KEPT.items():
             part[section] = {key: whole[section][key] for key in keys}
     except (configparser.Error, KeyError) as error:
-        raise Missing(f"{NAME} cannot be taken apart: {' '.join(str(error).split())} is missing or wrong") from None
+        raise Missing(f"{NAME}: {' '.join(str(error).split())} is missing or wrong") from None
     part["tool:pytest"]["testpaths"] = _TEST_PATHS
     stream = io.StringIO()
     part.write(stream)
@@ -159,15 +159,15 @@ SOLUTION = "solution/VAE_Model.py"
 SKELETON = "assignment/VAE_Model.py"
 WORKFLOW = ".github/workflows/classroom.yml"
 PROJECT = "project"
-"""Where the grader lies in gradescope.zip: its root holds what Gradescope looks for, and the secret."""
+"""Folder of the grader in gradescope.zip; the top level holds the files that Gradescope needs, and the secret."""
 
 
 def student_files(root: Path) -> dict[str, File]:
-    """Return what a student unpacks: assignment, data, grader, and how to begin.
+    """Return the files for students: assignment, data, grader, and a README for the first steps.
 
     Raises:
-        Missing: The repository is incomplete, or holds what nobody decided about.
-        OSError: It cannot be read.
+        Missing: The repository is incomplete, or holds files unknown to git.
+        OSError: The repository cannot be read.
     """
     return {
         **chosen_files(root, STUDENT),
@@ -177,10 +177,10 @@ def student_files(root: Path) -> dict[str, File]:
 
 
 def gradescope_files(root: Path, secret: bytes) -> dict[str, File]:
-    """Return what Gradescope's container gets: its two scripts, the grader, and the secret of the offering.
+    """Return the files for Gradescope's container: its two scripts, the grader, and the secret of the offering.
 
     Raises:
-        Missing, OSError: As above.
+        Missing, OSError: As in `student_files`.
     """
     project = {**chosen_files(root, GRADESCOPE), NAME: _settings(root)}
     return {
@@ -192,10 +192,10 @@ def gradescope_files(root: Path, secret: bytes) -> dict[str, File]:
 
 
 def classroom_files(root: Path) -> dict[str, File]:
-    """Return the template repository of GitHub Classroom: what a student gets, and a workflow that grades it.
+    """Return the template repository for GitHub Classroom: the files for students, and a workflow for grading.
 
     Raises:
-        Missing, OSError: As above.
+        Missing, OSError: As in `student_files`.
     """
     return {
         **chosen_files(root, CLASSROOM),
@@ -206,10 +206,10 @@ def classroom_files(root: Path) -> dict[str, File]:
 
 
 def write_artefact(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file atomically, with a mode that no umask changes.
+    """Write a file atomically, with a mode that does not depend on the umask.
 
     Raises:
-        OSError: It cannot be written; what was there before is still there.
+        OSError: The file cannot be written; an earlier file at this path is unchanged.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -227,7 +227,7 @@ def lay(folder: Path, files: Mapping[str, File]) -> None:
     """Write files below a folder.
 
     Raises:
-        OSError: They cannot be written.
+        OSError: A file cannot be written.
     """
     for path in sorted(files):
         target = folder / path
@@ -245,10 +245,10 @@ def _settings(root: Path) -> File:
 
 
 def _replaced(page: File, section: File) -> File:
-    """Return a page with one section, from its heading to the next, put in the place of the one that is called so."""
+    """Return a page in which the section with the same heading is replaced by the given one."""
     text, new = page.content.decode(), section.content.decode()
     heading = re.escape(new.partition("\n")[0])
     made, times = re.subn(rf"^{heading}\n.*?(?=^## |\Z)", lambda _: f"{new}\n", text, flags=re.MULTILINE | re.DOTALL)
     if times != 1:
-        raise Missing(f"a template has {times} sections called {heading}: one is to be replaced")
+        raise Missing(f"a template has {times} sections called {heading}: exactly one is needed")
     return File(made.encode())

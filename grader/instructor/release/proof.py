@@ -1,6 +1,6 @@
-"""No release without proof: nothing of the reference goes out, and what does go out grades as it must.
+"""The checks before a release: it contains no part of the reference, and it grades skeleton and reference correctly.
 
-Compared without blanks, so that a line is found however it is set, and in notebooks as the reader sees their cells.
+Texts are compared without whitespace, so that the layout does not matter; notebooks also by the text of their cells.
 """
 
 import itertools
@@ -19,23 +19,23 @@ from grader.grading.options import GradingOptions
 
 from .contents import SKELETON, SOLUTION, File, lay
 
-LONG = 30  # characters without blanks: such a line is no coincidence
+LONG = 30  # characters without whitespace; an equal line of this length is not a coincidence
 _ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)
 _MARK = "### BEGIN SOLUTION"  # nbgrader's
 _COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
 
 
 class NoAnswers(ValueError):  # noqa: N818
-    """The reference marks no answers: then nothing could be searched for."""
+    """The reference marks no answers, so there is nothing to search for."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A piece of the reference in a file that goes out.
+    """A piece of the reference in a file to be released.
 
     Attributes:
-        file: The file.
-        piece: What stands in it: one line, or two that follow each other.
+        file: Path of the file.
+        piece: The piece: one line, or two consecutive lines.
     """
 
     file: str
@@ -43,13 +43,13 @@ class Leak:
 
 
 def pieces(reference: str) -> dict[str, str]:
-    """Return what must not go out: the pieces of all answers without blanks, each with its text as it is written.
+    """Return the pieces of all answers, which must not be released: their texts by the text without whitespace.
 
     Args:
         reference: Source with answers between nbgrader's marks.
 
     Raises:
-        NoAnswers: There are no marks in it.
+        NoAnswers: The source has no marks.
     """
     answers = _ANSWER.findall(reference)
     if not answers:
@@ -58,7 +58,7 @@ def pieces(reference: str) -> dict[str, str]:
 
 
 def _pieces(answer: str) -> Iterator[str]:
-    """Yield the pieces of one answer; where lines hold comments, a second time without them."""
+    """Yield the pieces of one answer, first with and then without comments."""
     for text in (answer, _COMMENT.sub("", answer)):
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         yield from (line for line in lines if len(_bare(line)) >= LONG)
@@ -66,11 +66,11 @@ def _pieces(answer: str) -> Iterator[str]:
 
 
 def leaks(files: Mapping[str, bytes], forbidden: Mapping[str, str]) -> list[Leak]:
-    """Return every piece of the reference that stands in one of the files.
+    """Return every piece of the reference that occurs in one of the files.
 
     Args:
         files: Contents by path.
-        forbidden: From `pieces`.
+        forbidden: The result of `pieces`.
     """
     return [Leak(path, piece) for path, content in files.items() for piece in _found(path, content, forbidden)]
 
@@ -78,7 +78,7 @@ def leaks(files: Mapping[str, bytes], forbidden: Mapping[str, str]) -> list[Leak
 def _found(path: str, content: bytes, forbidden: Mapping[str, str]) -> Iterable[str]:
     try:
         text = content.decode("utf-8")
-    except UnicodeDecodeError:  # images: what is in there as text is found, if it is ASCII
+    except UnicodeDecodeError:  # e.g. an image: search its ASCII text
         text = content.translate(None, b" \t\r\n\f\v").decode("ascii", errors="ignore")
         yield from (piece for form, piece in forbidden.items() if form in text)
         return
@@ -90,7 +90,7 @@ def _found(path: str, content: bytes, forbidden: Mapping[str, str]) -> Iterable[
 
 
 def _cells(notebook: str) -> list[str]:
-    """Return the text of a notebook's cells and of what they printed; nothing if it is none."""
+    """Return the text of a notebook's cells and of their output; an empty list if it is not a notebook."""
     try:
         return ["\n".join(_strings(json.loads(notebook)))]
     except ValueError:
@@ -116,18 +116,18 @@ _PATIENCE_S = 900.0
 
 
 class NotProven(Exception):  # noqa: N818
-    """A grading did not come out as it must; the message says which, and what to look at."""
+    """A grading has the wrong result; the message says which, and what to check."""
 
 
 def prove(root: Path, student: Mapping[str, File]) -> None:
-    """Grade skeleton and reference with the very grader that goes out, in a folder of its own.
+    """Grade skeleton and reference with exactly the grader to be released, in a temporary folder.
 
     Args:
         root: The repository, for the reference.
-        student: What a student gets.
+        student: The files for students.
 
     Raises:
-        NotProven: The skeleton is not what the reference makes, has points, or the reference misses some.
+        NotProven: The skeleton is out of date or earns points, or the reference does not earn all points.
         OSError: The folder cannot be written.
     """
     _skeleton_is_made_from_the_reference(root)
@@ -139,7 +139,7 @@ def prove(root: Path, student: Mapping[str, File]) -> None:
 
 
 def check_skeleton(results: Mapping[str, Any]) -> None:
-    """Raise NotProven unless nothing is attempted and nothing is paid."""
+    """Raise NotProven unless every task is `not attempted` and the score is 0."""
     extra = results["extra_data"]
     statuses = {task: entry["status"] for task, entry in extra["tasks"].items()}
     if extra["score"] != 0 or set(statuses.values()) != {"not attempted"}:
@@ -148,7 +148,7 @@ def check_skeleton(results: Mapping[str, Any]) -> None:
 
 
 def check_reference(results: Mapping[str, Any]) -> None:
-    """Raise NotProven unless the reference has all points, and all of them are there to be had."""
+    """Raise NotProven unless the reference passes every task and has all points."""
     extra = results["extra_data"]
     short = [f"{task} {entry['status']}" for task, entry in extra["tasks"].items() if entry["status"] != "passed"]
     if short or extra["score"] != extra["max_score"]:
@@ -158,10 +158,10 @@ def check_reference(results: Mapping[str, Any]) -> None:
 
 
 def grade(project: Path, submission: Path) -> dict[str, Any]:
-    """Return the results.json of a submission, by the grader that lies in a project.
+    """Grade a submission with the grader in a project folder, and return its results.json.
 
     Raises:
-        NotProven: There is none.
+        NotProven: There is no results.json.
     """
     with tempfile.TemporaryDirectory(prefix="vae-release-results-") as folder:
         options = GradingOptions(submission.resolve(), results=Path(folder) / "results.json")
@@ -174,4 +174,4 @@ def grade(project: Path, submission: Path) -> dict[str, Any]:
 def _skeleton_is_made_from_the_reference(root: Path) -> None:
     command = [sys.executable, "-B", "-m", "solution.skeleton", "--check"]
     if subprocess.run(command, cwd=root, capture_output=True, check=False).returncode != 0:
-        raise NotProven(f"{SKELETON} is not what {SOLUTION} makes: run `python -m solution.skeleton`")
+        raise NotProven(f"{SKELETON} does not match {SOLUTION}: run `python -m solution.skeleton`")

@@ -1,4 +1,4 @@
-"""`python -m grader release`: its options, the order of things, and what is said at the end."""
+"""`python -m grader release`: the options, the order of the steps, and the messages at the end."""
 
 import argparse
 import os
@@ -38,7 +38,7 @@ leak; 2 an option is wrong, or something cannot be read or written; 130 interrup
 
 
 class _Unusable(ValueError):  # noqa: N818
-    """Nothing can be released in this way; the message says what to do."""
+    """The release cannot be built; the message says what to do."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -67,7 +67,7 @@ def main(options: argparse.Namespace, root: Path = ROOT) -> int:
         out = _usable(options.out, root)
         check_ours(out / build.CLASSROOM, build.WORKFLOW)
         given = _given(options.secret_file, out)
-        # Everything is built and proven before the first byte is written, so also before a secret is made.
+        # Everything is built and checked before the first file is written, so also before a secret is created.
         release = build.build_release(root, given or b"made only once all is proven")
         print("grading skeleton and reference with the grader that students get ...", file=sys.stderr)
         proof.prove(root, release.student)
@@ -92,7 +92,7 @@ def _usable(out: Path, root: Path) -> Path:
     """Return the output folder if a release may be written there.
 
     Raises:
-        _Unusable: It is no folder, or lies where a later release would take it for a part of the repository.
+        _Unusable: The path is not a folder, or a later release would take it for a part of the repository.
     """
     if out.exists() and not out.is_dir():
         raise _Unusable(f"{quoted(out)} is not a folder: give another one with --out")
@@ -103,11 +103,11 @@ def _usable(out: Path, root: Path) -> Path:
 
 
 def _given(file: Path | None, out: Path) -> bytes | None:
-    """Return the secret that was given or that the output folder keeps; None if one must be made.
+    """Return the given secret or the one in the output folder; None if a new one must be created.
 
     Raises:
-        SecretError: It cannot be used.
-        _Unusable: The output folder keeps another one.
+        SecretError: The secret cannot be used.
+        _Unusable: The output folder holds another secret.
     """
     kept = out / seeds.FILE_NAME
     if file is None and seeds.VARIABLE not in os.environ:
@@ -119,7 +119,7 @@ def _given(file: Path | None, out: Path) -> bytes | None:
 
 
 def _kept(secret: bytes, out: Path) -> bytes:
-    """Keep a secret in the output folder, for class runs and the next release; returns it."""
+    """Save a secret in the output folder, for class runs and the next release; return it."""
     from .build import write_artefact
 
     write_artefact(out / seeds.FILE_NAME, secret + b"\n", mode=0o600)
