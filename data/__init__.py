@@ -1,7 +1,7 @@
 """Images of house numbers: SVHN, a synthetic sample, and the closed-form anchors computed from them.
 
-What needs torch is imported when it is first asked for: a command reads its options (commandline.py) before that, and
-can say that torch is not installed.
+Modules that need torch are imported on first use. So a command can read its options (commandline.py) without torch, and
+can report that torch is not installed.
 """
 
 from importlib import import_module

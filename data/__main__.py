@@ -1,4 +1,4 @@
-"""The command `python -m data`: what images are here, and how to get more."""
+"""The command `python -m data`: list the available images, download SVHN, or create synthetic images."""
 
 import argparse
 import sys
@@ -18,16 +18,19 @@ SEED, TRAIN, TEST = 0, 2048, 512  # of the sample that comes with the project
 
 EXAMPLES = """\
 examples:
-  python -m data                             what is here
+  python -m data                             list the available images
   python -m data fetch                       download SVHN (246 MB) into data/svhn
-  python -m data sheet svhn --out look.png   a picture of its first images
-  python -m data compare svhn                the sample's statistics beside SVHN's
+  python -m data sheet svhn --out look.png   draw the first images as one picture
+  python -m data compare svhn                compare the statistics of the sample and of SVHN
   python -m data sample --out /tmp/more --seed 1 --train 20000 --test 2000
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status: 0 done, 1 failed with one line on stderr (2: wrong usage)."""
+    """Run one command and return the exit status: 0 for success, 1 for a failure with one line on stderr.
+
+    Wrong usage ends the process with status 2.
+    """
     print_everywhere()
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("error: stopped; nothing unfinished was left behind", file=sys.stderr)
+        print("error: interrupted; no incomplete files were left", file=sys.stderr)
     return 1
 
 
@@ -47,7 +50,9 @@ def _run(options: argparse.Namespace, parser: Parser) -> int:
     if options.command == "sample":
         same = (options.seed, options.train, options.test) == (SEED, TRAIN, TEST)
         if options.out == SAMPLE and not same:
-            parser.error("another sample than the one that comes with the project needs a place: give --out DIR")
+            parser.error(
+                "options that change the sample need --out DIR, as they must not replace the project's own sample"
+            )
         return _sample(options.out, options.seed, options.train, options.test)
     if options.command == "compare":
         return _compare(options.source)
@@ -60,19 +65,23 @@ def _parser() -> Parser:
     """Describe the command line."""
     parser = Parser(
         prog="python -m data",
-        description="Say what images of house numbers are here, fetch SVHN, or make synthetic ones.",
+        description="List the available images of house numbers, download SVHN, or create synthetic images.",
         epilog=EXAMPLES,
     )
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     commands.add_parser("fetch", help="download SVHN's official files into data/svhn")
-    sample = commands.add_parser("sample", help="make the synthetic sample (the same command, the same bytes)")
-    sample.add_argument("--out", type=path, default=SAMPLE, metavar="DIR", help="where to (default: %(default)s)")
+    sample = commands.add_parser("sample", help="create the synthetic sample; the same options give the same bytes")
+    sample.add_argument("--out", type=path, default=SAMPLE, metavar="DIR", help="output folder (default: %(default)s)")
     sample.add_argument(
-        "--seed", type=whole(0, 2**32 - 1), default=SEED, metavar="N", help="which street (default: %(default)s)"
+        "--seed", type=whole(0, 2**32 - 1), default=SEED, metavar="N", help="random seed (default: %(default)s)"
     )
-    sample.add_argument("--train", type=whole(1), default=TRAIN, metavar="N", help="images (default: %(default)s)")
-    sample.add_argument("--test", type=whole(1), default=TEST, metavar="N", help="images (default: %(default)s)")
-    compare = commands.add_parser("compare", help="print the statistics of the sample beside those of other images")
+    sample.add_argument(
+        "--train", type=whole(1), default=TRAIN, metavar="N", help="number of training images (default: %(default)s)"
+    )
+    sample.add_argument(
+        "--test", type=whole(1), default=TEST, metavar="N", help="number of test images (default: %(default)s)"
+    )
+    compare = commands.add_parser("compare", help="print the statistics of the sample next to those of other images")
     sheet = commands.add_parser("sheet", help="draw a contact sheet: the first 72 images as one picture")
     for command, default in ((compare, "svhn"), (sheet, "sample")):
         command.add_argument(
@@ -82,12 +91,12 @@ def _parser() -> Parser:
             default=default,
             help='"sample", "svhn", a .mat file or a folder (default: %(default)s)',
         )
-    sheet.add_argument("--out", type=path, required=True, metavar="FILE", help="the picture to write, such as look.png")
+    sheet.add_argument("--out", type=path, required=True, metavar="FILE", help="output file, such as look.png")
     return parser
 
 
 def _status() -> int:
-    """Print a line for each split: how many images, how large, where."""
+    """Print a line for each split: number of images, file size, path."""
     sound = True
     for source, folder in (("sample", SAMPLE), ("svhn", official.FOLDER)):
         for split in SPLITS:
@@ -102,15 +111,15 @@ def _status() -> int:
 
 
 def _fetch() -> int:
-    """Fetch both official files."""
+    """Download both official files."""
     for split in SPLITS:
         fetched = official.fetch(split, official.FOLDER)
-        print(f"{official.FOLDER / official.OFFICIAL[split].name}: {'fetched' if fetched else 'already here'}")
+        print(f"{official.FOLDER / official.OFFICIAL[split].name}: {'downloaded' if fetched else 'already exists'}")
     return 0
 
 
 def _sample(out: Path, seed: int, train: int, test: int) -> int:
-    """Make synthetic images and write them as a pair of files."""
+    """Create synthetic images and write them as two files."""
     from data.synthetic import house_numbers
 
     both = house_numbers(seed, range(train)), house_numbers(seed, range(train, train + test))
@@ -122,7 +131,7 @@ def _sample(out: Path, seed: int, train: int, test: int) -> int:
 
 
 def _compare(source: str) -> int:
-    """Print a table of statistics, equal numbers of images on both sides, as markdown."""
+    """Print a Markdown table of statistics, with the same number of images on both sides."""
     from data.anchors import statistics
 
     ours, theirs = ([load(name, split) for split in SPLITS] for name in ("sample", source))
@@ -139,7 +148,7 @@ def _compare(source: str) -> int:
 
 
 def _sheet(source: str, out: Path) -> int:
-    """Write the first images of a source as one picture of 6 rows and 12 columns."""
+    """Write the first 72 images of a source as one picture with 6 rows and 12 columns."""
     from PIL import Image
 
     rows, columns = 6, 12

@@ -1,6 +1,6 @@
-"""What all commands of this project share: errors of one line, kinds of options, output, and an orderly end.
+"""Shared by all commands of this project: one-line errors, types of options, output, and handling of signals.
 
-Needs the standard library only: options are read before torch is imported.
+Needs only the standard library, as options are read before torch is imported.
 """
 
 import argparse
@@ -15,62 +15,62 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
-SOURCES = ("sample", "svhn")  # images that have a name; all others have a path
+SOURCES = ("sample", "svhn")  # images with a name; all others are given by a path
 _LONGEST = 100  # characters of a value in a message
 _LIKE_CTRL_C = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _ROOMS = {"assignment", "solution", "grader", "data", "tests"}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, and whose epilog stays as it was written."""
+    """A parser with one-line errors that prints its epilog without reformatting."""
 
     def __init__(self, *arguments: Any, **options: Any):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        options.setdefault("allow_abbrev", False)  # an option that comes later must not change what a script means
+        options.setdefault("allow_abbrev", False)  # a new option in a later version must not break scripts
         super().__init__(*arguments, **options)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, and where to read on; exit with status 2."""
+        """Print the error and a pointer to --help in one line; exit with status 2."""
         self.exit(2, f"{self.prog}: {_visible(message)}; see {self.prog} --help\n")
 
 
 def print_everywhere() -> None:
-    """Let characters that the terminal cannot show be printed one by one as their numbers, and end no command."""
+    """Print characters that the terminal cannot encode as escapes, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def quoted(value: object) -> str:
-    """Return a value as messages show it: in quotes, so that blanks are seen, on one line, and not too long."""
+    """Return a value for use in a message: in quotes, so that spaces are visible, on one line, and not too long."""
     text = _visible(str(value))
     return f"'{text}'" if len(text) <= _LONGEST else f"'{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}'"
 
 
 def _visible(text: str) -> str:
-    """Return text on one line, with escapes for what cannot be seen, and for "##[", which GitHub's runner obeys."""
+    """Return text on one line, with escapes for invisible characters and for "##[", a command to GitHub's runner."""
     seen = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return seen.replace("##", "#\\x23")
 
 
-# ## Kinds of options: each takes the text and returns the value, or says what is allowed
+# ## Types of options: each converts the text to a value, or raises an error that says what is allowed
 def path(text: str) -> Path:
-    """Return a path; `~` is the home folder, which shells leave as it is in `--out=~/results`."""
+    """Return a path, with `~` expanded to the home folder: shells do not expand it in `--out=~/results`."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"must be a path, not {quoted(text)}")
-    expanded = os.path.expanduser(text)  # noqa: PTH111 - a Path would take "./~" for the home folder, too
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser would also expand "./~"
     if expanded.startswith("~"):
         raise argparse.ArgumentTypeError(f"there is no home folder {quoted(text)}; write the path in full")
     found = Path(expanded)
     try:
-        found.exists()  # a name may be too long, or a folder above it out of reach
+        found.exists()  # raises if a name is too long, or a parent folder is not accessible
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot use the path {quoted(text)}: {error.strerror}") from None
     return found
 
 
 def file(text: str) -> Path:
-    """Return the path of a file that is there; a pipe is one, too."""
+    """Return the path of an existing file; a pipe is also accepted."""
     found = path(text)
     if not found.exists() or found.is_dir():
         raise argparse.ArgumentTypeError(f"must be a file that exists, not {quoted(text)}")
@@ -78,7 +78,7 @@ def file(text: str) -> Path:
 
 
 def file_or_folder(text: str) -> Path:
-    """Return the path of a file or folder that is there."""
+    """Return the path of an existing file or folder."""
     found = path(text)
     if not (found.exists() or found.is_symlink()):
         raise argparse.ArgumentTypeError(f"must be a file or folder that exists, not {quoted(text)}")
@@ -86,7 +86,7 @@ def file_or_folder(text: str) -> Path:
 
 
 def folder(text: str) -> Path:
-    """Return the path of a folder that is there."""
+    """Return the path of an existing folder."""
     found = path(text)
     if not found.is_dir():
         raise argparse.ArgumentTypeError(f"must be a folder that exists, not {quoted(text)}")
@@ -94,7 +94,7 @@ def folder(text: str) -> Path:
 
 
 def image_source(text: str) -> str:
-    """Return what `data.load` takes: a name, or the path of a file or folder that is there."""
+    """Return a source for `data.load`: a name, or the path of an existing file or folder."""
     if text in SOURCES:
         return text
     if not text.strip() or not path(text).exists():
@@ -104,7 +104,7 @@ def image_source(text: str) -> str:
 
 
 def whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
-    """Return the kind of option that takes a whole number, from `least` to `most`."""
+    """Return a type of option: a whole number from `least` to `most`."""
     limits = "" if least is None else f", {least} or more" if most is None else f" from {least} to {most}"
 
     def convert(text: str) -> int:
@@ -131,7 +131,7 @@ def above_zero(text: str) -> float:
 
 
 def one_of(*names: str) -> Callable[[str], str]:
-    """Return the kind of option that takes one of some names."""
+    """Return a type of option: one of the given names."""
 
     def convert(text: str) -> str:
         if text not in names:
@@ -142,21 +142,21 @@ def one_of(*names: str) -> Callable[[str], str]:
 
 
 def words(text: str) -> str:
-    """Return text that is not empty: an empty one comes from a script whose variable is not set."""
+    """Return text that is not empty. Empty text usually comes from an unset variable in a script."""
     if not text.strip():
-        raise argparse.ArgumentTypeError(f"must not be empty, as {quoted(text)} is")
+        raise argparse.ArgumentTypeError(f"must not be empty, but is {quoted(text)}")
     return text
 
 
 # ## How commands end
 @contextlib.contextmanager
 def like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP, a closed terminal, do what Ctrl-C does: temporary files are removed on the way out.
+    """Handle SIGTERM, and SIGHUP from a closed terminal, like Ctrl-C, so that temporary files are removed.
 
-    A signal that is ignored (nohup) or has a handler already is left alone.
+    Signals that are ignored (nohup) or already have a handler are not changed.
     """
     numbers = []
-    if threading.current_thread() is threading.main_thread():  # Python sets handlers in no other
+    if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
         known = [getattr(signal, name) for name in _LIKE_CTRL_C if hasattr(signal, name)]
         numbers = [number for number in known if signal.getsignal(number) is signal.SIG_DFL]
     for number in numbers:
@@ -173,14 +173,14 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def refuse_without_package(error: ModuleNotFoundError, command: str) -> NoReturn:
-    """End a command whose Python lacks a package: exit status 2, after one line.
+    """Print one line about a missing package and exit with status 2.
 
     Args:
-        error: What an import raised.
-        command: As the user gave it.
+        error: The error of the import.
+        command: The command as the user typed it.
 
     Raises:
-        ModuleNotFoundError: It is a module of the project's own that is missing.
+        ModuleNotFoundError: The missing module belongs to this project.
     """
     package = (error.name or "").split(".")[0]
     if not package or package in _ROOMS:
@@ -188,7 +188,7 @@ def refuse_without_package(error: ModuleNotFoundError, command: str) -> NoReturn
     install = f"{sys.executable} -m pip install -e ."
     print(
         f"{command}: this Python ({sys.executable}) has no package `{package}`: activate the project's environment, or"
-        f" install what it needs: {install}",
+        f" install its dependencies: {install}",
         file=sys.stderr,
     )
     raise SystemExit(2)

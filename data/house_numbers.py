@@ -1,4 +1,4 @@
-"""What every source of images hands over: images with labels, the one error, and the scale that the models see."""
+"""Types shared by all sources of images: images with labels, the error class, and the scaling for the models."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ SPLITS = ("train", "test")
 
 
 class DataError(Exception):
-    """Images could not be read, made or fetched. The message is one line: which file, what is wrong, what to do."""
+    """Images could not be read, written or downloaded. The message is one line: the file, the problem, what to do."""
 
 
 @dataclass(frozen=True)
 class HouseNumbers:
-    """Pictures of house numbers, each centred on one digit.
+    """Images of house numbers, each centred on one digit.
 
     Attributes:
-        images: Bytes, 0 black to 255 full colour, channels red, green, blue; contiguous.
+        images: Bytes from 0 (dark) to 255 (bright), channels red, green, blue; contiguous.
         labels: The digit in the middle of each image, 0 to 9.
     """
 
@@ -30,5 +30,5 @@ class HouseNumbers:
 
 
 def normalise(images: UInt8[Tensor, "N C H W"]) -> Float32[Tensor, "N C H W"]:
-    """Scale bytes to [-1, 1], on whatever device they live: 0 becomes -1, 255 becomes 1."""
+    """Scale bytes to [-1, 1], on the device of `images`: 0 becomes -1, 255 becomes 1."""
     return images.to(torch.float32) / 127.5 - 1.0

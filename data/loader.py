@@ -1,4 +1,4 @@
-"""`load`: house numbers from wherever they lie, as tensors, divided into images to train on and images to test on."""
+"""`load`: read house numbers from any source as tensors, split into training and test images."""
 
 from pathlib import Path
 
@@ -9,27 +9,27 @@ from data import mat, official
 from data.house_numbers import SPLITS, DataError, HouseNumbers
 
 SAMPLE = Path(__file__).parent / "sample"
-TRAIN_SHARE = 0.8  # of images that do not come divided
+TRAIN_SHARE = 0.8  # share of training images, for sources without a split
 
 
 def load(source: str | Path = "sample", split: str = "train") -> HouseNumbers:
     """Load one split of a set of house numbers.
 
-    Where a source does not come divided, its images are put into a fixed random order; the first 80 % are `train`,
-    the others `test`. The two never share an image, and both are the same in every run.
+    If a source has no split, its images are put into a fixed random order; the first 80 % are `train`, the others
+    `test`. The two never share an image, and both are the same in every run.
 
     Args:
         source: What to load:
-            "sample", the synthetic house numbers that come with this project;
+            "sample", the synthetic house numbers of this project;
             "svhn", the official files, after `python -m data fetch`;
-            a .mat file in SVHN's format, to be divided as above;
-            a folder of such files. If names contain "train" and others "test", they are the splits and further files
-            are left out (SVHN's own "extra"); if not, all files count as one, in the order of their names.
-            A folder called sample or svhn is reached by a path with a slash, "./sample".
+            a .mat file in SVHN's format, which is split as above;
+            a folder of such files. If some names contain "train" and others "test", these are the splits, and other
+            files (such as SVHN's "extra") are ignored. Otherwise all files are joined, sorted by name, and split as
+            above. For a folder called sample or svhn, write the path with a slash: "./sample".
         split: "train" or "test".
 
     Raises:
-        DataError: There is nothing at this place, or nothing that can be used.
+        DataError: The source does not exist, or cannot be used.
     """
     if split not in SPLITS:
         raise DataError(f'no split {split!r}; choose "train" or "test"')
@@ -52,7 +52,7 @@ def load(source: str | Path = "sample", split: str = "train") -> HouseNumbers:
 
 
 def _mat_files(folder: Path) -> list[Path]:
-    """Return the .mat files of a folder in the order of their names, without hidden ones (macOS leaves "._x.mat")."""
+    """Return the .mat files of a folder, sorted by name, without hidden files (macOS creates "._x.mat")."""
     try:
         files = sorted(folder.iterdir())
     except OSError as error:
@@ -61,27 +61,27 @@ def _mat_files(folder: Path) -> list[Path]:
 
 
 def _named(files: list[Path], split: str) -> list[Path]:
-    """Return the files whose names contain this split's name and not the other's."""
+    """Return the files whose names contain the name of this split, and not that of the other."""
     return [file for file in files if [name for name in SPLITS if name in file.stem.lower()] == [split]]
 
 
 def _concatenate(files: list[Path]) -> HouseNumbers:
-    """Read several files as one."""
+    """Read several files and join them."""
     parts = [mat.read(file) for file in files]
     return HouseNumbers(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
 
 
 def _part(numbers: HouseNumbers, split: str, path: Path) -> HouseNumbers:
-    """Return one split of images that do not come divided.
+    """Return one split of images that have no split of their own.
 
     Raises:
-        DataError: There is only one image.
+        DataError: There are fewer than two images.
     """
     count = len(numbers)
     if count < 2:
-        raise DataError(f"{path}: one image cannot be divided into train and test; give two or more")
+        raise DataError(f"{path}: one image cannot be split into train and test; give two or more")
     train = min(max(round(TRAIN_SHARE * count), 1), count - 1)
-    # numpy promises that RandomState's numbers never change; newer generators, torch's too, promise no such thing.
+    # numpy guarantees that the numbers of RandomState never change; newer generators and torch do not.
     order = np.random.RandomState(0).permutation(count)
     chosen = torch.from_numpy(order[:train] if split == "train" else order[train:])
     return HouseNumbers(numbers.images[chosen], numbers.labels[chosen])

@@ -1,15 +1,15 @@
 """SVHN's file format: MATLAB files of level 5 ("MAT-File Format", The MathWorks, chapter 1), images X and labels y.
 
-scipy.io.loadmat reads more, but trusts what it reads: a wrong byte in a file can end the whole process with a
-segmentation fault (seen with scipy 1.17). Here every size is checked before it is used, so that a damaged file is an
-error like any other.
+scipy.io.loadmat supports more formats, but does not validate sizes: a wrong byte in a file can crash the process with
+a segmentation fault (seen with scipy 1.17). Here every size is checked before it is used, so a damaged file only raises
+an error.
 
-A file is a header of 128 bytes and then elements, each a tag (type, size in bytes) and its data. A variable is an
-element of type MATRIX, whose data are elements again: flags, dimensions, name, values. It may lie inside an element
-of type COMPRESSED.
+A file is a header of 128 bytes, followed by elements. Each element is a tag (type, size in bytes) and its data. A
+variable is an element of type MATRIX; its data are again elements: flags, dimensions, name, values. It may be inside an
+element of type COMPRESSED.
 
-X holds bytes of shape (32, 32, 3, N): row, column, colour, image. y holds the labels, (N, 1), where 10 stands for the
-digit 0, because MATLAB counts from 1.
+X contains bytes of shape (32, 32, 3, N): row, column, colour, image. y contains the labels, shape (N, 1). The label 10
+means the digit 0, because MATLAB counts from 1.
 """
 
 import io
@@ -27,9 +27,9 @@ import torch
 from data.house_numbers import DataError, HouseNumbers
 
 MATRIX, COMPRESSED = 14, 15
-COMPLEX = 0x0800  # a bit of a variable's flags
+COMPLEX = 0x0800  # bit in the flags of a variable
 
-# How values are stored, and what they are when loaded: MATLAB stores doubles as bytes where these are enough.
+# Types of the stored values, and of the loaded variables: MATLAB stores doubles as bytes if the values allow it.
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 OTHER_CLASSES = {1: "a cell array", 2: "a struct", 3: "an object", 4: "text", 5: "a sparse matrix"}
@@ -38,27 +38,27 @@ Array = npt.NDArray[Any]
 
 
 class DamagedError(Exception):
-    """The bytes are not a whole level 5 file. The message says what was met, without a full stop."""
+    """The bytes are not a complete level 5 file. The message describes the problem, without a full stop."""
 
 
 def variables(content: bytes) -> dict[str, Array | str]:
-    """Return the variables of a file by name: arrays, or for what is not numeric, a word for what it is.
+    """Return the variables of a file by name: arrays, or a description for variables that are not numeric.
 
     Raises:
-        DamagedError: The content is cut off, damaged or of another format.
+        DamagedError: The content is truncated, damaged or in another format.
     """
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
-        raise DamagedError("it does not begin with the header of one")
+        raise DamagedError("it does not begin with the header of such a file")
     if struct.unpack_from(order + "H", content, 124)[0] != 0x0100:
-        raise DamagedError("it is of MATLAB's version 7.3, save it again with the option -v7")
+        raise DamagedError("it has MATLAB's version 7.3; save it again with the option -v7")
     found = {}
     for kind, data in _elements(memoryview(content)[128:], order, padded=False):
         if kind == COMPRESSED:
             try:
                 inside = list(_elements(memoryview(zlib.decompress(data)), order, padded=False))
             except (zlib.error, MemoryError) as error:
-                raise DamagedError(str(error) or "it claims to be huge") from error
+                raise DamagedError(str(error) or "its data do not fit into memory") from error
             if len(inside) != 1:
                 raise DamagedError("a compressed element is not one variable")
             kind, data = inside[0]
@@ -70,19 +70,19 @@ def variables(content: bytes) -> dict[str, Array | str]:
 
 
 def _elements(data: memoryview, order: str, padded: bool) -> Iterator[tuple[int, memoryview]]:
-    """Yield type and data of each element. Inside a variable they are padded to a multiple of 8 bytes."""
+    """Yield type and data of each element. Inside a variable, elements are padded to a multiple of 8 bytes."""
     position = 0
     while position < len(data):
         if len(data) - position < 8:
-            raise DamagedError("it ends within a tag")
+            raise DamagedError("it ends inside a tag")
         kind, size = struct.unpack_from(order + "II", data, position)
         start = position + 8
-        if kind >> 16:  # a small element: size and type share the first four bytes, the data are the other four
+        if kind >> 16:  # a small element: size and type are in the first four bytes, the data in the other four
             kind, size, start = kind & 0xFFFF, kind >> 16, position + 4
             if size > 4:
-                raise DamagedError(f"a small element claims {size} bytes")
+                raise DamagedError(f"a small element declares {size} bytes")
         if start + size > len(data):
-            raise DamagedError(f"it ends {start + size - len(data)} bytes too early")
+            raise DamagedError(f"{start + size - len(data)} bytes are missing at its end")
         yield kind, data[start : start + size]
         position = max(start + size, position + 8)
         if padded:
@@ -107,7 +107,7 @@ def _variable(data: memoryview, order: str) -> tuple[str, Array | str]:
     values = _values(parts[3], order)
     try:
         return name, values.astype(loaded, copy=False).reshape(shape, order="F")
-    except ValueError as error:  # too few values, too many, or a shape beyond all bounds
+    except ValueError as error:  # too few or too many values, or an impossible shape
         raise DamagedError(f"variable {name!r} has {len(values)} values, which do not fill {tuple(shape)}") from error
 
 
@@ -118,19 +118,19 @@ def _values(part: tuple[int, memoryview], order: str) -> Array:
         raise DamagedError(f"it holds numbers of type {kind}")
     stored = np.dtype(order + STORED[kind])
     if len(data) % stored.itemsize:
-        raise DamagedError("a number is cut in two")
+        raise DamagedError("the last number is incomplete")
     return np.frombuffer(data, dtype=stored)
 
 
 HEADER_TEXT = b"MATLAB 5.0 MAT-file, house numbers in the format of SVHN"
-HEADER_TEXT_BYTES = 116  # the free text at the start of every level 5 file; the rest of the header has a meaning
+HEADER_TEXT_BYTES = 116  # length of the free text at the start of every level 5 file
 
 
 def read(path: Path) -> HouseNumbers:
     """Read a file in SVHN's format.
 
     Raises:
-        DataError: There is no such file, it is damaged, or it holds something else.
+        DataError: The file does not exist, is damaged, or contains something else.
     """
     variables = _variables(path)
     missing = [name for name in ("X", "y") if name not in variables]
@@ -141,7 +141,7 @@ def read(path: Path) -> HouseNumbers:
         raise _refusal(path, f"X must hold bytes (uint8), not {X if isinstance(X, str) else X.dtype}")
     if isinstance(y, str):
         raise _refusal(path, f"y must hold numbers, not {y}")
-    if X.ndim == 3 and y.size == 1:  # MATLAB drops a last axis of length 1: this is a single image
+    if X.ndim == 3 and y.size == 1:  # a single image: MATLAB drops a last axis of length 1
         X = X[..., np.newaxis]
     if X.shape[:-1] != (32, 32, 3):
         raise _refusal(path, f"X must have the shape (32, 32, 3, N), not {X.shape}")
@@ -154,9 +154,9 @@ def read(path: Path) -> HouseNumbers:
 
 
 def write(path: Path, numbers: HouseNumbers) -> None:
-    """Write a file in SVHN's format, compressed; the same images and labels always give the same bytes.
+    """Write a compressed file in SVHN's format; the same images and labels always give the same bytes.
 
-    The file appears under its name only when it is complete: a full disk costs no older file.
+    The file is renamed to `path` only when it is complete, so a full disk does not destroy an older file.
 
     Raises:
         DataError: The file cannot be written.
@@ -168,7 +168,7 @@ def write(path: Path, numbers: HouseNumbers) -> None:
     buffer = io.BytesIO()
     savemat(buffer, {"X": X, "y": y}, do_compression=True)
     content = bytearray(buffer.getvalue())
-    content[:HEADER_TEXT_BYTES] = HEADER_TEXT.ljust(HEADER_TEXT_BYTES)  # scipy writes the time of day there
+    content[:HEADER_TEXT_BYTES] = HEADER_TEXT.ljust(HEADER_TEXT_BYTES)  # scipy writes the current time there
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def write(path: Path, numbers: HouseNumbers) -> None:
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from error
     finally:
-        with suppress(OSError):  # gone already if all went well
+        with suppress(OSError):  # already renamed on success
             partial.unlink()
 
 
@@ -195,17 +195,17 @@ def _variables(path: Path) -> dict[str, Any]:
     try:
         return variables(content)
     except DamagedError as error:
-        problem = f"not a whole MATLAB file of level 5 ({error})"
-        raise DataError(f"{path}: {problem}; if it is damaged or cut off, download or copy it again") from error
+        problem = f"not a complete MATLAB file of level 5 ({error})"
+        raise DataError(f"{path}: {problem}; if it is damaged or truncated, download or copy it again") from error
 
 
 def _images(X: npt.NDArray[Any]) -> torch.Tensor:
-    """(32, 32, 3, N) -> a contiguous tensor (N, 3, 32, 32)."""
+    """Convert (32, 32, 3, N) to a contiguous tensor (N, 3, 32, 32)."""
     return torch.from_numpy(np.ascontiguousarray(X.transpose(3, 2, 0, 1)))
 
 
 def _labels(path: Path, y: npt.NDArray[Any]) -> torch.Tensor:
-    """(N, 1) of 1 to 10 -> (N,) of 0 to 9. Also takes 0 for 0, which files made by hand often hold."""
+    """Convert labels 1 to 10, (N, 1), to 0 to 9, (N,). 0 is also accepted, as hand-made files often use it."""
     known = np.isin(y, np.arange(11))
     if not known.all():
         raise _refusal(path, f"y must hold labels from 1 to 10 (10 is the digit 0), not {y[~known][0]}")

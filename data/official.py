@@ -1,4 +1,4 @@
-"""SVHN's official files: which they are, whether they are here, and how to get them."""
+"""SVHN's official files: their sizes and hashes, where they are stored, and how to download them."""
 
 import hashlib
 import http.client
@@ -11,12 +11,12 @@ from data.house_numbers import DataError
 
 FOLDER = Path(__file__).parent / "svhn"
 SITE = "http://ufldl.stanford.edu/housenumbers/"
-STALLED_SECONDS = 60.0  # a connection that is silent for so long is given up
+STALLED_SECONDS = 60.0  # time after which a connection without data is closed
 
 
 @dataclass(frozen=True)
 class OfficialFile:
-    """What a file must be to be SVHN's."""
+    """Name, size and hash of an official file."""
 
     name: str
     size: int
@@ -30,29 +30,29 @@ OFFICIAL: dict[str, OfficialFile] = {
 
 
 def find(split: str, folder: Path) -> Path:
-    """Return the official file of a split, checked by its size, which takes no time.
+    """Return the official file of a split; for speed, only its size is checked.
 
     Raises:
-        DataError: It is not there, or has another size than SVHN's.
+        DataError: The file does not exist, or its size is not that of SVHN's file.
     """
     official = OFFICIAL[split]
     path = folder / official.name
     if not path.is_file():
-        raise DataError(f"{path}: SVHN has not been fetched; run: python -m data fetch")
+        raise DataError(f"{path}: SVHN has not been downloaded; run: python -m data fetch")
     size = path.stat().st_size
     if size != official.size:
-        raise DataError(f"{path}: {size:,} bytes, not SVHN's {official.size:,}; run again: python -m data fetch")
+        raise DataError(f"{path}: {size:,} bytes instead of {official.size:,}; download it again: python -m data fetch")
     return path
 
 
 def fetch(split: str, folder: Path) -> bool:
-    """Fetch the official file of a split with torchvision, unless it is here already; return whether it was fetched.
+    """Download the official file of a split with torchvision, unless it exists; return whether it was downloaded.
 
-    The file arrives in a temporary folder and gets its place only when its md5 is right, so that a broken connection
-    leaves nothing behind.
+    The file is downloaded to a temporary folder and moved only if its md5 is right, so a broken connection leaves no
+    incomplete file.
 
     Raises:
-        DataError: There is no connection, it broke, or what came is not SVHN's file.
+        DataError: There is no connection, the connection broke, or the downloaded file is not SVHN's.
     """
     official = OFFICIAL[split]
     path = folder / official.name
@@ -68,7 +68,7 @@ def fetch(split: str, folder: Path) -> bool:
             SVHN(root=arriving, split=split, download=True)
             arrived = Path(arriving) / official.name
             if not _is_official(arrived, official):
-                raise DataError(_by_hand("what came is not SVHN's file", folder))
+                raise DataError(_by_hand("the downloaded file is not SVHN's", folder))
             arrived.replace(path)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise DataError(_by_hand(" ".join(str(error).split()) or type(error).__name__, folder)) from error
@@ -78,7 +78,7 @@ def fetch(split: str, folder: Path) -> bool:
 
 
 def _is_official(path: Path, official: OfficialFile) -> bool:
-    """Tell whether a file is SVHN's, to the last bit."""
+    """Return whether a file is SVHN's, by size and md5."""
     if not path.is_file() or path.stat().st_size != official.size:
         return False
     with path.open("rb") as file:
@@ -86,6 +86,6 @@ def _is_official(path: Path, official: OfficialFile) -> bool:
 
 
 def _by_hand(reason: str, folder: Path) -> str:
-    """Say what went wrong and how to do without a connection, in one line."""
+    """Return one line with the reason of the failure and instructions for a manual download."""
     files = " and ".join(f"{file.name} ({file.size:,} bytes, md5 {file.md5})" for file in OFFICIAL.values())
-    return f"SVHN could not be fetched ({reason}); try again, or place {files} from {SITE} into {folder}"
+    return f"SVHN could not be downloaded ({reason}); try again, or copy {files} from {SITE} into {folder}"

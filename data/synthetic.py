@@ -1,10 +1,10 @@
-"""Synthetic house numbers: images like SVHN's that are nobody's property, the same for everyone who draws them.
+"""Synthetic house numbers: images similar to SVHN's, free of copyright and reproducible.
 
-A photographer's day in one function per step: choose a number and paint it on a wall (digits in some typeface, the
-labelled one in the middle, its neighbours cut off at the sides), hold the camera not quite straight, have the wrong
-light, focus badly. Each image is drawn at 64 x 64 pixels and averaged down to 32 x 32.
+There is one function per step: choose a number and paint it on a wall (digits in some typeface, the labelled one in the
+middle, its neighbours cut off at the sides), turn and slant it, add uneven light, and blur it. Each image is drawn at
+64 x 64 pixels and averaged down to 32 x 32.
 
-The numbers below were chosen so that the statistics of the images come close to SVHN's: `python -m data compare`.
+The constants below were chosen so that the statistics of the images are close to SVHN's: see `python -m data compare`.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ import torch
 
 from data.house_numbers import HouseNumbers
 
-CANVAS = 64  # pixels that an image is drawn at, in each direction
-SIDE = 32  # pixels that it has in the end
+CANVAS = 64  # width and height of the drawing, in pixels
+SIDE = 32  # width and height of the final image, in pixels
 
-# How often each digit, from 0 to 9, is the labelled one among SVHN's 73,257 training images.
+# Number of SVHN's 73,257 training images with each label from 0 to 9.
 LABEL_COUNTS = (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659)
 
-# The typefaces among those that come with matplotlib that have upright figures. Never take all that lie there: its
-# "LastResort" claims to know every character and draws a box.
+# Matplotlib's typefaces with ordinary digits. Do not use all of its typefaces: "LastResort" claims to contain every
+# character, but draws a box.
 FACES = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
     *("DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique", "DejaVuSansMono-BoldOblique"),
@@ -34,16 +34,16 @@ FACES = (
     *("cmr10", "cmb10", "cmss10", "cmti10", "cmtt10"),
 )
 
-Random = np.random.RandomState  # numpy promises that its numbers never change; newer generators may
+Random = np.random.RandomState  # numpy guarantees that its numbers never change; those of newer generators may
 Array = npt.NDArray[Any]
 
 
 def house_numbers(seed: int, indices: Sequence[int]) -> HouseNumbers:
-    """Draw images. Image i depends on (seed, i) and the version of FreeType, and on nothing else.
+    """Draw images. Image i depends only on (seed, i) and the version of FreeType.
 
     Args:
-        seed: Another seed, another street. From 0 to 2^32 - 1, as the indices.
-        indices: Which images of the street, at least one.
+        seed: Random seed, from 0 to 2^32 - 1.
+        indices: Indices of the images to draw, from 0 to 2^32 - 1; at least one.
     """
     drawn = [house_number(seed, i) for i in indices]
     images = np.stack([image for image, _ in drawn]).transpose(0, 3, 1, 2)
@@ -69,14 +69,14 @@ def house_number(seed: int, i: int) -> tuple[Array, int]:
 
 
 def _number(rng: Random) -> tuple[list[int], int]:
-    """Choose the digits of a number and which of them is the labelled one."""
+    """Choose the digits of a number, and the index of the labelled digit."""
     share = np.array(LABEL_COUNTS) / sum(LABEL_COUNTS)
     length = rng.choice([1, 2, 3, 4], p=[0.08, 0.37, 0.40, 0.15])
     return [int(digit) for digit in rng.choice(10, size=length, p=share)], int(rng.randint(length))
 
 
 def _colours(rng: Random) -> tuple[Array, Array]:
-    """Choose the colours of wall and digits: nearly grey, as most of a street is, and under the same light."""
+    """Choose the colours of wall and digits: nearly grey, as in most photographs, and with the same tint."""
     tint = _chroma(rng, 0.8) + np.array([-1.5, -1.5, 3.0])
     between = rng.choice([-1.0, 1.0]) * np.clip(rng.lognormal(4.4, 0.45), 35.0, 230.0)
     middle = np.clip(rng.normal(116.0, 43.0), 25.0, 235.0)
@@ -86,14 +86,14 @@ def _colours(rng: Random) -> tuple[Array, Array]:
 
 
 def _chroma(rng: Random, scale: float) -> Array:
-    """Draw a deviation from grey: small as a rule, at times large, and mostly between red and blue."""
+    """Draw a random deviation from grey: usually small, sometimes large, and mostly between red and blue."""
     strength = 8.5 * scale * np.clip(rng.standard_t(3), -4.0, 4.0)
     hue = rng.normal(0.0, [1.0, 0.4])
     return strength * (hue[0] * np.array([1.0, 0.0, -1.0]) + hue[1] * np.array([-0.5, 1.0, -0.5]))
 
 
 def _surface(rng: Random, wall: Array) -> Array:
-    """Paint the wall, (64, 64, 3): often the edge of a plate or a door frame runs along a side."""
+    """Paint the wall, (64, 64, 3), often with the edge of a plate or a door frame along a side."""
     picture = np.broadcast_to(wall, (CANVAS, CANVAS, 3)).copy()
     down, across = np.mgrid[-1 : 1 : CANVAS * 1j, -1 : 1 : CANVAS * 1j]
     for _ in range(rng.choice([0, 1, 2], p=[0.5, 0.35, 0.15])):
@@ -104,7 +104,7 @@ def _surface(rng: Random, wall: Array) -> Array:
 
 
 def _digits(rng: Random, digits: list[int], middle: int) -> Array:
-    """Draw the number with its labelled digit in the middle: how much of each pixel is ink, (64, 64) in [0, 1]."""
+    """Draw the number with its labelled digit in the middle; return the share of ink per pixel, (64, 64) in [0, 1]."""
     from PIL import Image, ImageDraw, ImageFont
 
     height = rng.uniform(38.0, 58.0)
@@ -112,14 +112,14 @@ def _digits(rng: Random, digits: list[int], middle: int) -> Array:
     font = ImageFont.truetype(face, round(height / 0.72), layout_engine=ImageFont.Layout.BASIC)
     stroke = int(rng.choice([0, 1, 2, 3], p=[0.4, 0.3, 0.2, 0.1]))
     advance = font.getlength("0") + 2 * stroke + rng.normal(2.0, 3.0)
-    centre = 3 * CANVAS  # room for three neighbours on each side
+    centre = 3 * CANVAS  # enough space for three neighbours on each side
     canvas = Image.new("L", (2 * centre, 2 * centre))
     draw = ImageDraw.Draw(canvas)
     for place, digit in enumerate(digits):
         left, top, right, bottom = font.getbbox(str(digit))
         x = centre + (place - middle) * advance - (left + right) / 2
         draw.text((x, centre - (top + bottom) / 2), str(digit), fill=255, font=font, stroke_width=stroke)
-    # From a pixel of the image to one of the canvas: turned, slanted, narrowed and not quite centred.
+    # Map a pixel of the image to a pixel of the canvas: rotated, slanted, narrowed and not exactly centred.
     turn, slant = rng.normal(0.0, 0.09), rng.normal(0.0, 0.12)
     narrow = rng.uniform(0.9, 1.6)
     a, b = np.cos(turn) * narrow, -np.sin(turn) * narrow + slant
@@ -131,32 +131,32 @@ def _digits(rng: Random, digits: list[int], middle: int) -> Array:
 
 
 def _shadow(rng: Random, ink: Array, wall: Array) -> tuple[Array, Array]:
-    """Return the shadow that raised digits cast: its coverage and its colour."""
+    """Return coverage and colour of the shadow of raised digits."""
     strength = rng.choice([0.0, 0.6], p=[0.7, 0.3])
     down, across = rng.randint(0, 5), rng.randint(-4, 5)
     return strength * np.roll(ink, (down, across), axis=(0, 1)), wall - 50.0
 
 
 def _lay(picture: Array, coverage: Array, colour: Array) -> Array:
-    """Cover a picture with a colour, as far as `coverage` says for each pixel."""
+    """Blend a colour into a picture; `coverage` is the opacity of each pixel."""
     return picture + coverage[:, :, np.newaxis] * (colour - picture)
 
 
 def _light(rng: Random) -> Array:
-    """Draw light that falls unevenly, (64, 64, 1): a slope, mostly from side to side."""
+    """Draw uneven light, (64, 64, 1): a linear gradient, mostly horizontal."""
     down, across = np.mgrid[-1 : 1 : CANVAS * 1j, -1 : 1 : CANVAS * 1j]
     slope = rng.normal(0.0, 15.0) * across + rng.normal(0.0, 8.0) * down
     return slope[:, :, np.newaxis]
 
 
 def _bytes(picture: Array) -> Array:
-    """Round to bytes; what is too bright or too dark for the camera is cut off."""
+    """Round to bytes; values outside 0 to 255 are clipped."""
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
 @cache
 def _font_file(face: str) -> Path:
-    """Return where matplotlib keeps a typeface."""
+    """Return the path of a typeface in matplotlib."""
     import matplotlib
 
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"

@@ -1,12 +1,13 @@
-"""The training step as a CUDA graph: recorded once, then replayed. It plugs into the loop of assignment/train.py.
+"""The training step as a CUDA graph: captured once, then replayed. It plugs into the loop of assignment/train.py.
 
-A small step like ours is some hundred kernels of a few microseconds each, and asking for one takes Python longer than
-that. A CUDA graph records all of them, forward, backward and Adam, and replays them by a single call. What is recorded
-reads its batch from fixed places in memory, so each replay is preceded by writing the next batch there.
+A small training step like ours consists of some hundred kernels of a few microseconds each, and launching one from
+Python takes longer than that. A CUDA graph captures all of them (forward, backward and Adam) and replays them with a
+single call. The captured kernels read the batch from fixed memory addresses, so the next batch is copied there before
+each replay.
 
-A recording holds kernels and nothing else. What a model does in Python (print, count its calls, draw numbers on the
-CPU) happens once, while it is recorded, and never again, without any error. So `captured_step` first compares some
-replayed steps with plain ones, on copies, and refuses where it sees a difference.
+A graph contains only kernels. Python code of a model (printing, counting calls, drawing random numbers on the CPU) runs
+once during capture and never again, without any error. So `captured_step` first compares some replayed steps with
+ordinary ones, on copies of the model, and raises an error if they differ.
 """
 
 import contextlib
@@ -25,34 +26,34 @@ from assignment.settings import Settings
 from assignment.train import Step, Terms, train_step
 from data import normalise
 
-WARM_UP_STEPS = 3  # libraries choose their algorithms and set memory aside in the first steps: not to be recorded
+WARM_UP_STEPS = 3  # in the first steps, libraries choose algorithms and allocate memory, which must not be captured
 COMPARED_STEPS = 4
-TOLERANCE = 1e-5  # of a loss, relative: steps that agree differ by rounding, about 1e-7
-MOVED_TOLERANCE = 0.05  # of how far the weights moved
+TOLERANCE = 1e-5  # relative, for a loss; equal steps differ only by rounding, about 1e-7
+MOVED_TOLERANCE = 0.05  # relative to the distance that the weights moved
 
 Work: TypeAlias = Callable[[], None]
 
 
 class CaptureError(Exception):
-    """The step cannot be recorded. The message says why, and ends a sentence."""
+    """The step cannot be captured. The message says why; it is written to end a sentence."""
 
 
 @runtime_checkable
 class Backend(Protocol):
-    """What records work and replays it."""
+    """Captures work and replays it."""
 
     def warm_up(self, work: Work) -> None:
-        """Do the work a few times, in the surroundings in which it will be recorded."""
+        """Run the work a few times, in the same setting in which it will be captured."""
 
     def record(self, work: Work) -> Work:
-        """Return what does the same work again, with what lies at the same places in memory by then."""
+        """Return a function that repeats the work, with the current contents of the same memory."""
 
 
 class CudaGraphs:
-    """CUDA graphs: all calls of torch.cuda's are here (PyTorch's notes on CUDA, "Whole-network capture")."""
+    """Backend with CUDA graphs, following PyTorch's notes on CUDA, "Whole-network capture"."""
 
     def warm_up(self, work: Work) -> None:
-        """Do the work on a stream of its own, as recording will."""
+        """Run the work on a separate stream, as the capture will."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -61,7 +62,7 @@ class CudaGraphs:
         torch.cuda.current_stream().wait_stream(stream)
 
     def record(self, work: Work) -> Work:
-        """Record the kernels of the work; they are not run yet."""
+        """Capture the kernels of the work without running them."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             work()
@@ -69,7 +70,7 @@ class CudaGraphs:
 
 
 def backend_for(device: torch.device) -> Backend | None:
-    """Return what can record on a device, None where nothing can."""
+    """Return the backend for a device, or None if there is none."""
     return CudaGraphs() if device.type == "cuda" else None
 
 
@@ -80,22 +81,22 @@ def captured_step(
     settings: Settings,
     backend: Backend | None,
 ) -> Step:
-    """Return a training step that is replayed for full batches, and taken as always for others.
+    """Return a training step that is replayed for full batches, and runs normally for smaller ones.
 
-    Model, optimizer and random number generators are afterwards as they were, bit for bit.
+    Model, optimizer and random number generators are restored afterwards, bit for bit.
 
     Args:
         model: The model to train.
-        optimizer: Its optimizer; on a GPU a capturable one.
+        optimizer: Its optimizer; on a GPU, a capturable one.
         images: The training images, on the model's device.
-        settings: The run: batch size and latent dimensions are those of all replayed steps.
-        backend: What records.
+        settings: Settings of the run; its batch size and latent dimensions are used for all replayed steps.
+        backend: The backend that captures the step.
 
     Raises:
-        CaptureError: The step cannot be recorded, or its replay does not do what the step does.
+        CaptureError: The step cannot be captured, or its replay gives other results than the step.
     """
     if backend is None:
-        raise CaptureError(f"nothing can be recorded on {images.device.type}")
+        raise CaptureError(f"steps cannot be captured on the device {images.device.type}")
     if len(images) < settings.batch_size:
         raise CaptureError("there is no full batch")
     try:
@@ -104,11 +105,11 @@ def captured_step(
             return _record(model, optimizer, images, settings, backend)
     except CaptureError:
         raise
-    except Exception as error:  # whatever a model does that cannot be recorded; CUDA has many errors for it
+    except Exception as error:  # models can fail in many ways during capture, and CUDA has many errors for it
         raise CaptureError(str(error).strip().split("\n")[0] or type(error).__name__) from error
 
 
-# ## Recording
+# ## Capturing
 def _record(
     model: Model,
     optimizer: torch.optim.Optimizer,
@@ -116,9 +117,9 @@ def _record(
     settings: Settings,
     backend: Backend,
 ) -> Step:
-    """Warm up, record, and put back what that changed."""
+    """Warm up, capture, and undo the changes of both."""
     B, device = settings.batch_size, images.device
-    fixed_x = torch.zeros(B, *images.shape[1:], device=device)  # where the recording reads its batch
+    fixed_x = torch.zeros(B, *images.shape[1:], device=device)  # the graph reads its batch here
     fixed_noise = torch.zeros(B, settings.z_dim, device=device)
     results: list[Tensor] = [torch.zeros(B, device=device) for _ in range(2)]
 
@@ -128,30 +129,30 @@ def _record(
 
     if device.type == "cuda":
         for group in optimizer.param_groups:
-            group["capturable"] = True  # Adam counts its steps on the GPU, where a replay can count on
+            group["capturable"] = True  # Adam counts its steps on the GPU, so that a replay counts too
     model.train()
     with undisturbed(), _put_back(model, optimizer):
         backend.warm_up(work)
-        optimizer.zero_grad()  # so that the recorded backward pass sets aside memory of its own for the gradients
+        optimizer.zero_grad()  # so that the captured backward pass allocates its own memory for the gradients
         replay = backend.record(work)
 
     def step(
         its_model: Model, its_optimizer: torch.optim.Optimizer, x: Float[Tensor, "B C S S"], noise: Float[Tensor, "B z"]
     ) -> Terms:
-        assert its_model is model and its_optimizer is optimizer, "a recording trains one model only"
+        assert its_model is model and its_optimizer is optimizer, "a captured step trains only its own model"
         if len(x) != B:
             return train_step(model, optimizer, x, noise)
         fixed_x.copy_(x)
         fixed_noise.copy_(noise)
         replay()
-        return results[0], results[1]  # until the next step: read them before
+        return results[0], results[1]  # overwritten by the next step
 
     return step
 
 
 @contextlib.contextmanager
 def _put_back(model: Model, optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Undo what happens inside, without moving anything to another place in memory."""
+    """On exit, restore model and optimizer in place: all tensors keep their memory addresses."""
     tensors = list(model.state_dict(keep_vars=True).values())
     before = [tensor.detach().clone() for tensor in tensors]
     moments = {
@@ -169,7 +170,7 @@ def _put_back(model: Model, optimizer: torch.optim.Optimizer) -> Iterator[None]:
                 tensor.copy_(old)
             for p, state in optimizer.state.items():
                 for name, value in state.items():
-                    if isinstance(value, Tensor):  # Adam's moments and its count of steps, which begin at zero
+                    if isinstance(value, Tensor):  # Adam's moments and step count, which start at zero
                         value.copy_(moments.get((p, name), torch.zeros_like(value)))
         optimizer.zero_grad()
         model.train(was_training)
@@ -183,10 +184,10 @@ def _compare(
     settings: Settings,
     backend: Backend,
 ) -> None:
-    """Take the same steps twice, plainly and replayed, on copies.
+    """Run the same steps normally and replayed, on copies, and compare.
 
     Raises:
-        CaptureError: The results differ, or the model does something in Python that a replay would not do.
+        CaptureError: The results differ, or the model runs Python code that a replay would skip.
     """
     (one, its_optimizer), (other, others_optimizer) = (copy.deepcopy((model, optimizer)) for _ in range(2))
     generator = torch.Generator().manual_seed(settings.seed)
@@ -204,10 +205,10 @@ def _compare(
     with undisturbed(), contextlib.redirect_stdout(printed):
         expected = _losses(train_step, one, its_optimizer, batches)
     if printed.getvalue():
-        raise CaptureError("the model prints while it trains")
+        raise CaptureError("the model prints during training")
     now = _attributes(one)
     if changed := [name for name in now if name not in attributes or now[name] != attributes[name]]:
-        raise CaptureError(f"the model changes {changed[0]} while it trains")
+        raise CaptureError(f"the model changes {changed[0]} during training")
 
     replayed = _record(other, others_optimizer, images, settings, backend)
     other.train()
@@ -224,12 +225,12 @@ def _compare(
 def _losses(
     step: Step, model: Model, optimizer: torch.optim.Optimizer, batches: list[tuple[Tensor, Tensor]]
 ) -> Float[Tensor, "steps B"]:
-    """Take a step on each batch; return nll + kl of all images."""
+    """Run one step per batch; return nll + kl of all images."""
     return torch.stack([sum(step(model, optimizer, *batch), start=torch.zeros(())) for batch in batches])
 
 
 def _attributes(model: nn.Module) -> dict[str, Any]:
-    """Return the plain numbers and texts that a model's modules keep, by the name of each."""
+    """Return the attributes of a model's modules that are plain numbers or strings, by name."""
     return {
         f"{type(module).__name__}.{name}": value
         for module in model.modules()

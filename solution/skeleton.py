@@ -1,4 +1,4 @@
-"""Make the student's skeleton from the reference: `python -m solution.skeleton` (`--check` only compares)."""
+"""Create the student's skeleton from the reference: `python -m solution.skeleton` (`--check` only compares)."""
 
 import re
 import sys
@@ -15,20 +15,20 @@ _MARK = re.compile(r"### (?:BEGIN|END) SOLUTION")
 
 
 def skeleton(reference: str) -> str:
-    """Return the source of the skeleton: each answer replaced by a TODO with the id of the task it belongs to.
+    """Return the source of the skeleton: each answer is replaced by a TODO with the id of its task.
 
     Args:
         reference: Source with answers between `### BEGIN SOLUTION` and `### END SOLUTION` (nbgrader's marks), each
             below a heading "# ## Task `id`".
 
     Raises:
-        ValueError: An answer has no heading above it, or a mark has no partner.
+        ValueError: An answer has no heading above it, or a mark has no matching mark.
     """
 
     def todo(region: re.Match[str]) -> str:
         if nested := _MARK.search(region[2]):
             line = reference.count("\n", 0, region.start(2) + nested.start()) + 1
-            raise ValueError(f"a mark without partner above line {line}: the answer before it has no end")
+            raise ValueError(f"unmatched mark above line {line}: its answer has no end mark")
         headings = _TASK.findall(reference, 0, region.start())
         if not headings:
             raise ValueError(f"no task heading above the answer:\n{region[0]}")
@@ -37,12 +37,12 @@ def skeleton(reference: str) -> str:
     source = _REGION.sub(todo, reference)
     if mark := _MARK.search(source):
         line = source.count("\n", 0, mark.start()) + 1
-        raise ValueError(f"a mark without partner near line {line}: {mark[0]}")
+        raise ValueError(f"unmatched mark near line {line}: {mark[0]}")
     return source
 
 
 def main() -> int:
-    """Write the skeleton, or with --check compare it; returns 0, or 1 when the two have drifted apart."""
+    """Write the skeleton, or compare it with --check; return 0, or 1 if it is out of date."""
     print_everywhere()
     parser = Parser(prog="python -m solution.skeleton", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the skeleton is out of date")
@@ -51,7 +51,7 @@ def main() -> int:
     if arguments.check:
         if SKELETON.exists() and SKELETON.read_text(encoding="utf-8") == made:
             return 0
-        print(f"{SKELETON.name} differs from what the reference makes: run python -m solution.skeleton")
+        print(f"{SKELETON.name} does not match the reference: run python -m solution.skeleton")
         return 1
     SKELETON.write_text(made, encoding="utf-8", newline="\n")
     return 0

@@ -240,8 +240,8 @@ def test_a_replay_that_does_not_move_the_weights_is_noticed(honest: int) -> None
 @pytest.mark.parametrize(
     ("vae", "reason"),
     [
-        (Counting, "the model changes Counting.calls while it trains"),
-        (Printing, "the model prints while it trains"),
+        (Counting, "the model changes Counting.calls during training"),
+        (Printing, "the model prints during training"),
     ],
 )
 def test_what_python_does_beside_is_noticed(vae: type, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -302,6 +302,6 @@ def test_what_cannot_be_captured_runs_plainly_with_one_line(chosen: Any, capsys:
     assert chosen(Counting) is train_step
     assert chosen(VAE, backend=Refusing()) is train_step
     assert capsys.readouterr().out.splitlines() == [
-        "the training step is not captured: the model changes Counting.calls while it trains",
+        "the training step is not captured: the model changes Counting.calls during training",
         "the training step is not captured: operation not permitted when stream is capturing",
     ]

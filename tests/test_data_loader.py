@@ -61,7 +61,7 @@ def test_a_file_is_divided_the_same_way_in_every_run_and_on_every_machine(tmp_pa
 
 def test_a_single_image_cannot_be_divided(tmp_path: Path) -> None:
     mat.write(tmp_path / "mine.mat", noise(1))
-    with pytest.raises(DataError, match=r"mine\.mat: one image cannot be divided"):
+    with pytest.raises(DataError, match=r"mine\.mat: one image cannot be split"):
         load(tmp_path / "mine.mat")
 
 
@@ -124,7 +124,7 @@ def test_svhn_that_has_not_been_fetched_says_how_to(tmp_path: Path, monkeypatch:
 def test_svhn_of_another_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(official, "FOLDER", tmp_path)
     mat.write(tmp_path / "test_32x32.mat", noise(3))
-    with pytest.raises(DataError, match="not SVHN's 64,275,384"):
+    with pytest.raises(DataError, match="instead of 64,275,384"):
         load("svhn", "test")
 
 

@@ -84,7 +84,7 @@ def test_fetch_puts_both_files_in_place_once(
     assert torch.equal(load("svhn", "test").images, noise(4, seed=len("test")).images)
     assert main(["fetch"]) == 0
     assert connection.calls == 2
-    assert capsys.readouterr().out.count("already here") == 2
+    assert capsys.readouterr().out.count("already exists") == 2
     assert connection.timeout == official.STALLED_SECONDS
     assert socket.getdefaulttimeout() == before
 
@@ -123,7 +123,7 @@ def test_fetch_refuses_what_is_not_svhn(
 ) -> None:
     connect(monkeypatch, Connection(images=5))
     assert main(["fetch"]) == 1
-    assert "what came is not SVHN's file" in capsys.readouterr().err
+    assert "the downloaded file is not SVHN's" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
 
 
@@ -132,7 +132,7 @@ def test_fetch_stopped_by_hand_leaves_nothing(
 ) -> None:
     connect(monkeypatch, Connection(KeyboardInterrupt()))
     assert main(["fetch"]) == 1
-    assert capsys.readouterr().err == "error: stopped; nothing unfinished was left behind\n"
+    assert capsys.readouterr().err == "error: interrupted; no incomplete files were left\n"
     assert list(folder.iterdir()) == []
 
 
@@ -170,7 +170,7 @@ def test_another_sample_never_takes_the_place_of_the_one_that_comes_along(capsys
     with pytest.raises(SystemExit) as caught:
         main(["sample", "--seed", "1"])
     assert caught.value.code == 2
-    assert "give --out DIR" in capsys.readouterr().err
+    assert "need --out DIR" in capsys.readouterr().err
     assert [(SAMPLE / f"{split}_32x32.mat").stat().st_mtime_ns for split in SPLITS] == before
 
 

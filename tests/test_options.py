@@ -67,7 +67,7 @@ ANY_NUMBER, COUNT, COUNT_OR_NONE = _whole(""), _whole(", 1 or more", "0", "-1"),
 SEED = _whole(" from 0 to 4294967295", "-1", "4294967296")
 RATE = Kind({value: f"must be a number above 0, not '{value}'" for value in ("", "abc", "0", "-1", "nan", "inf")})
 DEVICE = Kind({value: f"such as cuda:1, not '{value}'" for value in ("", "gpu", "cuda:", "meta")})
-TEXT = Kind({"": "must not be empty, as '' is", " ": "must not be empty, as ' ' is"})
+TEXT = Kind({"": "must not be empty, but is ''", " ": "must not be empty, but is ' '"})
 ALL_TEXT = Kind({})
 
 TRAINING: dict[str, Kind] = {

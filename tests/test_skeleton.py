@@ -162,7 +162,7 @@ def test_an_answer_becomes_a_todo_of_its_heading_and_depth() -> None:
 
 @pytest.mark.parametrize("mark", ["### BEGIN SOLUTION", "### END SOLUTION"])
 def test_a_mark_without_partner_is_refused_with_its_line(mark: str) -> None:
-    with pytest.raises(ValueError, match="a mark without partner near line"):
+    with pytest.raises(ValueError, match="unmatched mark near line"):
         skeleton(ANSWER.replace(f"    {mark}\n", ""))
 
 
