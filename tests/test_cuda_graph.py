@@ -269,7 +269,7 @@ def test_a_model_that_cannot_be_copied_is_noticed() -> None:
 # ## When it is used
 def test_the_cpu_records_nothing() -> None:
     assert backend_for(torch.device("cpu")) is None
-    with pytest.raises(CaptureError, match="on cpu"):
+    with pytest.raises(CaptureError, match="on the device cpu"):
         captured_step(begun().model, begun().optimizer, IMAGES, SETTINGS, None)
 
 

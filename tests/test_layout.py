@@ -1,6 +1,7 @@
-"""The house: who may import whom, held by reading import statements; and that importing a room changes nothing.
+"""The layout of the project: which package may import which, and that importing a module has no side effects.
 
-Imports inside functions count like those at the top, and so does `importlib.import_module("a.constant")`.
+The rules are checked by parsing import statements. Imports inside functions count like those at the top, and so does
+`importlib.import_module("a.constant")`.
 """
 
 import ast
@@ -12,11 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {"assignment", "solution", "grader", "data", "tests"}
+PACKAGES = {"assignment", "solution", "grader", "data", "tests"}
 FILES = sorted(
     file
-    for room in ROOMS
-    for file in (ROOT / room).rglob("*.py")
+    for package in PACKAGES
+    for file in (ROOT / package).rglob("*.py")
     if not any(part.startswith((".", "__pycache__")) for part in file.relative_to(ROOT).parts)
 )
 MODULES = {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in FILES}
@@ -24,7 +25,7 @@ LONGEST = 400
 
 
 def imports(module: str) -> set[str]:
-    """Return the full names of all that a module imports, relative imports resolved."""
+    """Return the full names of everything that a module imports, with relative imports resolved."""
     return set(_imported(module, MODULES[module]))
 
 
@@ -43,24 +44,24 @@ def _imported(module: str, file: Path) -> Iterator[str]:
             yield from (a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str))
 
 
-def within(module: str, *rooms: str) -> bool:
-    """Whether a module is one of `rooms` or lies in it."""
-    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+def within(module: str, *packages: str) -> bool:
+    """Return whether a module is one of the packages, or inside one."""
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-def of(*rooms: str) -> list[str]:
-    """Return the modules of rooms."""
-    found = [module for module in MODULES if within(module, *rooms)]
-    assert found, f"no modules in {rooms}"
+def of(*packages: str) -> list[str]:
+    """Return the modules of the packages."""
+    found = [module for module in MODULES if within(module, *packages)]
+    assert found, f"no modules in {packages}"
     return found
 
 
 def strangers(module: str, *allowed: str) -> set[str]:
-    """Return what a module imports of the project besides `allowed`."""
-    return {name for name in imports(module) if within(name, *ROOMS) and not within(name, *allowed)}
+    """Return the modules of the project that a module imports, except those in `allowed`."""
+    return {name for name in imports(module) if within(name, *PACKAGES) and not within(name, *allowed)}
 
 
-# ## The reader of imports itself
+# ## The import parser itself
 def test_imports_are_seen_in_all_their_forms() -> None:
     assert "grader.worker.wire" in imports("grader.sandbox.worker"), "from grader.worker import wire"
     assert "grader.worker.wire" in imports("grader.sandbox.process"), "from grader.worker.wire import Message"
@@ -70,86 +71,86 @@ def test_imports_are_seen_in_all_their_forms() -> None:
     assert {"torch", "data"} <= imports("grader.judge.short_run")
 
 
-# ## Who may import whom
+# ## Allowed imports
 @pytest.mark.parametrize("module", of("data"))
-def test_data_knows_no_other_room(module: str) -> None:
+def test_data_imports_no_other_package(module: str) -> None:
     assert not strangers(module, "data")
 
 
 @pytest.mark.parametrize("module", of("assignment"))
-def test_the_assignment_knows_data_only(module: str) -> None:
+def test_the_assignment_imports_data_only(module: str) -> None:
     assert not strangers(module, "assignment", "data")
 
 
 @pytest.mark.parametrize("module", of("solution"))
-def test_the_solution_knows_the_assignment_and_data(module: str) -> None:
+def test_the_solution_imports_the_assignment_and_data_only(module: str) -> None:
     assert not strangers(module, "solution", "assignment", "data")
-    assert "assignment.VAE_Model" not in imports(module), "the student's file is none of its business"
+    assert "assignment.VAE_Model" not in imports(module), "the solution must not use the student's file"
 
 
 @pytest.mark.parametrize("module", of("grader"))
-def test_the_grader_knows_neither_assignment_nor_solution(module: str) -> None:
+def test_the_grader_imports_neither_assignment_nor_solution(module: str) -> None:
     assert not strangers(module, "grader", "data")
 
 
 @pytest.mark.parametrize("module", of("grader.report"))
-def test_reports_know_the_result_model_only(module: str) -> None:
+def test_reports_import_the_result_model_only(module: str) -> None:
     assert not strangers(module, "grader.report", "grader.judge.result")
 
 
 @pytest.mark.parametrize("module", [m for m in of("grader") if not within(m, "grader.platforms", "grader.instructor")])
-def test_nothing_that_students_get_knows_what_they_do_not_get(module: str) -> None:
-    """Commands of instructors are found by name, if their folder is there."""
+def test_code_for_students_does_not_import_code_for_instructors(module: str) -> None:
+    """Commands for instructors are looked up by name, if their folder exists."""
     assert not any(within(name, "grader.platforms", "grader.instructor") for name in imports(module))
 
 
 @pytest.mark.parametrize("module", of("grader.platforms"))
-def test_platforms_know_nothing_of_instructors(module: str) -> None:
+def test_platforms_do_not_import_code_for_instructors(module: str) -> None:
     assert not any(within(name, "grader.instructor") for name in imports(module))
 
 
 @pytest.mark.parametrize("module", of("grader.instructor"))
-def test_instructors_know_nothing_of_platforms(module: str) -> None:
+def test_code_for_instructors_does_not_import_platforms(module: str) -> None:
     assert not any(within(name, "grader.platforms") for name in imports(module))
 
 
 @pytest.mark.parametrize("module", of("grader.instructor.gradebooks"))
-def test_exports_know_what_was_graded_and_nothing_of_grading(module: str) -> None:
+def test_exports_import_results_but_no_grading_code(module: str) -> None:
     policy = ("grader.judge.offering", "grader.judge.result", "grader.grading.options")
     graded = (f"grader.instructor.{name}" for name in ("classes.grades", "classes.submissions", "tables"))
     assert not strangers(module, "grader.instructor.gradebooks", "grader.report", "data.commandline", *graded, *policy)
 
 
-def test_what_an_export_needs_is_installed_for_every_student() -> None:
-    """Only a zip of reports asks for more: it draws pages."""
+def test_exports_need_no_third_party_packages() -> None:
+    """Only a zip of reports needs more, to render pages."""
     for module in of("grader.instructor.gradebooks"):
         roots = {name.partition(".")[0] for name in imports(module)}
         assert roots <= set(sys.stdlib_module_names) | {"grader", "data"}
 
 
 @pytest.mark.parametrize("module", of("grader.instructor.release"))
-def test_a_release_takes_everything_as_text(module: str) -> None:
+def test_a_release_does_not_import_what_it_packs(module: str) -> None:
     grading = (f"grader.grading.{name}" for name in ("options", "seeds", "child"))
     assert not strangers(module, "grader.instructor.release", "grader.judge.offering", "data.commandline", *grading)
 
 
 @pytest.mark.parametrize("module", of("grader.instructor.classes"))
-def test_a_class_run_knows_nothing_of_workers(module: str) -> None:
+def test_a_class_run_does_not_import_workers(module: str) -> None:
     assert not any(within(name, "grader.worker") for name in imports(module))
 
 
-def test_the_reader_of_archives_stands_alone() -> None:
-    """It runs as a program of its own, with nothing of the project on its import path."""
+def test_archives_imports_the_standard_library_only() -> None:
+    """It also runs as a separate program, without the project on its import path."""
     assert {name.partition(".")[0] for name in imports("grader.sandbox.archives")} <= set(sys.stdlib_module_names)
 
 
 @pytest.mark.parametrize("module", of("grader.judge"))
-def test_the_judge_knows_neither_worker_nor_sandbox_nor_reports(module: str) -> None:
+def test_the_judge_imports_neither_worker_nor_sandbox_nor_reports(module: str) -> None:
     assert not strangers(module, "grader.judge", "data")
 
 
 @pytest.mark.parametrize("module", of("grader.sandbox"))
-def test_the_sandbox_knows_of_the_worker_the_wire_only(module: str) -> None:
+def test_the_sandbox_imports_only_wire_from_the_worker(module: str) -> None:
     if module == "grader.sandbox.in_process":  # no sandbox at all: it runs the probes in the judge's process
         assert strangers(module, "grader.sandbox") == {"grader.worker.serve", "grader.worker.probes"}
     else:
@@ -157,8 +158,8 @@ def test_the_sandbox_knows_of_the_worker_the_wire_only(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", of("grader.worker"))
-def test_the_worker_knows_itself_and_torch_only(module: str) -> None:
-    """A worker's import path holds no part of the project, and its package has another name there: `worker`."""
+def test_the_worker_imports_itself_and_torch_only(module: str) -> None:
+    """The project is not on a worker's import path; the package is called `worker` there."""
     outside = {name for name in imports(module) if not within(name, "grader.worker", "worker")}
     roots = {name.partition(".")[0] for name in outside}
     assert roots <= set(sys.stdlib_module_names) | {"torch", "numpy", "safetensors"}
@@ -168,7 +169,7 @@ def test_the_worker_knows_itself_and_torch_only(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", of("grader.worker.standins"))
-def test_stand_ins_travel_as_text_and_need_nothing_beside_them(module: str) -> None:
+def test_stand_ins_import_sys_math_and_torch_only(module: str) -> None:
     assert {name.partition(".")[0] for name in imports(module)} <= {"sys", "math", "torch"}
 
 
@@ -177,8 +178,8 @@ def test_only_the_solution_and_the_tests_import_the_solution(module: str) -> Non
     assert not any(within(name, "solution", "tests") for name in imports(module))
 
 
-# ## Rooms and files
-def test_every_folder_is_a_package_or_has_a_page_of_its_own() -> None:
+# ## Folders and files
+def test_every_folder_is_a_package_or_has_a_readme() -> None:
     for folder in ROOT.iterdir():
         if folder.is_dir() and not folder.name.startswith(".") and folder.name in _tracked_folders():
             documented = (folder / "__init__.py").exists() or (folder / "README.md").exists()
@@ -188,26 +189,28 @@ def test_every_folder_is_a_package_or_has_a_page_of_its_own() -> None:
 def _tracked_folders() -> set[str]:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     tracked = {line.split("/")[0] for line in listed.stdout.splitlines() if "/" in line}
-    return tracked or ROOMS  # a copy without git: the rooms that we know
+    return tracked or PACKAGES  # a copy without git: the known packages
 
 
-def test_every_room_with_a_job_is_a_command() -> None:
-    for room in ("assignment", "solution", "grader", "data"):
-        assert f"{room}.__main__" in MODULES
+def test_every_package_except_tests_is_a_command() -> None:
+    for package in ("assignment", "solution", "grader", "data"):
+        assert f"{package}.__main__" in MODULES
 
 
-def test_the_map_of_the_grader_is_complete() -> None:
-    """Each file of grader/ is in its README by name, or its folder is; and no name is there twice."""
+def test_the_file_list_in_the_grader_readme_is_complete() -> None:
+    """The README names each file of grader/, or its folder."""
     text = (ROOT / "grader" / "README.md").read_text(encoding="utf-8")
     for module in of("grader"):
         file = MODULES[module]
         inner = file.parent.name if file.parent.parent.name in ("worker", "grader") else ""
         known = f"`{file.name}`" in text or (inner in ("probes", "standins") and f"`{inner}/`" in text)
-        assert known or file.name == "__init__.py" or file.name.startswith("test_"), f"{module} is not on the map"
+        assert known or file.name == "__init__.py" or file.name.startswith("test_"), (
+            f"grader/README.md does not name {module}"
+        )
 
 
-# Two sides of the sandbox, a probe and the diagnosis of its subject, what every package and program has, and the
-# skeleton with the solution that it is made from.
+# Names that two modules may share: the two sides of the sandbox; a probe and the diagnosis of the same subject; the
+# standard files of packages and programs; and the skeleton and the solution.
 MIRRORED = {"__init__", "__main__", "VAE_Model", "zygote", "submission", "layers"}
 OF_ONE_SUBJECT = {
     "distribution",
@@ -223,7 +226,7 @@ OF_ONE_SUBJECT = {
 }
 
 
-def test_no_two_modules_have_one_name() -> None:
+def test_no_two_modules_have_the_same_name() -> None:
     names: dict[str, list[str]] = {}
     for module in MODULES:
         if not within(module, "tests"):
@@ -233,20 +236,19 @@ def test_no_two_modules_have_one_name() -> None:
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not within(m, "tests")])
-def test_every_module_says_what_it_is_for(module: str) -> None:
+def test_every_module_has_a_docstring(module: str) -> None:
     assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not within(m, "tests")])
-def test_no_file_is_long_without_need(module: str) -> None:
+def test_files_are_short(module: str) -> None:
     lines = MODULES[module].read_text(encoding="utf-8").splitlines()
-    limit = (
-        2 * LONGEST if module in ("solution.VAE_Model", "assignment.VAE_Model") else LONGEST
-    )  # one file, by contract
+    # The assignment asks for a single file.
+    limit = 2 * LONGEST if module in ("solution.VAE_Model", "assignment.VAE_Model") else LONGEST
     assert len(lines) <= limit
 
 
-# ## Importing changes nothing
+# ## Importing has no side effects
 WATCHED = """
 import contextlib, importlib, io, os, random, signal, sys, threading, warnings
 import numpy, torch
