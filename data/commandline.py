@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 SOURCES = ("sample", "svhn")  # images with a name; all others are given by a path
 _LONGEST = 100  # characters of a value in a message
 _LIKE_CTRL_C = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
-_ROOMS = {"assignment", "solution", "grader", "data", "tests"}
+_PACKAGES = {"assignment", "solution", "grader", "data", "tests"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -183,7 +183,7 @@ def refuse_without_package(error: ModuleNotFoundError, command: str) -> NoReturn
         ModuleNotFoundError: The missing module belongs to this project.
     """
     package = (error.name or "").split(".")[0]
-    if not package or package in _ROOMS:
+    if not package or package in _PACKAGES:
         raise error
     install = f"{sys.executable} -m pip install -e ."
     print(

@@ -47,13 +47,13 @@ def main() -> int:
     parser = Parser(prog="python -m solution.skeleton", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the skeleton is out of date")
     arguments = parser.parse_args()
-    made = skeleton(REFERENCE.read_text(encoding="utf-8"))
+    text = skeleton(REFERENCE.read_text(encoding="utf-8"))
     if arguments.check:
-        if SKELETON.exists() and SKELETON.read_text(encoding="utf-8") == made:
+        if SKELETON.exists() and SKELETON.read_text(encoding="utf-8") == text:
             return 0
         print(f"{SKELETON.name} does not match the reference: run python -m solution.skeleton")
         return 1
-    SKELETON.write_text(made, encoding="utf-8", newline="\n")
+    SKELETON.write_text(text, encoding="utf-8", newline="\n")
     return 0
 
 

@@ -129,7 +129,7 @@ def test_exports_need_no_third_party_packages() -> None:
 
 
 @pytest.mark.parametrize("module", of("grader.instructor.release"))
-def test_a_release_does_not_import_what_it_packs(module: str) -> None:
+def test_a_release_reads_other_files_as_text(module: str) -> None:
     grading = (f"grader.grading.{name}" for name in ("options", "seeds", "child"))
     assert not strangers(module, "grader.instructor.release", "grader.judge.offering", "data.commandline", *grading)
 

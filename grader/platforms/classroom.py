@@ -99,8 +99,8 @@ def main(argv: list[str] | None = None) -> int:
     line = f"result={encoded(result, verdict.notice, verdict.sound)}\n"
     try:
         write_whole(options.report / "results.json", json.dumps(verdict.results, indent=1, ensure_ascii=True))
-        if told := os.environ.get("GITHUB_OUTPUT"):
-            with Path(told).open("a", encoding="utf-8") as output:
+        if output_file := os.environ.get("GITHUB_OUTPUT"):
+            with Path(output_file).open("a", encoding="utf-8") as output:
                 output.write(line)
         else:
             print(line, end="")

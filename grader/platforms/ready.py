@@ -30,8 +30,8 @@ def main(argv: list[str]) -> int:
     except (OfferingError, seeds.SecretError, ImportError, ValueError) as error:
         print(f"not ready: {error}", file=sys.stderr)
         return 1
-    for room in ("grader", "data"):
-        compileall.compile_dir(ROOT / room, quiet=2)
+    for folder in ("grader", "data"):
+        compileall.compile_dir(ROOT / folder, quiet=2)
     print(f"ready: Python {sys.version.split()[0]}, torch {sys.modules['torch'].__version__}, sandbox {sandbox}")
     return 0
 

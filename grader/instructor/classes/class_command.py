@@ -132,12 +132,12 @@ def _data(name: str) -> str:
         return name
     from data import DataError, load
 
-    given = name if name == "svhn" else str(Path(name).resolve())
+    source = name if name == "svhn" else str(Path(name).resolve())
     try:
-        load(given, "test")
+        load(source, "test")
     except DataError as error:
         raise Unusable(str(error)) from None
-    return given
+    return source
 
 
 if TYPE_CHECKING:

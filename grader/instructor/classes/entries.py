@@ -114,7 +114,7 @@ class Told:
 
 def by_form(names: Sequence[str]) -> dict[str, Told]:
     """Return the information in file names that have the form of Canvas or Moodle, by name."""
-    return {**_canvas(names), **{name: told for name in names if (told := _moodle(name))}}
+    return {**_canvas(names), **{name: info for name in names if (info := _moodle(name))}}
 
 
 def _moodle(name: str) -> Told | None:
@@ -131,14 +131,14 @@ def _canvas(names: Sequence[str]) -> dict[str, Told]:
     owners: dict[str, set[str]] = defaultdict(set)
     for match in found.values():
         owners[match["id"]].add(match["name"])
-    told = {}
+    infos = {}
     for name, match in found.items():
         if len(owners[match["id"]]) == 1:
             again = _RESUBMITTED.fullmatch(match["file"])
             attempt = int(again[1]) + 1 if again else 1
             student = Student(match["id"], system="canvas", number=match["id"])
-            told[name] = Told((student,), attempt=attempt, marked_late=match["late"] is not None)
-    return told
+            infos[name] = Told((student,), attempt=attempt, marked_late=match["late"] is not None)
+    return infos
 
 
 def _is_of_canvas(match: re.Match[str]) -> bool:

@@ -58,8 +58,8 @@ def versions() -> dict[str, str]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for room in ("grader", "data"):
-        yield from (root / room).rglob("*.py")
+    for package in ("grader", "data"):
+        yield from (root / package).rglob("*.py")
     yield from (path for path in (root / "data" / "sample").rglob("*") if path.is_file())
     yield root / "setup.cfg"
 

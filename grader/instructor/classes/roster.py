@@ -117,8 +117,8 @@ class Unmatched:
         """Return one line for a terminal."""
         lines = f"{len(self.lines)} of {self.of_lines} lines match no entry ({some(self.lines)})"
         entries = f"{len(self.entries)} of {self.of_entries} entries have no line ({some(self.entries)})"
-        said = [text for text, names in ((lines, self.lines), (entries, self.entries)) if names]
-        return f"{self.table}: {'; '.join(said)}"
+        parts = [text for text, names in ((lines, self.lines), (entries, self.entries)) if names]
+        return f"{self.table}: {'; '.join(parts)}"
 
 
 def unmatched(table: str, roster: Mapping[str, Listed], handed_in: Sequence[HandedIn]) -> Unmatched:
@@ -167,24 +167,24 @@ def owners(entries: Sequence[Path], roster: Mapping[str, Listed], gradescope: Ma
     return [_owner(entry, roster, gradescope.get(entry.name) or forms.get(entry.name)) for entry in entries]
 
 
-def _owner(entry: Path, roster: Mapping[str, Listed], told: Told | None) -> HandedIn:
+def _owner(entry: Path, roster: Mapping[str, Listed], export: Told | None) -> HandedIn:
     own = entry.name if entry.is_dir() else stem(entry.name)
-    told = told or Told(())
+    export = export or Told(())
     of_entry = _listed_as(roster, entry.name, own)
-    members = told.students or (Student(own),)
-    lines = [_listed_as(roster, one.id, one.email, one.name) for one in told.students] or [None]
+    members = export.students or (Student(own),)
+    lines = [_listed_as(roster, one.id, one.email, one.name) for one in export.students] or [None]
     if of_entry and len(members) == 1:
         lines = [of_entry]
     students = tuple(map(_known, members, lines))
-    row = told.row if told.row and not any(lines) else "_".join(student.id for student in students)
+    row = export.row if export.row and not any(lines) else "_".join(student.id for student in students)
     line = of_entry or next((line for line in lines if line), Listed(""))
     return HandedIn(
         entry=entry.name,
         students=students,
         submission=of_entry.id if of_entry else row,
-        submitted=line.submitted or told.submitted,
-        attempt=told.attempt if line.attempt is None else line.attempt,
-        marked_late=told.marked_late,
+        submitted=line.submitted or export.submitted,
+        attempt=export.attempt if line.attempt is None else line.attempt,
+        marked_late=export.marked_late,
     )
 
 

@@ -79,7 +79,7 @@ def decide(attempts: Sequence[Attempt], counts: Counts, late: Late, due: datetim
         due: The student's due date; None if there is none.
         max_points: Maximum points of an attempt with nothing to grade, in hundredths.
     """
-    ordered, told = _order(considered(attempts))
+    ordered, is_known = _order(considered(attempts))
     grades = [
         replace(_grade(one, late, due, max_points), attempt=i, attempts=len(ordered))
         for i, one in enumerate(ordered, 1)
@@ -90,7 +90,7 @@ def decide(attempts: Sequence[Attempt], counts: Counts, late: Late, due: datetim
     else:
         place = 0 if counts == "first" else len(ordered) - 1
         pending = ordered[place].is_pending
-    return Decided(ordered[place], None if pending else grades[place], told or counts == "best")
+    return Decided(ordered[place], None if pending else grades[place], is_known or counts == "best")
 
 
 def _order(attempts: Sequence[Attempt]) -> tuple[list[Attempt], bool]:
