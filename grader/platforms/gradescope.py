@@ -57,7 +57,7 @@ def _verdict(root: Path) -> OfficialVerdict:
     try:
         os.environ.pop(seeds.VARIABLE, None)
         secret = seeds.find_secret({}, root / "source" / seeds.FILE_NAME)
-        if reason := too_small():  # no grade is better than points lost because of memory
+        if reason := too_small():  # grade nothing rather than take points away for lack of memory
             print(reason, flush=True)
             return ungraded(_TOO_SMALL.format(reason), "out of memory", sound=False)
         # One lane, so that only one worker runs at a time: containers have little memory.

@@ -192,9 +192,8 @@ def _grade(
     try:
         with contextlib.ExitStack() as stack:
             bar = stack.enter_context(tqdm(total=len(ledger.entries()), initial=ledger.settled(), unit="submission"))
-            stack.callback(
-                lambda: bar.update(ledger.settled() - bar.n)
-            )  # the bar agrees with the rows, even after an error
+            # Even after an error, the progress bar agrees with the rows.
+            stack.callback(lambda: bar.update(ledger.settled() - bar.n))
             if waiting:
                 client = client or stack.enter_context(local_cluster(min(settings.jobs, len(waiting))))
                 _enter_outcomes(settings, client, waiting, ledger, bar)

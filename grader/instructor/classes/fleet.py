@@ -142,7 +142,7 @@ def outcomes(client: Client, jobs: Mapping[str, Job], apart: bool = True) -> Ite
         outcome = _outcome(future)
         future.release()
         if outcome.again and tries[name] < TRIES:
-            waiting.append(name)  # at the end: a job that kills workers should not disturb the same jobs again
+            waiting.append(name)  # at the end, so that a job that kills workers does not hit the same neighbours again
         else:
             yield name, outcome
 
@@ -191,7 +191,7 @@ _QUIET = {  # with dask's defaults, made for large clusters, its monitoring take
 
 
 def usable_cores() -> int:
-    """Return how many submissions this machine can grade at once: one per core, if each has 2 GiB of memory."""
+    """Return how many submissions this machine can grade at once: one per core, but at most one per 2 GiB of memory."""
     return max(1, min(dask.system.CPU_COUNT, MEMORY_LIMIT // _MEMORY_OF_A_JOB))
 
 

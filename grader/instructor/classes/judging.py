@@ -142,7 +142,7 @@ class Grades(Protocol):
 
 
 class WarmJudge:
-    """Runs warm.py in a process of its own and sends it jobs. That process always ends with the current one.
+    """Runs warm.py in a separate process and sends it jobs. That process always ends when the current one ends.
 
     Args:
         data: Images of the training task.

@@ -185,7 +185,7 @@ TRIALS = (
             except OSError:
                 pass
         libc = ctypes.CDLL(None)
-        libc.shmget(0x7AE, 4096, 0o1666)  # System V shared memory has no file, and outlives every process
+        libc.shmget(0x7AE, 4096, 0o1666)  # System V shared memory has no file, and remains after its processes end
         """,
         _nothing_left,
     ),

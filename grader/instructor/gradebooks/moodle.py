@@ -123,7 +123,7 @@ def _known_names(table: Table) -> tuple[int, ...]:
 
 
 def _identifier(table: Table) -> int | None:
-    """Return the index of the participant numbers. In other languages: column 0, if it has the form "word number"."""
+    """Return the index of the participant numbers. In other languages: column 0, if its cells are like `Nummer 12`."""
     known = table.column(_IDENTIFIER)
     if known is not None or not table.header:
         return known

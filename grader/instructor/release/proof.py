@@ -43,7 +43,7 @@ class Leak:
 
 
 def pieces(reference: str) -> dict[str, str]:
-    """Return the pieces of all answers, which must not be released: their texts by the text without whitespace.
+    """Return the pieces of all answers, which must not be released; the key of a piece is its text without whitespace.
 
     Args:
         reference: Source with answers between nbgrader's marks.
