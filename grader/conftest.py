@@ -27,8 +27,8 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     """
     if not pluginmanager.has_plugin("grader.plugin"):
         raise pytest.UsageError(
-            "pytest has read its settings from another file than setup.cfg (a pytest.ini, tox.ini or pyproject.toml?), "
-            f"so the grader is not loaded: start it in {ROOT} with `pytest -c setup.cfg grader/`"
+            "pytest did not read setup.cfg, but another file (a pytest.ini, tox.ini or pyproject.toml?), so the grader "
+            f"is not loaded: run `pytest -c setup.cfg grader/` in {ROOT}"
         )
 
 

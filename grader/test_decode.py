@@ -24,11 +24,14 @@ from grader.judge.wrong_formulas import wrong_decode
 
 pytestmark = pytest.mark.decode
 
-LIKE_THE_MEAN = "the log-variances are shaped like the mean, one for each pixel"
+LIKE_THE_MEAN = "The log-variances must have the shape of the mean: one for each pixel."
 
 
 def image_gradients(known: KnownModel, z: torch.Tensor, cotangent: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the gradients of an image: sums of products, so those of absolute values are their sizes."""
+    """Return the gradients of an image.
+
+    They are sums of products, so the gradients of the model of absolute values are their sizes (judge/sizes.py).
+    """
     flat = cotangent.flatten(1)
     return {"z": flat @ known.tensors["decoder_weight"], "decoder_weight": flat.T @ z}
 
@@ -50,7 +53,7 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 
 @check("value", 60)
 def test_likelihood(probe: Probe, draw: Draw) -> None:
-    """decode() gives the normal distribution around the decoder's image, of variance one"""
+    """decode() returns a normal distribution with the decoder's output as its mean, and variance one"""
     known = random_model(draw)
     double, single = torch.float64, torch.float32
     for model, batch, train, scale, dtype, short in [
@@ -70,7 +73,7 @@ def test_likelihood(probe: Probe, draw: Draw) -> None:
         own = own_hint(answer) or short
         expect_close(answer, "mean", image, "the likelihood's mean", size=size, known=wrong_means, hint=own)
         one, what = torch.ones_like(image), "the likelihood's logvar"
-        hint = own or "p(x|z) has unit variance: what is the logarithm of one, and what does logvar=None mean?"
+        hint = own or "p(x|z) has unit variance. What is the logarithm of one, and what does logvar=None mean?"
         answer.tensor("logvar", image.shape, what, hint=LIKE_THE_MEAN)
         expect_close(answer, "logvar", 0 * one, what, size=one, known=wrong_logvars, hint=hint)
         for name in ("std", "var"):

@@ -30,8 +30,8 @@ FORMATS = [(3, 32, 5), (1, 16, 5), (2, 64, 5), (3, 16, 1)]  # channels, size, z
 
 @check("shape", 40)
 def test_images_of_any_size(probe: Probe, draw: Draw) -> None:
-    """Decoder turns (B, z) into (B, C, S, S), for any size, channels and batch"""
-    hint = "do channels, height and width follow from what the constructor was given?"
+    """Decoder maps (B, z) to (B, C, S, S), for any image size, number of channels and batch size"""
+    hint = "Do channels, height and width follow from the arguments of the constructor?"
     for channels, size, z_dim in FORMATS:
         sizes = {**LAYER_SIZES, "in_channels": channels, "input_size": size, "z_dim": z_dim}
         for batch in (1, 3):
@@ -47,13 +47,13 @@ def test_images_of_any_size(probe: Probe, draw: Draw) -> None:
 
 @check("value", 30)
 def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
-    """In eval mode, an image depends on all of its own code alone, and comes by transposed convolutions"""
+    """In eval mode, an image depends on its whole code and on nothing else; transposed convolutions upsample it"""
     sets = three_sets(lambda: {"z": draw.normal(4, LAYER_SIZES["z_dim"], dtype=torch.float32)})
     z = sets[0]["z"]
     changes = code_changes(draw, z)
     inputs = {f"x_{i}": each["z"] for i, each in enumerate(sets) if i > 0}
     answer = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=z, **inputs)
-    batch = answer.tensor("batch", (len(z), "C", "S", "S"), "images")  # of which size: that is the first check's
+    batch = answer.tensor("batch", (len(z), "C", "S", "S"), "images")  # of any size: the first check tests the size
     expect_varies(batch, "images")
     expect_rows_independent(answer, "decoder", batch.shape)
     expect_outputs_not_remembered(answer, "decoder", (3 * len(z), *batch.shape[1:]))
@@ -69,7 +69,7 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     if not answer.fact("transposed", bool):
         fail(
             "a decoder that upsamples by transposed convolutions",
-            "none ran that makes its input larger",
+            "no transposed convolution made its input larger",
             hint=by_id("decoder_no_transposed_convolution").hint,
             diagnosis="decoder_no_transposed_convolution",
         )

@@ -24,7 +24,7 @@ from grader.judge.wrong_formulas import wrong_encode
 
 pytestmark = pytest.mark.encode
 
-HEADS = "the posterior is what the heads self.mean and self.logvar say: does encode use {} too, or in their place?"
+HEADS = "The posterior must come from the heads self.mean and self.logvar. Does encode use {} too, or instead of them?"
 
 
 def posterior(known: KnownModel, x: torch.Tensor) -> dict[str, Exact]:
@@ -37,7 +37,10 @@ def posterior(known: KnownModel, x: torch.Tensor) -> dict[str, Exact]:
 
 
 def head_gradients(known: KnownModel, head: str, x: torch.Tensor, cotangent: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the gradients of a head's output: sums of products, so those of absolute values are their sizes."""
+    """Return the gradients of a head's output.
+
+    They are sums of products, so the gradients of the model of absolute values are their sizes (judge/sizes.py).
+    """
     hidden = x.flatten(1) @ known.tensors["encoder_weight"].T
     to_hidden = cotangent @ known.tensors[f"{head}_weight"]
     return {
@@ -64,7 +67,7 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 
 @check("value", 60)
 def test_posterior(probe: Probe, draw: Draw) -> None:
-    """encode() gives the posterior whose mean and log-variance the two heads predict"""
+    """encode() returns the posterior with the mean and log-variance that the two heads predict"""
     tame, wild = random_model(draw), random_model(draw, logvar_scale=16.0, mean_scale=1000.0)
     double, single = torch.float64, torch.float32
     for known, batch, train, dtype, hint in [

@@ -27,14 +27,14 @@ FORMATS = [(3, 32), (1, 16), (2, 64)]  # channels, size
 
 
 def features_of(answer: Answer, name: str, x: torch.Tensor) -> torch.Tensor:
-    """Return the features of images, of whatever width."""
-    what, hint = f"features of images {tuple(x.shape)}", "flatten everything but the batch"
+    """Return the features of images, of any width."""
+    what, hint = f"features of images {tuple(x.shape)}", "Flatten all dimensions except the batch."
     return answer.tensor(name, (len(x), "hidden"), what, hint=hint)
 
 
 @check("shape", 40)
 def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
-    """Encoder turns (B, C, S, S) into (B, hidden), for any size, channels and batch"""
+    """Encoder maps (B, C, S, S) to (B, hidden), for any image size, number of channels and batch size"""
     for channels, size in FORMATS:
         sizes = {**LAYER_SIZES, "in_channels": channels, "input_size": size}
         for batch in (1, 3):
@@ -45,7 +45,7 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
                 features = features_of(answer, mode, x)
                 if (width := answer.fact("head_width", int, type(None))) not in (None, features.shape[1]):
                     fail(
-                        f"{width} features, as out_features says, for images {tuple(x.shape)}",
+                        f"{width} features, the value of out_features, for images {tuple(x.shape)}",
                         f"{features.shape[1]}",
                         hint=by_id("encoder_out_features").hint,
                         diagnosis="encoder_out_features",
@@ -56,7 +56,7 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
 
 @check("value", 30)
 def test_images_are_independent(probe: Probe, draw: Draw) -> None:
-    """In eval mode, an image's features depend on all of that image, and on nothing else"""
+    """In eval mode, the features of an image depend on the whole image, and on nothing else"""
     sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 4, 3, 32, 32, dtype=torch.float32)})
     x = sets[0]["x"]
     inputs = {f"x_{i}": each["x"] for i, each in enumerate(sets) if i > 0}

@@ -1,4 +1,4 @@
-"""Task `forward`: what training needs."""
+"""Task `forward`: the three results that training needs."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def results(known: KnownModel, x: torch.Tensor, noise: torch.Tensor) -> dict[str
 
 
 def expect_noise_used(one: torch.Tensor, other: torch.Tensor, known: KnownModel) -> None:
-    """Demand that given noise leaves nothing to chance: two calls with the same noise agree."""
+    """Demand that two calls with the same noise agree, so that nothing else is random."""
     off = one.double() - known.decode(known.codes(one.double()))
     found = by_id("forward_sampled_pixels" if float(off.std()) > 0.5 else "forward_noise_ignored")
     expect_same(one, other, "the reconstruction for the same noise", found)
@@ -54,7 +54,7 @@ def expect_noise_used(one: torch.Tensor, other: torch.Tensor, known: KnownModel)
 
 @check("shape", 20)
 def test_three_results(probe: Probe, draw: Draw) -> None:
-    """forward() returns (reconstruction, nll, kl) of shapes (B, C, S, S), (B,) and (B,)"""
+    """forward() returns (reconstruction, nll, kl) with shapes (B, C, S, S), (B,) and (B,)"""
     known = random_model(draw)
     for batch in (1, 4):
         x = draw.uniform(-1, 1, batch, *known.image_shape, dtype=torch.float32)
@@ -67,9 +67,10 @@ def test_three_results(probe: Probe, draw: Draw) -> None:
 
 @check("value", 40)
 def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
-    """forward(x, noise) encodes, samples with that noise, decodes; nll and kl are those of x"""
+    """forward(x, noise) encodes x, samples with this noise and decodes; nll and kl are those of x"""
     tame, close = random_model(draw), random_model(draw, head_scale=0.03)  # posteriors of order one, and near the prior
-    many = [random_model(draw, z_dim=64, logvar_shift=shift) for shift in (4.0, -4.0)]  # products leave float32
+    # A product of 64 such variances is beyond float32.
+    many = [random_model(draw, z_dim=64, logvar_shift=shift) for shift in (4.0, -4.0)]
     for known, batch, train, largest, hint in [
         (tame, 1, True, None, ""),
         (tame, 4, True, None, ""),
@@ -113,7 +114,7 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
 
 @check("value", 10)
 def test_results_belong_together(probe: Probe, draw: Draw) -> None:
-    """Without given noise, nll is that of the very reconstruction returned, and kl does not depend on the draw"""
+    """Without the noise argument, nll belongs to the returned reconstruction, and kl does not depend on the sample"""
     known = random_model(draw)
     for batch, train in [(1, True), (4, True), (4, False)]:
         x = draw.uniform(-1, 1, batch, *known.image_shape)
@@ -121,7 +122,7 @@ def test_results_belong_together(probe: Probe, draw: Draw) -> None:
         image = answer.tensor("reconstruction_0", x.shape, "reconstruction", finite=True).double()
         unit = torch.zeros_like(image)
         nll, size = oracles.nll(image, unit, x, [1, 2, 3]), sizes.nll(image, unit, x, [1, 2, 3])
-        hint = "nll is that of x under the very distribution whose mode is returned"
+        hint = "nll must be that of x under the distribution whose mode is returned. Do both use the same code?"
         expect_close(answer, "nll_0", nll, "nll of the reconstruction", size=size, hint=hint)
         kl = results(known, x, torch.zeros(batch, known.sizes["z_dim"], dtype=x.dtype))["kl"]
         expect_close(answer, "kl_0", kl.value, "kl", size=kl.size)
@@ -129,7 +130,7 @@ def test_results_belong_together(probe: Probe, draw: Draw) -> None:
 
 @check("gradient", 15)
 def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
-    """The loss sends exact gradients to the decoder, both heads and the encoder"""
+    """The gradients of the results reach the decoder, both heads and the encoder, and are exact"""
     known = random_model(draw)
     batch = 3
     x, ones = draw.uniform(-1, 1, batch, *known.image_shape), torch.ones(batch, dtype=torch.float32)
@@ -144,7 +145,7 @@ def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
             cotangent_kl=ones,
             **known.as_dtype(torch.float32),
         )
-        # Noise that was drawn is read off the image, which costs digits.
+        # Noise that the submission drew is recovered from the image, which is less exact.
         noise = drawn_noise(known, x, answer, call=0) if given is None else given
         expect_sampled(noise)
         unit = answer.unit if given is not None else 10 * answer.unit
@@ -161,7 +162,7 @@ def test_differentiable_end_to_end(probe: Probe, draw: Draw) -> None:
 
 @check("statistics", 15)
 def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
-    """Without given noise, each call samples the posterior anew, for each image on its own"""
+    """Without the noise argument, each call draws a new sample of the posterior for each image"""
     known = random_model(draw, in_channels=1)
     x = draw.uniform(-1, 1, 1, *known.image_shape).expand(200, *known.image_shape).contiguous()
     calls = []
@@ -176,9 +177,9 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
     if float(nearest.min()) < 1e-4:
         mode = "train" if int(nearest.argmin()) < 2 * len(x) else "eval"
         fail(
-            f"two samples of one posterior differ, in {mode} mode",
+            f"different samples of one posterior, in {mode} mode",
             "the same reconstruction twice",
-            hint="noise must be drawn at every call and for each image; is the posterior sampled at all?",
+            hint="Noise must be drawn for each image at every call. Is the posterior sampled at all?",
             diagnosis="noise_not_fresh",
         )
     expect_standard_normal(noise, "the noise of the posterior's sample")
@@ -186,13 +187,13 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
 
 
 def expect_sampled(noise: torch.Tensor) -> None:
-    """Demand noise other than zeros: with none, it is the posterior's mean that is decoded."""
+    """Demand noise that is not zero: with zeros, the posterior's mean is decoded."""
     found = by_id("forward_mean_decoded")
     if bool((noise.abs() < 1e-3).all()):  # three codes of five normal numbers: by chance with probability 1e-46
-        fail("a sample of the posterior where no noise is given", "its mean", hint=found.hint, diagnosis=found.id)
+        fail("a sample of the posterior when no noise is given", "its mean", hint=found.hint, diagnosis=found.id)
 
 
 def drawn_noise(known: KnownModel, x: torch.Tensor, answer: Answer, call: int) -> torch.Tensor:
-    """Return the noise (B, z) behind the reconstructions of a call, as their codes and the posterior tell."""
+    """Return the noise (B, z) that a call used, computed from its reconstructions and the posterior."""
     image = answer.tensor(f"reconstruction_{call}", x.shape, "reconstruction", finite=True)
     return (known.codes(image.double()) - known.head("mean", x)) / (0.5 * known.head("logvar", x)).exp()

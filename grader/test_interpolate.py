@@ -1,4 +1,4 @@
-"""Task `interpolate`: the walk from one code to another."""
+"""Task `interpolate`: the path from one code to another."""
 
 import pytest
 import torch
@@ -46,16 +46,16 @@ def test_as_many_images_as_asked_for(probe: Probe, draw: Draw) -> None:
 
 @check("value", 80)
 def test_straight_line(probe: Probe, draw: Draw) -> None:
-    """interpolate() decodes the straight line from z_1 to z_2, evenly spaced, both ends included"""
+    """interpolate() decodes evenly spaced codes on the straight line from z_1 to z_2, both ends included"""
     known = random_model(draw, bend=1.0)
-    # Seven first: two or three points tell few mistakes apart. Some numbers trip up who counts by rounding.
+    # Seven first: with two or three points, many mistakes look the same. Others reveal a count that rounding changes.
     for model, count, short in [
         *((known, count, "") for count in (7, 2, 3, 4, 5, 8, 10, 11, 16, 21, 24, 33, MANY_ROWS)),
         *((small, 4, ONLY_LONGER_AXES) for small, _ in short_axes(draw, bend=1.0)),
     ]:
         z_1, z_2 = (draw.normal(1, model.sizes["z_dim"], scale=3 if count == 4 else 1) for _ in range(2))
         if count == 16:
-            z_2 = z_1.clone()  # a path that goes nowhere
+            z_2 = z_1.clone()  # a path of length 0
         answer = probe(
             "interpolate",
             sizes=model.sizes,

@@ -50,7 +50,7 @@ def test_one_number_per_row(probe: Probe, draw: Draw) -> None:
 
 @check("value", 40)
 def test_closed_form(probe: Probe, draw: Draw) -> None:
-    """kl() equals the closed form, for narrow, wide, near and far posteriors"""
+    """kl() equals the closed form, for narrow and wide posteriors, near the prior and far from it"""
     mean, logvar = draw.normal(6, 3), draw.normal(6, 3)
     answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2)
     expect_unchanged(answer, "kl()")
@@ -84,7 +84,7 @@ def test_closed_form(probe: Probe, draw: Draw) -> None:
 
 @check("value", 10)
 def test_zero_at_the_prior_only(probe: Probe, draw: Draw) -> None:
-    """kl() is zero for the standard normal and for nothing else"""
+    """kl() is zero for the standard normal distribution only"""
     mean, logvar = torch.zeros(5, 4, dtype=torch.float64), torch.zeros(5, 4, dtype=torch.float64)
     for row, parameter, sign in ((1, mean, 1), (2, mean, -1), (3, logvar, 1), (4, logvar, -1)):
         parameter[row, draw.integer(0, 3)] = sign * float(draw.uniform(0.008, 0.02, 1))
@@ -93,7 +93,7 @@ def test_zero_at_the_prior_only(probe: Probe, draw: Draw) -> None:
     exact, size, known = oracles.kl(mean, logvar), sizes.kl(mean, logvar), wrong_kl(mean, logvar)
     expect_close(answer, "value_0", exact, "kl", unit=unit, size=size, known=known)
     without = probe("distribution", name="kl", mean=mean[:1])
-    what = "kl for mean 0 and no logvar given (unit variance)"
+    what = "kl for mean 0 and logvar=None (unit variance)"
     expect_close(without, "value_0", exact[:1], what, unit=unit, size=size[:1])
 
 
@@ -107,10 +107,10 @@ def test_monte_carlo(probe: Probe, draw: Draw) -> None:
 
 @check("gradient", 20)
 def test_gradient(probe: Probe, draw: Draw) -> None:
-    """The gradient of kl() is that of the closed form"""
+    """The gradient of kl() equals that of the closed form"""
     for batch in (1, 5):
         mean, logvar, cotangent = draw.normal(batch, 4), draw.normal(batch, 4), draw.normal(batch)
-        mean[1:2] = 0.0  # where a root has no slope
+        mean[1:2] = 0.0  # where a square root is not differentiable
         answer = probe("distribution", name="kl", mean=mean, logvar=logvar, cotangent=cotangent)
         exact = {"mean": cotangent[:, None] * mean, "logvar": cotangent[:, None] * (logvar.exp() - 1) / 2}
         for name, gradient in exact.items():

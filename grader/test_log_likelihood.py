@@ -36,10 +36,10 @@ from grader.judge.wrong_formulas import log_densities, miscounted, wrong_log_lik
 
 pytestmark = pytest.mark.log_likelihood
 
-DENSITIES = "each weight is p(x|z) p(z) / q(z|x): is each of the three densities there, with its own sign?"
-ONE_MEAN = "if the weights are right: is it the logarithm of one mean over all K of them, whatever the chunks?"
-NARROW = "wider posteriors came out right: is a variance or its logarithm clamped, or an epsilon added, on the way?"
-BATCH = "one image alone came out right: are codes, images and weights of the same image kept together?"
+DENSITIES = "Each weight is p(x|z) p(z) / q(z|x). Is each of the three densities there, with the right sign?"
+ONE_MEAN = "If the K weights are right: take one mean over all K, then the logarithm, also when you work in chunks."
+NARROW = "The results for wider posteriors are right. Is a variance or its logarithm clamped, or an epsilon added?"
+BATCH = "The result for a single image is right. Are codes, images and weights of the same image kept together?"
 
 
 def exact_log_likelihood(known: KnownModel, x: torch.Tensor) -> torch.Tensor:
@@ -59,7 +59,7 @@ def images_of(known: KnownModel, draw: Draw, batch: int) -> torch.Tensor:
 
 
 def codes_of(answer: Answer, known: KnownModel) -> torch.Tensor:
-    """Return the codes that went through the decoder, (n, z), each once; n is 0 where none could be seen."""
+    """Return the distinct codes that went through the decoder, (n, z); n is 0 if none could be observed."""
     z_dim = known.sizes["z_dim"]
     if "codes" not in answer:
         return torch.empty(0, z_dim, dtype=torch.float64)
@@ -68,13 +68,13 @@ def codes_of(answer: Answer, known: KnownModel) -> torch.Tensor:
 
 
 def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
-    """Return log p(x) itself, which every weight equals where the encoder gives the true posterior."""
+    """Return log p(x), which the logarithm of every weight equals if the encoder gives the true posterior."""
     exact, size = exact_log_likelihood(known, x), log_weight_size(known, x, typical_codes(known, x))
-    return Exact(exact, sizes.log_mean(size, exact, samples), f"log p(x) for K {samples}")
+    return Exact(exact, sizes.log_mean(size, exact, samples), f"log_likelihood(x, K={samples})")
 
 
 def expect_estimate(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, hint: str) -> None:
-    """Demand log p(x); one image alone tells which formula came instead."""
+    """Demand log p(x); for a single image, a wrong formula can be recognised."""
     exact, codes = estimate(known, x, samples), codes_of(answer, known)
     wrong, count = [(by_id("log_likelihood_averaged"), exact.value.mean().expand_as(exact.value))], None
     if len(x) == 1:
@@ -83,14 +83,12 @@ def expect_estimate(answer: Answer, known: KnownModel, x: torch.Tensor, samples:
 
 
 def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int) -> None:
-    """Demand the log of the mean weight of the very codes that were decoded for one image, if they could be seen."""
+    """Demand the log of the mean weight of the codes that were decoded for one image, if they could be observed."""
     codes = codes_of(answer, known)
     if (found := miscounted(known, x, codes, samples)) and len(codes) < samples:
         decoded = "only 1 distinct code was" if len(codes) == 1 else f"only {len(codes)} distinct codes were"
-        fail(
-            f"{samples} codes of one image, for K {samples}", f"{decoded} decoded", hint=found.hint, diagnosis=found.id
-        )
-    if len(codes) != samples:  # none was seen, or some were decoded for another purpose
+        fail(f"{samples} codes for one image, as K asks", f"{decoded} decoded", hint=found.hint, diagnosis=found.id)
+    if len(codes) != samples:  # none was observed, or some were decoded for another purpose
         return
     log_x, log_p, log_q = log_densities(known, x, codes)
     logs = log_x + log_p - log_q
@@ -104,7 +102,7 @@ def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, s
 def expect_log_likelihood(
     answer: Answer, exact: Exact, wrong: Known, hint: str, otherwise: Misconception | None = None
 ) -> None:
-    """Demand an exact value; look for the formula that gives what came, as close as a name must come."""
+    """Demand an exact value; a wrong formula is named only if it matches to NATS_OF_A_NAME."""
     value = answer.tensor("value_0", exact.value.shape, exact.what)
     near = torch.full_like(exact.value, NATS_OF_A_NAME)
     explain = partial(match, value.double(), wrong, unit=1.0, size=near) if len(wrong) else lambda: None
@@ -142,12 +140,12 @@ def test_one_number_per_image(probe: Probe, draw: Draw) -> None:
 
 @check("value", 25)
 def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
-    """Where the encoder is the true posterior, every weight is p(x): the estimate is exact for every K"""
-    usual = known_model(draw, gain=10.0)  # so that no density is near 1 by accident
+    """If the encoder gives the true posterior, every weight equals p(x), and the estimate is exact for every K"""
+    usual = known_model(draw, gain=10.0)  # so that no density is close to 1 by accident
     narrow = known_model(draw, gain=1000.0)  # posteriors of standard deviation 0.001
     short = [known_model(draw, gain=10.0, **sizes_of) for sizes_of in ({"in_channels": 1}, {"z_dim": 1})]
     shortest = known_model(draw, gain=10.0, in_channels=1, z_dim=1)
-    # One image first: it tells the formula from what happens to a batch. K just beyond common sizes of chunks.
+    # A single image first, to separate wrong formulas from mistakes with batches. Some K are just above chunk sizes.
     for known, batch, samples, train, hint in [
         *((usual, 1, samples, False, DENSITIES) for samples in (7, 1, 19, 257, 513, 1001)),
         (usual, 4, 19, False, BATCH),
@@ -159,7 +157,7 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
     ]:
         x, first = images_of(known, draw, batch), images_of(known, draw, 2).float()
         if batch > 1:
-            x[-1] *= 6  # an image far from the others: each must be estimated on its own
+            x[-1] *= 6  # an image that differs much from the others: each must be estimated on its own
             x = single(x)
         answer = probe(
             "log_likelihood",
@@ -180,9 +178,9 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
 
 @check("value", 20)
 def test_no_underflow(probe: Probe, draw: Draw) -> None:
-    """Images of 3 x 32 x 32 pixels have densities below exp(-2800): the estimate stays exact"""
+    """The estimate is exact for densities below exp(-2800), as images of 3 x 32 x 32 pixels have"""
     large = known_model(draw, gain=1.0, input_size=32, z_dim=24)  # densities of codes are far below 1 too
-    many = known_model(draw, gain=30.0, z_dim=48)  # the product of 48 standard deviations is below float32
+    many = known_model(draw, gain=30.0, z_dim=48)  # the product of 48 standard deviations underflows in float32
     for known, batch in ((large, 1), (large, 2), (many, 1)):
         x = images_of(known, draw, batch)
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=5, **known.as_dtype(torch.float32))
@@ -190,14 +188,14 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
         if not bool(torch.isfinite(value).all()):
             found, exact = by_id("log_likelihood_underflow"), float(exact_log_likelihood(known, x)[0])
             got = ", ".join(f"{each:.1f}" for each in value.tolist())
-            fail(f"log p(x) = {exact:.1f}", got, hint=found.hint, diagnosis=found.id)
+            fail(f"log_likelihood = {exact:.1f}", got, hint=found.hint, diagnosis=found.id)
         expect_estimate(answer, known, x, 5, BATCH if batch > 1 else DENSITIES)
 
 
 @check("value", 20)
 def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
-    """With a posterior that is too wide, the estimate is the log of the mean of K fresh weights"""
-    # Weights that differ by tens of nats, and the codes that went through the decoder: their mean is known exactly.
+    """If the posterior is too wide, the estimate is the logarithm of the mean of K new weights"""
+    # The weights differ by tens of nats. Their mean is known exactly from the codes that went through the decoder.
     wide = known_model(draw, inflation=16.0, z_dim=8, gain=2.0, in_channels=1)
     wider = known_model(draw, inflation=64.0, z_dim=32, gain=1.0, in_channels=1)  # variances of 32, and 32 of them
     for known, samples in ((wide, 19), (wide, 257), (wide, 2053), (wider, 19)):
@@ -205,7 +203,7 @@ def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=samples, **known.as_dtype(torch.float32))
         answer.tensor("value_0", (1,), "log_likelihood")
         expect_mean_of_weights(answer, known, x, samples)
-    # Bounded weights: the mean of many must lie close to p(x), whatever the codes were.
+    # Bounded weights: the mean of many of them must be close to p(x), for any codes.
     factor, z_dim = 2.0, 2
     known = known_model(draw, inflation=factor, z_dim=z_dim, gain=4.0, in_channels=1)
     x = images_of(known, draw, 2).repeat_interleave(2, dim=0)
@@ -218,15 +216,15 @@ def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
         low, high = inflated_bounds(factor, z_dim, samples)
         if not bool(((excess >= low - 0.01) & (excess <= high + 0.01)).all()):
             fail(
-                f"log p(x) to within [{low:.3f}, {high:.3f}] nats for K {samples}",
-                f"{float(excess[excess.abs().argmax()]):+.3f} nats off",
-                hint="are the K weights averaged, and is each drawn from the posterior anew?",
+                f"log_likelihood(x, K={samples}) - log p(x) between {low:.3f} and {high:.3f} nats",
+                f"{float(excess[excess.abs().argmax()]):+.3f} nats",
+                hint="Are the K weights averaged, and is a new code drawn from the posterior for each?",
             )
 
 
 @check("value", 15)
 def test_one_weight(probe: Probe, draw: Draw) -> None:
-    """With K = 1 the estimate is the logarithm of a single weight, of a code of its own for each image"""
+    """With K = 1, the estimate is the logarithm of a single weight, with a separate code for each image"""
     known, x = one_image_often(draw)
     answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=1, **known.as_dtype(torch.float32))
     value = answer.tensor("value_0", (len(x),), "log_likelihood", finite=True).double()
@@ -234,20 +232,20 @@ def test_one_weight(probe: Probe, draw: Draw) -> None:
     distance, bound = single_weight_distance(excess), single_weight_bound(len(x))
     if not distance <= bound:
         fail(
-            f"{len(x)} weights spread as weights of fresh codes do: distributions at most {bound:.2f} apart",
+            f"{len(x)} weights distributed like those of new codes: Kolmogorov-Smirnov distance at most {bound:.2f}",
             f"{distance:.2f}",
-            hint="with K = 1 one whole weight is left: is it that of one code, with noise of its own for each image?",
+            hint="With K = 1, the mean is a single weight. Does each image get its own code, with its own noise?",
         )
 
 
 @check("statistics", 5)
 def test_every_call_is_fresh(probe: Probe, draw: Draw) -> None:
-    """Each call draws codes of its own"""
+    """Each call draws new codes"""
     known, x = one_image_often(draw)
     answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=3, calls=2, **known.as_dtype(torch.float32))
     one, other = (answer.tensor(f"value_{i}", (len(x),), "log_likelihood", finite=True) for i in (0, 1))
-    # Two estimates with 3 weights each differ by some 0.5 nats; that all 128 pairs agree to 2e-3 has no chance.
+    # Two estimates with 3 weights each differ by about 0.5 nats; all 128 pairs never agree to 2e-3 by chance.
     if not float((one - other).abs().max()) > 2e-3:
         found = by_id("noise_not_fresh")
-        fail("two calls that differ", "the same estimates again", hint=found.hint, diagnosis=found.id)
+        fail("different estimates from two calls", "the same estimates twice", hint=found.hint, diagnosis=found.id)
     probe.note_devices("log_likelihood", sizes=known.sizes, x=x[:3].float(), K=3, **known.as_dtype(torch.float32))

@@ -35,7 +35,7 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 
 @check("value", 60)
 def test_value(probe: Probe, draw: Draw) -> None:
-    """mode() is where the density is highest, and no draw"""
+    """mode() returns the peak of the density, not a random sample"""
     for shape in SHAPES:
         for strided in (False, True):
             mean, logvar = draw.normal(*shape, scale=2000 if shape == (5, 3) else 2), draw.normal(*shape)
@@ -47,14 +47,14 @@ def test_value(probe: Probe, draw: Draw) -> None:
             expect_unchanged(answer, "mode()")
     sets = three_sets(lambda: {"mean": draw.normal(4, 3), "logvar": draw.normal(4, 3)})
     answer = probe("distribution_remembered", name="mode", **sent(sets))
-    # A mode may be the very tensor of the means, which the probe overwrites: what it holds then is theirs.
+    # mode() may return the tensor of the means itself, which the probe overwrites: so the first result is not compared.
     exact = [Exact(each["mean"], None, "mode") for each in (sets[1], sets[2], sets[2])]
     expect_no_memory(answer, {"value": exact}, of=("changed", "fresh", "kept"))
 
 
 @check("gradient", 20)
 def test_gradient(probe: Probe, draw: Draw) -> None:
-    """Gradients flow through the mode to the mean: reconstructions are modes, and may be trained on"""
+    """Gradients flow through the mode to the mean, so that a loss may use reconstructions"""
     for shape in [(4, 3), (2, 3, 4, 4)]:
         mean, logvar, cotangent = (draw.normal(*shape) for _ in range(3))
         answer = probe("distribution", name="mode", mean=mean, logvar=logvar, cotangent=cotangent)

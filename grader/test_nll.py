@@ -72,7 +72,7 @@ def test_sums_over_dims(probe: Probe, draw: Draw) -> None:
 
 @check("value", 40)
 def test_log_density(probe: Probe, draw: Draw) -> None:
-    """nll() is minus the log-density of a normal distribution, constant included"""
+    """nll() is the negative log-density of a normal distribution, including its constant"""
     for shape, dims in CASES:
         inputs = {"mean": draw.normal(*shape), "logvar": draw.normal(*shape), "sample": draw.normal(*shape, scale=2.0)}
         answer = probe("distribution", name="nll", **inputs, dims=dims, calls=2)
@@ -91,7 +91,7 @@ def test_log_density(probe: Probe, draw: Draw) -> None:
         *((each, ONLY_THESE) for each in drawn),
     ]:
         mean, logvar = case.fill(draw)
-        for distance in (2.0, 200.0):  # 200 standard deviations off, a density is 0 in float64
+        for distance in (2.0, 200.0):  # at a distance of 200 standard deviations, a density is 0 in float64
             sample = single(mean + distance * (0.5 * logvar).exp() * draw.normal(*mean.shape))
             inputs = {"mean": mean, "logvar": logvar, "sample": sample}
             answer = probe("distribution", name="nll", **inputs, dims=[1], calls=2)
@@ -106,13 +106,13 @@ def test_log_density(probe: Probe, draw: Draw) -> None:
 
 @check("value", 10)
 def test_images_by_default(probe: Probe, draw: Draw) -> None:
-    """Without dims, nll() sums over channels, height and width; without logvar the variance is one"""
+    """By default, nll() sums over channels, height and width, and the variance is one"""
     for shape in [(3, 2, 4, 4), (1, 3, 2, 2), (2, 1, 4, 4), (1, 1, 1, 1)]:
         mean, sample = draw.normal(*shape), draw.normal(*shape)
         answer = probe("distribution", name="nll", mean=mean, sample=sample)
         inputs = {"mean": mean, "logvar": torch.zeros_like(mean), "sample": sample}
         exact = oracles.nll(**inputs, dims=[1, 2, 3])
-        # At unit variance several wrong formulas agree: none is named here.
+        # Several wrong formulas agree at unit variance, so none is named here.
         expect_close(answer, "value_0", exact, "nll", size=nll_size(inputs, [1, 2, 3]))
 
 
@@ -123,9 +123,9 @@ def test_density_integrates_to_one(probe: Probe, draw: Draw) -> None:
     center, logvar = draw.uniform(-1, 1, 1).expand(2001, 1), draw.uniform(-1, 1, 1).expand(2001, 1)
     answer = probe("distribution", name="nll", mean=center.clone(), logvar=logvar.clone(), sample=grid, dims=[1])
     value = answer.tensor("value_0", (2001,), "nll", finite=True).double()
-    # The trapezoidal rule is exact to 1e-12 for a normal density of standard deviation 0.6 or more and steps of 0.012.
+    # For a normal density of standard deviation 0.6 or more and steps of 0.012, the trapezoidal rule is exact to 1e-12.
     found = Answer({"integral": torch.trapezoid((-value).exp(), grid[:, 0])}, {}, UNIT_INTEGRAL)
-    one, hint = torch.tensor(1.0, dtype=torch.float64), "which factor normalises a normal density?"
+    one, hint = torch.tensor(1.0, dtype=torch.float64), "Which factor normalises a normal density?"
     expect_close(found, "integral", one, "the integral of exp(-nll)", hint=hint)
 
 
@@ -134,7 +134,7 @@ def test_gradient(probe: Probe, draw: Draw) -> None:
     """The gradient of nll() reaches mean, logvar and sample"""
     for shape, dims in [((4, 6), [1]), ((1, 2, 3, 3), [1, 2, 3])]:
         mean, logvar, sample, cotangent = *(draw.normal(*shape) for _ in range(3)), draw.normal(shape[0])
-        sample[1:2] = mean[1:2]  # where a root has no slope
+        sample[1:2] = mean[1:2]  # where a square root is not differentiable
         answer = probe(
             "distribution", name="nll", mean=mean, logvar=logvar, sample=sample, dims=dims, cotangent=cotangent
         )

@@ -1,4 +1,4 @@
-"""Task `prior_sample`: images dreamt up from the prior."""
+"""Task `prior_sample`: images generated from the prior."""
 
 import pytest
 import torch
@@ -25,16 +25,17 @@ pytestmark = pytest.mark.prior_sample
 
 
 def pixel_noise(known: KnownModel, images: torch.Tensor) -> Misconception | None:
-    """Return the misconception of drawing pixels, if what no code can explain of each image looks like unit noise."""
+    """Return the misconception of sampled pixels, if the part of each image that no code explains looks like noise."""
     unexplained = (images - known.decode(known.codes(images))).flatten(1)
-    centred = unexplained.mean(dim=1).abs() < 0.3  # of 768 pixels: noise has a mean of 0 +- 0.04, a scale of 1 +- 0.03
+    # Unit noise in 768 pixels has a mean of 0 +- 0.04 and a standard deviation of 1 +- 0.03.
+    centred = unexplained.mean(dim=1).abs() < 0.3
     unit = (unexplained.std(dim=1) - 1).abs() < 0.2
     return by_id("prior_sample_sampled_pixels") if bool((centred & unit).all()) else None
 
 
 @check("shape", 20)
 def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
-    """sample(batch_size) returns as many different images, (B, C, S, S)"""
+    """sample(batch_size) returns batch_size different images, (B, C, S, S)"""
     known = random_model(draw)
     for batch in (1, 6):
         train, tensors = batch > 1, known.as_dtype(torch.float32)
@@ -46,7 +47,7 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 
 @check("value", 50)
 def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
-    """sample(batch_size, noise) decodes that noise to the modes of p(x|z)"""
+    """sample(batch_size, noise) takes the noise as codes and returns the modes of p(x|z)"""
     known = random_model(draw)
     for model, batch, train, short in [
         (known, 1, False, ""),
@@ -82,9 +83,9 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
 
 @check("statistics", 30)
 def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
-    """Without given noise, every call decodes fresh codes from the standard normal prior"""
+    """Without the noise argument, every call decodes new codes from the standard normal prior"""
     known = random_model(draw)
-    batch = 401  # a prime number: chunks leave a rest
+    batch = 401  # a prime number, so that no size of chunks divides it
     answer = probe("prior_sample", sizes=known.sizes, batch_size=batch, calls=2, **known.as_dtype(torch.float32))
     codes = []
     for call in (0, 1):
@@ -95,13 +96,13 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
             f"value_{call}",
             known.decode(codes[-1]),
             "a decoded image",
-            unit=10 * answer.unit,  # codes that were read off an image are less exact than codes that were sent
+            unit=10 * answer.unit,  # codes recovered from an image are less exact than codes that were sent
             size=known.decode_size(codes[-1].abs()),
             otherwise=pixel_noise(known, images.double()),
         )
         if float((codes[-1] - codes[-1][:1]).abs().max()) < 1e-3:
             found = by_id("prior_sample_same_code")
-            fail("images of different codes", "one image again and again", hint=found.hint, diagnosis=found.id)
+            fail("images of different codes", "the same image every time", hint=found.hint, diagnosis=found.id)
     expect_standard_normal(torch.stack(codes), "the code of sample()", uniform="prior_sample_uniform_prior")
     alone = probe("prior_sample", sizes=known.sizes, batch_size=1, calls=6, **known.as_dtype(torch.float32))
     one_image = (1, *known.image_shape)
@@ -109,5 +110,10 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
     singles = singles.flatten(1)
     if not float(torch.cdist(singles, singles).fill_diagonal_(torch.inf).min()) > 1e-3:
         found = by_id("prior_sample_same_code")
-        fail("six calls of sample(1) that differ", "the same image again", hint=found.hint, diagnosis=found.id)
+        fail(
+            "six different images from six calls of sample(1)",
+            "the same image twice",
+            hint=found.hint,
+            diagnosis=found.id,
+        )
     probe.note_devices("prior_sample", sizes=known.sizes, batch_size=3, **known.as_dtype(torch.float32))

@@ -1,4 +1,4 @@
-"""Task `sample`: the reparameterised draw."""
+"""Task `sample`: reparameterised sampling."""
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def expect_sample(
 
 @check("shape", 20)
 def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
-    """sample() has the shape and dtype of the mean, with noise given or drawn"""
+    """sample() has the shape and dtype of the mean, with and without the noise argument"""
     for shape in SHAPES:
         for dtype in (torch.float32, torch.float64):
             mean, logvar = draw.normal(*shape, dtype=dtype), draw.normal(*shape, dtype=dtype)
@@ -52,7 +52,7 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 
 @check("value", 40)
 def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
-    """sample(noise) is the reparameterised sample for that noise"""
+    """sample(noise) returns the reparameterised sample for this noise"""
     for shape in [(5, 3), (2, 3, 4, 4)]:
         inputs = {name: draw.normal(*shape) for name in ("mean", "logvar", "noise")}
         answer = probe("distribution", name="sample", **inputs, calls=2)
@@ -83,16 +83,16 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
 
 @check("gradient", 20)
 def test_pathwise_gradient(probe: Probe, draw: Draw) -> None:
-    """Gradients flow through a drawn sample to mean and logvar"""
+    """Gradients flow through a sample to mean and logvar"""
     for shape in [(6, 5), (1, 3)]:
         for given in (None, draw.normal(*shape)):
             mean, logvar, cotangent = draw.normal(*shape), draw.normal(*shape), draw.normal(*shape)
             answer = probe("distribution", name="sample", mean=mean, logvar=logvar, noise=given, cotangent=cotangent)
             sample = answer.tensor("value_0", shape, "sample", finite=True).double()
             std = (0.5 * logvar).exp()
-            noise = (sample - mean) / std  # the noise that was drawn, read off the sample
+            noise = (sample - mean) / std  # recovered from the sample
             exact = {"mean": cotangent, "logvar": cotangent * noise * std / 2}
-            # Noise that was read off is as exact as the sample is.
+            # The recovered noise is as exact as the sample.
             sizes_of = {"mean": cotangent.abs(), "logvar": cotangent.abs() * sizes.sample(mean, logvar, noise) / 2}
             for name, gradient in exact.items():
                 expect_gradient(answer, f"grad_{name}", gradient, "sample", name, size=sizes_of[name])
@@ -100,19 +100,19 @@ def test_pathwise_gradient(probe: Probe, draw: Draw) -> None:
 
 @check("statistics", 20)
 def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
-    """Without given noise, every call draws fresh standard normal noise"""
+    """Without the noise argument, every call draws new standard normal noise"""
     drawn = []
-    for shape in [(64, 32), (8, 4, 8, 8), (1, 256)]:  # codes, images, and one row alone
+    for shape in [(64, 32), (8, 4, 8, 8), (1, 256)]:  # codes, images, and a single row
         mean, logvar = draw.normal(*shape, scale=3), draw.normal(*shape)
         answer = probe("distribution", name="sample", mean=mean, logvar=logvar, calls=2, objects=2)
         samples = [answer.tensor(f"value_{i}", shape, "sample", finite=True).double() for i in range(4)]
         values = torch.stack(samples)
         drawn.append(((values - mean) / (0.5 * logvar).exp()).reshape(4, -1, 32))
-    noise = torch.cat(drawn, dim=1)  # all in one test, which promises no more than one
+    noise = torch.cat(drawn, dim=1)  # tested together, so that the bound on false failures holds once for all shapes
     if len(torch.unique(noise.abs().float().round(decimals=5))) < 0.9 * noise.numel():
         fail(
-            "noise that is new for every call, row and dimension",
-            "numbers that repeat",
+            "new noise for every call, row and dimension",
+            "repeated numbers",
             hint=by_id("noise_not_fresh").hint,
             diagnosis="noise_not_fresh",
         )

@@ -1,4 +1,4 @@
-"""Task `training`: the whole file, as it is, learns house numbers."""
+"""Task `training`: the whole file, unchanged, is trained on house numbers."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.training
 
 @check("value", 100)
 def test_short_run(grading: Grading) -> None:
-    """A short run on house numbers closes most of the gap between a constant image and PPCA"""
+    """A short training run on house numbers closes most of the gap between a constant image and PPCA"""
     run = grading.short_run()
     if run.gap >= run.threshold and not has_not_trained(run):
         return
@@ -23,6 +23,8 @@ def test_short_run(grading: Grading) -> None:
     fail(
         f"a gap of at least {run.threshold} after {run.steps} steps (0: a constant image, 1: PPCA)",
         "; ".join(got),
-        hint=found.hint if found else "do all other tasks pass? Then look at the architecture",
+        hint=found.hint
+        if found
+        else "No cause was recognised. Do all other tasks pass? Then look at the architecture.",
         diagnosis=found.diagnosis if found else None,
     )

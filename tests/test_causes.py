@@ -36,37 +36,37 @@ def to(last: float, first: float = 3145.0) -> list[float]:
 
 
 CAUSES: dict[str, tuple[ShortRun, str, str]] = {
-    "nan": (run([*to(3000.0)[:29], float("nan")]), "diverged", "not finite (nan) at step 30, after 3117.93"),
+    "nan": (run([*to(3000.0)[:29], float("nan")]), "diverged", "nan at step 30, after 3117.93"),
     "infinite at once": (run([float("inf")]), "diverged", "not finite at the first step"),
     "no step": (run([]), "diverged", "not finite"),
     "a head frozen": (run(moved=MOVED | {"mean.w": 0.0}), "frozen", "never changed: mean.w"),
     "a decoder frozen": (
-        run(moved=MOVED | {"decoder.w": 0.0, "decoder.b": 0.0}), "frozen", "the decoder is as it was at first",
+        run(moved=MOVED | {"decoder.w": 0.0, "decoder.b": 0.0}), "frozen", "all parameters of the decoder",
     ),
     "sign": (run(to(-3e17), kl=8e12, nll=1e20), "negative", "a negative loss: -3e+17 at the last step"),
-    "averaged": (run(to(0.9, 1.1), nll=CONSTANT, kl=0.0, image=ONE_IMAGE), "too_low", "below the 2822.98 nats"),
+    "averaged": (run(to(0.9, 1.1), nll=CONSTANT, kl=0.0, image=ONE_IMAGE), "too_low", "2822.98 nats"),
     "too large": (run(to(3.6e23, 4.3e23), nll=3.8e23, kl=1e11), "too_large", "a loss of 3.6e+23"),
     "relu": (
         run(image=IMAGE.relu()), "range",
-        "never go below 0, where 51% of their values are (they lie between 0 and 1.07); pixels reach from -1 to 1",
+        "never go below 0 (range 0 to 1.07, 51% of the values at this end); images range from -1 to 1",
     ),
-    "dead relu": (run(image=0.0 * IMAGE, kl=0.0, nll=CONSTANT), "range", "where 100% of their values are"),
+    "dead relu": (run(image=0.0 * IMAGE, kl=0.0, nll=CONSTANT), "range", "100% of the values"),
     "minus relu": (run(image=-IMAGE.relu()), "range", "never go above 0"),
     "clamped": (run(image=IMAGE.clamp(-0.2, 0.2)), "range", "never go below -0.2"),
     "a channel": (run(image=IMAGE * torch.tensor([1.0, 0, 1])[:, None, None]), "channel", "channel 1 is the same in"),
-    "no kl": (run(nll=2891.0, kl=175.0, losses=to(2889.0)), "no_kl", "codes that cost 175 nats"),
-    "same images": (run(image=ONE_IMAGE, nll=3200.0), "same_image", "all reconstructions are alike"),
-    "another loss": (run(to(2909.0), nll=3911.0), "other_loss", "a loss of 2909.0 in training, but 3921.0 by"),
+    "no kl": (run(nll=2891.0, kl=175.0, losses=to(2889.0)), "no_kl", "kl is 175 nats"),
+    "same images": (run(image=ONE_IMAGE, nll=3200.0), "same_image", "all reconstructions are the same"),
+    "another loss": (run(to(2909.0), nll=3911.0), "other_loss", "a loss of 2909.0 in training, but 3921.0"),
     "mean decoded": (run(to(2882.0), nll=3650.0, kl=0.46), "other_loss", "a loss of 2882.0 in training"),
-    "noise for gradients": (run(to(3155.0), nll=3179.0, kl=0.02, image=ONE_IMAGE), "no_learning", "3155.0 at the end"),
+    "noise for gradients": (run(to(3155.0), nll=3179.0, kl=0.02, image=ONE_IMAGE), "no_learning", "3155.0 in the last"),
     "same codes": (
         run(to(3116.0), nll=CONSTANT, kl=0.01, image=ONE_IMAGE, codes=CODES[:1].expand(64, 16)), "same_code",
         "every image has the same code",
     ),
     "collapsed": (
-        run(to(3116.0), nll=CONSTANT, kl=0.01, image=ONE_IMAGE, codes=1e-3 * CODES), "collapse", "codes that cost 0.01",
+        run(to(3116.0), nll=CONSTANT, kl=0.01, image=ONE_IMAGE, codes=1e-3 * CODES), "collapse", "kl is 0.01",
     ),
-    "two dimensions": (run(codes=CODES * TWO, nll=2993.0), "few_dimensions", "in 2 of 16 directions only"),
+    "two dimensions": (run(codes=CODES * TWO, nll=2993.0), "few_dimensions", "only 2 of 16 directions"),
     "a constant": (run(to(3110.0), nll=3130.0, kl=5.0), "no_learning", "no better than one constant image"),
 }  # fmt: skip
 

@@ -150,7 +150,7 @@ REFUSED = {
     ),
     "a due date without a zone": (
         ["{run}", "--format=csv", "--due=2026-12-01"],
-        "--due: '2026-12-01' has no zone; wri",
+        "--due: '2026-12-01' has no time zone; wri",
     ),
     "a wrong offering": (["{run}", "--format=csv", "--offering={roster}"], "canvas.csv: "),
     "another roster": (

@@ -114,17 +114,17 @@ REFUSED = {
     "a wrong key": (("kl = 10", "kll = 10"), "[points] unknown key 'kll'"),
     "a wrong key of the limits": (("task_cpu_s = 20", "task_cpu = 20"), "[limits] unknown key 'task_cpu'"),
     "a wrong table": (("[limits]", "[limit]"), "unknown key 'limit'"),
-    "points that do not add up": (("kl = 10", "kl = 11"), "the points add up to 101, not to total = 100"),
+    "points that do not add up": (("kl = 10", "kl = 11"), "the points add up to 101, but total = 100"),
     "half points": (("kl = 10", "kl = 9.5"), "[points] kl must be a whole number of points, not 9.5"),
     "points as text": (("kl = 10", 'kl = "10"'), "[points] kl must be a whole number of points, not '10'"),
     "points as a truth value": (("mode = 2", "mode = true"), "[points] mode must be a whole number of points"),
     "negative points": (("kl = 10", "kl = -10"), "[points] kl must be a whole number of points, not -10"),
     "a limit of zero": (("task_wall_s = 40", "task_wall_s = 0"), "[limits] task_wall_s must be a positive number"),
     "a limit as text": (("file_mib = 256", 'file_mib = "256"'), "[limits] file_mib must be a positive number"),
-    "a due date without a zone": (('due = ""', 'due = "2026-12-01T23:59"'), "has no zone; write it as"),
+    "a due date without a zone": (('due = ""', 'due = "2026-12-01T23:59"'), "has no time zone; write it like"),
     "a day without a time": (('due = ""', "due = 2026-12-01"), "[late] due must be a time as text"),
-    "a local time of TOML": (('due = ""', "due = 2026-12-01T23:59:00"), "has no zone; write it as"),
-    "a due date that is none": (('due = ""', 'due = "soon"'), "[late] due: 'soon' is no time; write it as"),
+    "a local time of TOML": (('due = ""', "due = 2026-12-01T23:59:00"), "has no time zone; write it like"),
+    "a due date that is none": (('due = ""', 'due = "soon"'), "[late] due: 'soon' is not a time; write it like"),
     "a due date as a number": (('due = ""', "due = 7"), "[late] due must be a time as text, not 7"),
     "more than everything a day": (("percent_per_day = 0", "percent_per_day = 101"), "from 0 to 100, not 101"),
     "a reward for lateness": (("percent_per_day = 0", "percent_per_day = -1"), "from 0 to 100, not -1"),
@@ -134,7 +134,10 @@ REFUSED = {
     "a grace without end": (("grace_hours = 0", "grace_hours = inf"), "[late] grace_hours must be a number"),
     "half a day at most": (("most_days = 0", "most_days = 0.5"), "[late] most_days must be a whole number of days"),
     "a truth value of days": (("most_days = 0", "most_days = true"), "[late] most_days must be a whole number"),
-    "a wrong key of the late policy": (("grace_hours = 0", "grace = 0"), "[late] unknown key 'grace'; known are due"),
+    "a wrong key of the late policy": (
+        ("grace_hours = 0", "grace = 0"),
+        "[late] unknown key 'grace'; the known keys are due",
+    ),
     "attempts of another kind": (('counts = "last"', 'counts = "mean"'), "one of last, best, first, not 'mean'"),
     "attempts as a list": (('counts = "last"', "counts = []"), "one of last, best, first, not []"),
     "a wrong key of attempts": (('counts = "last"', 'count = "last"'), "[attempts] unknown key 'count'"),
@@ -144,7 +147,7 @@ REFUSED = {
     "a wrong key of the release": (('wheel_index = ""', 'wheels = ""'), "[release] unknown key 'wheels'"),
     "a key at home in another table": (
         ("[attempts]", "[attempts]\nkl = 1"),
-        "[attempts] unknown key 'kl'; known are counts",
+        "[attempts] unknown key 'kl'; the known keys are counts",
     ),
     "a limit that is no number": (("file_mib = 256", "file_mib = nan"), "[limits] file_mib must be a positive"),
 }
@@ -168,7 +171,7 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "offering.toml"
     path.write_text("total = 100\npoints = 100\nlimits = 3\n")
-    with pytest.raises(OfferingError, match="a table is expected"):
+    with pytest.raises(OfferingError, match="must be a table"):
         load_offering(path)
 
 

@@ -98,7 +98,7 @@ def test_a_check_that_passes_unpaid_says_why_and_is_no_failure() -> None:
     task = scored("passed", "failed", "passed", "failed")
     statistics, gradient = task.checks[2:]
     assert statistics.status == "passed"
-    assert "pays only once the value is right" in statistics.output
+    assert "counts only once the value is right" in statistics.output
     assert gradient.status == "failed"
     assert gradient.explanation.got == "why"
 
@@ -109,7 +109,7 @@ def test_one_wrong_value_check_of_several_leaves_the_shape_checks_alone() -> Non
     (task,) = score(of_task, POINTS)
     assert [check.score for check in task.checks] == [240, 0, 0, 0]
     assert task.checks[1].status == "passed"
-    assert "pays only once the value is right" in task.checks[1].output
+    assert "counts only once the value is right" in task.checks[1].output
 
 
 def test_a_wrong_gradient_or_shape_costs_its_own_share_only() -> None:

@@ -1,6 +1,6 @@
-"""What came back from a worker: each tensor is taken with the shape, and each fact as the kind, that it must have.
+"""What a worker returned: a check gets each tensor by the shape, and each fact by the type, that it must have.
 
-Nothing that a submission returned is computed with before that: a check that could ask for less does not exist.
+No check can compute with what a submission returned without this test of its shape or type.
 """
 
 import math
@@ -15,7 +15,7 @@ from .check import fail
 REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 Shape = Sequence[int | str]
-"""Lengths of axes; one that may have any length but 0 has a name."""
+"""Lengths of axes; a name stands for any length except 0."""
 
 _T = TypeVar("_T")
 
@@ -25,16 +25,16 @@ class Answer:
 
     Args:
         tensors: By name.
-        facts: What JSON can hold.
-        unit: How far its numbers may be off, of their size: see judge/tolerances.py. It follows from the dtype of what
-            was sent.
+        facts: Values that JSON can hold, by name.
+        unit: Tolerance of its numbers, as a share of their size: see judge/tolerances.py. It follows from the dtype of
+            the inputs.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], unit: float):
         self._tensors, self._facts, self.unit = tensors, facts, unit
 
     def __contains__(self, name: str) -> bool:
-        """Whether a tensor came; a gradient does not where none reaches an input."""
+        """Whether a tensor was returned; a gradient is missing if it does not reach its input."""
         return name in self._tensors
 
     def tensor(
@@ -51,17 +51,17 @@ class Answer:
 
         Args:
             name: Its name in the answer.
-            shape: That it must have.
+            shape: The shape that it must have.
             what: Its name in a message.
-            dtype: That it must have; without it any precision will do.
+            dtype: The dtype that it must have; None for any floating-point dtype.
             finite: Whether all its numbers must be finite.
-            hint: What to look at if the shape is another one; without it, what such a shape mostly comes from.
+            hint: Hint for a wrong shape; by default, the usual cause of such a shape.
 
         Raises:
-            CheckFailed: It did not come, or is something else.
+            CheckFailed: The tensor is missing, or has another shape or dtype.
         """
         if name not in self._tensors:
-            fail(f"{what} of shape {in_brackets(shape)}", "nothing came back")
+            fail(f"{what} of shape {in_brackets(shape)}", "nothing was returned")
         found = self._tensors[name]
         if not _fits(found.shape, shape):
             hint = hint or _shape_hint(found, shape)
@@ -72,10 +72,10 @@ class Answer:
         return found
 
     def fact(self, name: str, *kinds: type[_T]) -> _T:
-        """Return a fact of one of some kinds; what is true or false is no number.
+        """Return a fact of one of the given types; a bool does not count as an int.
 
         Raises:
-            CheckFailed: It did not come, or is something else.
+            CheckFailed: The fact is missing, or has another type.
         """
         found = self._facts.get(name, _NO_FACT)
         if not isinstance(found, kinds) or (isinstance(found, bool) and bool not in kinds):
@@ -86,7 +86,7 @@ class Answer:
         """Return a fact that is a list of names, each cut to a length that a report can show.
 
         Raises:
-            CheckFailed: It did not come, or is something else.
+            CheckFailed: The fact is missing, or has another type.
         """
         found = self.fact(fact, list)
         if not all(isinstance(each, str) for each in found):
@@ -97,7 +97,7 @@ class Answer:
         """Return a fact that is a table of words by name, cut in the same way.
 
         Raises:
-            CheckFailed: It did not come, or is something else.
+            CheckFailed: The fact is missing, or has another type.
         """
         found = self.fact(fact, dict)
         if not all(isinstance(each, str) for each in found.values()):
@@ -108,7 +108,7 @@ class Answer:
         """Return a fact that is a list or a table of numbers, by position or name; too large ones are infinite.
 
         Raises:
-            CheckFailed: It did not come, or is something else.
+            CheckFailed: The fact is missing, or has another type.
         """
         found: Any = self.fact(fact, kind)
         table = found if isinstance(found, dict) else dict(enumerate(found))
@@ -122,11 +122,11 @@ _LONGEST_NAME = 60
 
 
 def _fail_of_fact() -> None:
-    """Fail a check for a fact that is not what a probe notes: only who changes the probe gets here."""
+    """Fail a check because of a fact that no probe reports: only a submission that changes the probe gets here."""
     fail(
-        "what the grader notes while your code runs",
+        "what the grader records while your code runs",
         "something else",
-        hint="does your file change functions of a module that it did not define?",
+        hint="Does your file change functions of other modules?",
     )
 
 
@@ -141,7 +141,7 @@ def expect_finite(actual: Tensor, what: str) -> None:
     """Demand finite numbers.
 
     Raises:
-        CheckFailed: Some are nan or infinite.
+        CheckFailed: Some numbers are nan or infinite.
     """
     bad = ~torch.isfinite(actual)
     if bad.any():
@@ -150,7 +150,7 @@ def expect_finite(actual: Tensor, what: str) -> None:
         fail(
             f"{what} of finite numbers",
             f"{int(bad.sum())} of {actual.numel()} are nan or infinite{at}" if at else "nan or an infinite number",
-            hint="look for exp of a large number, log of zero, or a division by zero",
+            hint="Look for exp of a large number, log of zero, or a division by zero.",
         )
 
 
@@ -159,13 +159,13 @@ def _expect_dtype(actual: Tensor, dtype: torch.dtype | None, what: str) -> None:
         fail(
             f"{what} of dtype {_dtype(dtype)}, like its inputs",
             f"dtype {_dtype(actual.dtype)}",
-            hint="make new tensors with the dtype of an input (zeros_like, randn_like), and convert none",
+            hint="Create new tensors with the dtype of an input (zeros_like, randn_like). Is one converted?",
         )
     if actual.dtype not in REAL:
         fail(
             f"{what} of floating-point numbers",
             f"dtype {_dtype(actual.dtype)}",
-            hint="convert no result to another dtype",
+            hint="Is the result converted to another dtype?",
         )
 
 
@@ -185,7 +185,7 @@ def _dtype(dtype: torch.dtype) -> str:
 
 def _shape_hint(actual: Tensor, shape: Shape) -> str:
     if actual.dim() < len(shape):
-        return "a dimension is missing: was it summed over, or squeezed away?"
+        return "A dimension is missing. Was it summed over, or removed by squeeze()?"
     if actual.dim() > len(shape):
-        return "there is a dimension too many: is a sum missing, or was one kept by keepdim or unsqueeze?"
-    return "the number of dimensions is right, their lengths are not: which dimension was reduced or expanded?"
+        return "There is one dimension too many. Is a sum missing, or was one kept by keepdim or unsqueeze?"
+    return "The number of dimensions is right, but not their lengths. Which dimension was reduced or expanded?"

@@ -1,4 +1,4 @@
-"""What a check is: a test function of one task, with a kind and a share; and the points that verdicts pay."""
+"""What a check is: a test function of one task, with a kind and a share; and how verdicts become points."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ def check(kind: Kind, share: int) -> Callable[[_Function], _Function]:
 
 
 class CheckFailed(Exception):  # noqa: N818
-    """Raised by a check whose demand is not met."""
+    """Raised by a check that the submission does not pass."""
 
     def __init__(self, explanation: Explanation):
         super().__init__(explanation.text())
@@ -44,7 +44,7 @@ def fail(expected: str, got: str, *, deviation: str = "", hint: str = "", diagno
     raise CheckFailed(Explanation(expected, got, deviation, hint, diagnosis=diagnosis))
 
 
-MOST_FOR_FORM = 40  # percent of a task that shape checks may pay at most
+MOST_FOR_FORM = 40  # the largest share, in percent, that the shape checks of a task may have
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Verdict:
 
 
 def validate_shares(shares: Iterable[tuple[str, Kind, int]]) -> None:
-    """Hold the checks of every task to the rules.
+    """Check the rules for the shares of every task.
 
     Args:
-        shares: (task id, kind, share in percent) of all checks of the tasks named.
+        shares: (task id, kind, share in percent) of all checks of the tasks.
 
     Raises:
-        ValueError: The shares of a task are not 100 in sum, its shape checks exceed 40, or it has no value check.
+        ValueError: The shares of a task do not add up to 100, its shape checks exceed 40, or it has no value check.
     """
     totals: dict[str, int] = defaultdict(int)
     form: dict[str, int] = defaultdict(int)
@@ -84,9 +84,9 @@ def validate_shares(shares: Iterable[tuple[str, Kind, int]]) -> None:
 
 
 def score(verdicts: Sequence[Verdict], points: dict[str, int]) -> tuple[TaskResult, ...]:
-    """Return the results of the tasks judged, in the order of the handout.
+    """Return the results of the judged tasks, in the order of the handout.
 
-    Where a value check of a task did not pass, only its shape checks pay, whatever the others found.
+    If a value check of a task did not pass, only its shape checks earn points.
     """
     tasks = []
     for task in TASKS:
@@ -114,8 +114,8 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
     if not value_is_wrong or verdict.kind == "shape":
         return result
     if result.score:
-        return replace(result, score=0, explanation=Explanation(said="passes, but pays only once the value is right"))
-    # What follows from a wrong value is no mistake of its own: it must not be named as one.
+        return replace(result, score=0, explanation=Explanation(said="passes, but counts only once the value is right"))
+    # A failure that follows from a wrong value is not a second mistake: it gets no diagnosis.
     if verdict.kind == "value":
         return result
     return replace(result, explanation=replace(result.explanation, diagnosis=None))

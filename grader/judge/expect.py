@@ -1,4 +1,4 @@
-"""Comparisons of what came with what an oracle says, and the words for what differs."""
+"""Comparisons of a submission's results with exact ones, and the messages about differences."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,22 +13,26 @@ from .tolerances import UNIT_SAME
 
 Known = Sequence[tuple[Misconception, Tensor]]
 
-ONLY_IN_FLOAT32 = "float64 came out right: which step works in a lower precision, or makes tensors of another dtype?"
-ONLY_THESE = "others came out right: does it depend on how many there are, or how extreme?"
-ONLY_EXTREMES = "moderate means and variances came out right: is anything clamped or added (an epsilon) on the way?"
-ONLY_FEW = "few dimensions came out right: does a product over all of them overflow or underflow on the way?"
-ONLY_SMALL_BATCHES = "small numbers of rows came out right: are some left out, or treated apart, when there are many?"
-ONLY_LONGER_AXES = "longer axes came out right: is an axis of length 1 lost on the way, for example by squeeze()?"
+ONLY_IN_FLOAT32 = (
+    "The result in float64 is right. Which step uses a lower precision, or creates tensors of another dtype?"
+)
+ONLY_THESE = "Results for other inputs are right. Does yours depend on how many numbers there are, or how extreme?"
+ONLY_EXTREMES = "The result for moderate means and variances is right. Is anything clamped, or an epsilon added?"
+ONLY_FEW = "The result for few dimensions is right. Does a product over all dimensions overflow or underflow?"
+ONLY_SMALL_BATCHES = (
+    "The result for small batches is right. Are some rows left out, or handled differently, in large ones?"
+)
+ONLY_LONGER_AXES = "The result for longer axes is right. Is an axis of length 1 lost, for example by squeeze()?"
 ONLY_CONTIGUOUS = (
-    "the same works with contiguous tensors; these are strided, like a transposed tensor: "
-    "is view() used where reshape() is needed?"
+    "The result for contiguous tensors is right; these are strided, like a transposed tensor. "
+    "Is view() used where reshape() is needed?"
 )
 
 
 def used(actual: Tensor, expected: Tensor, tolerance: Tensor) -> Tensor:
-    """Return the share of its tolerance that each number uses: at most 1 passes, above a tenth right work needs luck.
+    """Return the share of its tolerance that each number uses: at most 1 passes; right work should stay below 0.1.
 
-    Every comparison of numbers comes through here, so that `tests.calibrate --headroom` can listen.
+    Every comparison of numbers calls this function, so that `tests.calibrate --headroom` can record the shares.
     """
     off = (actual - expected).abs()
     return torch.where(off == 0, 0.0, off / tolerance).nan_to_num(nan=math.inf)
@@ -47,23 +51,23 @@ def expect_close(
     otherwise: Misconception | None = None,
     explain: Callable[[], Misconception | None] = lambda: None,
 ) -> None:
-    """Demand that a tensor of an answer has certain values, elementwise |actual - expected| <= unit size.
+    """Demand that a tensor of an answer has the expected values: elementwise |actual - expected| <= unit * size.
 
     Args:
         answer: The answer.
-        name: Of the tensor in it.
-        expected: What the oracle says.
+        name: Name of the tensor in the answer.
+        expected: The exact values.
         what: Its name in the message.
-        unit: How far it may be off, of its size, see tolerances.py; without it, the answer's own.
-        size: The sum of the absolute values of the terms of each number, see sizes.py; without it nothing was added
-            up, and it is the number's absolute value.
-        known: Misconceptions with the values that they would have led to on these inputs.
-        hint: What to look at if none matches.
-        explain: Looks for a misconception whose values need more than a formula; asked if none of `known` matches.
-        otherwise: The misconception to name if nothing else does.
+        unit: Tolerance as a share of `size`, see tolerances.py; by default, the answer's own.
+        size: The sum of the absolute values of the terms of each number, see sizes.py; by default, the number's own
+            absolute value, as if nothing was added up.
+        known: Misconceptions with the values that each would give for these inputs.
+        hint: The hint if no misconception matches.
+        explain: Looks for a misconception that needs more than a formula; called if none of `known` matches.
+        otherwise: The misconception to name if no other matches.
 
     Raises:
-        CheckFailed: Something differs.
+        CheckFailed: A value differs.
     """
     actual = answer.tensor(name, expected.shape, what)
     unit = answer.unit if unit is None else unit
@@ -83,7 +87,7 @@ def expect_close(
     fail(
         f"{what} = {_number(float(wanted[index]))}{at}",
         f"{_number(float(got[index]))}{count}",
-        # What is not finite has no distance from a number.
+        # The distance to nan or an infinite number says nothing.
         deviation=f"{_number(most)} at most{at and ','}{at}" if math.isfinite(most) else "",
         hint=misconception.hint if misconception else hint,
         diagnosis=misconception.id if misconception else None,
@@ -100,17 +104,17 @@ def expect_gradient(
     unit: float | None = None,
     size: Tensor | None = None,
 ) -> None:
-    """Demand the gradient of a result by an input; one of zeros counts as cut off, as one that did not come does.
+    """Demand the gradient of a result with respect to an input; a missing gradient and zeros both count as cut off.
 
     Raises:
         CheckFailed: It is missing, zero or wrong.
     """
     what, cut = f"d {of} / d {by}", by_id("gradient_cut")
     if name not in answer:
-        missing = f"none: {of} does not depend on {by} by differentiable operations"
+        missing = f"none: {of} does not depend on {by} through differentiable operations"
         fail(f"a gradient of {of} with respect to {by}", missing, hint=cut.hint, diagnosis=cut.id)
     if not bool(answer.tensor(name, expected.shape, what).any()) and bool(expected.any()):
-        fail(what, "zeros: nothing flows back", hint=cut.hint, diagnosis=cut.id)
+        fail(what, "zeros: no gradient flows back", hint=cut.hint, diagnosis=cut.id)
     expect_close(answer, name, expected, what, unit=unit, size=size)
 
 
@@ -123,67 +127,67 @@ def expect_repeated(
     known: Known = (),
     hint: str = "",
 ) -> None:
-    """Demand the same values from `value_0` and `value_1`, two calls on one object.
+    """Demand the same values from `value_0` and `value_1`, two calls on the same object.
 
     Raises:
         CheckFailed: One of them differs.
     """
     expect_close(answer, "value_0", expected, what, size=size, known=known, hint=hint)
     again, what = (
-        "the first call was right: what does a call leave behind that the next one finds?",
-        f"{what}, once more",
+        "The first call was right. What does it change that the second call uses?",
+        f"{what}, second call",
     )
     answer.tensor("value_1", expected.shape, what, hint=again)
     expect_close(answer, "value_1", expected, what, size=size, hint=again)
 
 
 def expect_unchanged(answer: Answer, what: str) -> None:
-    """Demand that nothing was changed in place, as the probe's list of what was tells.
+    """Demand that the probe's list of tensors changed in place is empty.
 
     Raises:
-        CheckFailed: Something was.
+        CheckFailed: Something was changed.
     """
     if names := answer.names("changed"):
         fail(
-            f"{what} leaves its inputs and the object's attributes as they are",
+            f"{what} changes neither its inputs nor the object's attributes",
             f"changed: {', '.join(names)}",
             hint=by_id("in_place_change").hint,
             diagnosis="in_place_change",
         )
 
 
-_NO_PARAMETER = "no formula has a parameter: does the result depend on {}, which learns and will not stay?"
+_NO_PARAMETER = "The formulas contain no learnable parameter. Does the result depend on {}?"
 
 
 def own_hint(answer: Answer, of_own: str = _NO_PARAMETER) -> str:
-    """Return a hint on layers inside the replaced parts, or on the model's own parameters; none if there are none.
+    """Return a hint about layers inside the replaced parts, or about the model's own parameters; "" if it uses none.
 
     Args:
-        answer: A probe's; its facts `inside` and `own` are the lists of them.
-        of_own: The hint on the model's own parameters, with a place for their names.
+        answer: Its facts `inside` and `own` are the lists of them.
+        of_own: The hint about the model's own parameters, with a placeholder for their names.
     """
     inside, own = (", ".join(answer.names(fact)[:4]) for fact in ("inside", "own"))
     if inside:
-        return f"your code uses {inside}; encoder and decoder are replaced as a whole here: call each as a whole"
+        return f"Your code uses {inside}. This check replaces the whole encoder and decoder: call each as a whole."
     return of_own.format(own) if own else ""
 
 
 def expect_switched_back(answer: Answer, what: str) -> None:
-    """Demand that modes are what they were before a call, as the probe's list of what is not tells.
+    """Demand that the probe's list of modes that a call did not restore is empty.
 
     Raises:
-        CheckFailed: Something was left switched.
+        CheckFailed: A mode was not restored.
     """
     if left := answer.names("left"):
         found, listed = by_id("model_left_switched"), ", ".join(left)
-        fail(f"{what} leaves the model in its mode", f"afterwards, {listed}", hint=found.hint, diagnosis=found.id)
+        fail(f"{what} does not change the model's mode", f"afterwards, {listed}", hint=found.hint, diagnosis=found.id)
 
 
 def expect_same(one: Tensor, other: Tensor, what: str, found: Misconception) -> None:
-    """Demand that two results of one shape agree to rounding; what is not finite is called so first.
+    """Demand that two results of one shape agree to rounding.
 
     Raises:
-        CheckFailed: They differ.
+        CheckFailed: They differ, or the first one is not finite.
     """
     expect_finite(one, what)
     largest = one.double().abs().max().expand_as(one)
@@ -200,7 +204,7 @@ def _number(value: float) -> str:
 
 
 def expect_varies(actual: Tensor, what: str) -> None:
-    """Demand rows that differ from each other: a constant of the right shape is no answer.
+    """Demand rows that differ from each other: a constant of the right shape is not an answer.
 
     Raises:
         CheckFailed: All rows are the same, or some number is nan or infinite.

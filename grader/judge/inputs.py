@@ -1,4 +1,4 @@
-"""The judge's inputs: drawn from (seed, check), by a fixed list of sizes or by hypothesis."""
+"""The judge's inputs: random numbers from (seed, check), for fixed sizes or for sizes chosen by hypothesis."""
 
 import contextlib
 import hashlib
@@ -11,16 +11,16 @@ from torch import Tensor
 
 
 def single(exact: Tensor) -> Tensor:
-    """Return float64 numbers rounded to those that float32 holds: sent in either dtype, they are the same numbers."""
+    """Return float64 numbers rounded to float32, so that they are the same numbers in both dtypes."""
     return exact.float().double()
 
 
 class Draw:
-    """A source of inputs for one check. All of them are numbers that float32 holds, see `single`.
+    """A source of inputs for one check. All of them can be represented in float32, see `single`.
 
     Args:
         seed: The submission's seed (`--seed`, or derived from the offering's secret).
-        name: Name of the check; checks draw independently of each other and of their order.
+        name: Name of the check; the inputs of a check do not depend on other checks or on their order.
     """
 
     def __init__(self, seed: int, name: str):
@@ -45,7 +45,7 @@ class Draw:
         return torch.linalg.qr(self.normal(rows, columns)).Q
 
     def seed(self) -> int:
-        """Return a fresh seed for a worker."""
+        """Return a new seed for a worker."""
         return self.integer(0, 2**31 - 1)
 
 
@@ -58,10 +58,10 @@ _T = TypeVar("_T")
 def examples(strategy: "SearchStrategy[_T]", count: int, seed: int) -> list[_T]:
     """Return about `count` different examples of a strategy, the same for the same seed.
 
-    They are drawn first and tried afterwards, outside hypothesis: a failure must not be retried or shrunk in a worker
-    that may be gone, and costs one verdict. (`derandomize=True` would ignore the seed.)
+    The examples are used outside hypothesis: after a failure, hypothesis would retry and shrink them in a worker that
+    may have ended, and a failure should give one verdict. (`derandomize=True` would ignore the seed.)
     """
-    import hypothesis  # here: it takes a second, and the training run should start before that
+    import hypothesis  # here, because the import takes a second and the training run should start before
     from hypothesis import HealthCheck, Phase
 
     drawn: list[_T] = []
@@ -84,14 +84,14 @@ def examples(strategy: "SearchStrategy[_T]", count: int, seed: int) -> list[_T]:
 
 
 def _nothing_from_loaded_modules() -> contextlib.AbstractContextManager[object]:
-    """Keep hypothesis from drawing the numbers that stand in whatever project modules are loaded at the moment.
+    """Keep hypothesis from using constants that it finds in the source of loaded project modules.
 
-    Recent versions do so, and a seed would then mean other inputs in a class run, which has other modules loaded than
-    `pytest grader/`. They know no option against it.
+    Recent versions do so. A seed would then give other inputs in a class run, which loads other modules than
+    `pytest grader/`. Hypothesis has no option to turn this off.
     """
     from hypothesis.internal.conjecture import providers
 
-    if not hasattr(providers, "_get_local_constants"):  # older ones look at no module
+    if not hasattr(providers, "_get_local_constants"):  # older versions do not look at modules
         return contextlib.nullcontext()
     none = providers.Constants()
     return mock.patch.object(providers, "_get_local_constants", return_value=none)
@@ -107,9 +107,9 @@ class Parameters:
 
     Attributes:
         shape: (B, z).
-        mean_scale: Standard deviation of the means; 0 puts them at the origin.
-        logvar_scale: Standard deviation of the log-variances; 0 makes unit variances.
-        logvar_shift: Added to the log-variances: far below 0 for narrow, above for wide distributions.
+        mean_scale: Standard deviation of the means; 0 for means of 0.
+        logvar_scale: Standard deviation of the log-variances; 0 for unit variances.
+        logvar_shift: Added to the log-variances: far below 0 for narrow, far above for wide distributions.
     """
 
     shape: tuple[int, int]
@@ -118,25 +118,25 @@ class Parameters:
     logvar_shift: float
 
     def __str__(self) -> str:
-        """Say what is drawn, for a report."""
+        """Return a description for reports."""
         means = _around(0.0, self.mean_scale)
         log_variances = _around(self.logvar_shift, self.logvar_scale)
         return f"(mean and logvar of shape {self.shape}; means {means}, log-variances {log_variances})"
 
     def fill(self, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Return mean and logvar, float64, log-variances within the range that the constructor keeps."""
+        """Return mean and logvar, float64; log-variances are in the range to which the constructor clamps."""
         mean = draw.normal(*self.shape, scale=self.mean_scale)
         logvar = draw.normal(*self.shape, scale=self.logvar_scale) + self.logvar_shift
         return mean, single(logvar).clamp(-30.0, 20.0)
 
 
 def _around(center: float, scale: float) -> str:
-    """Return where normal numbers lie, in words; those of no scale are all the same."""
+    """Return mean and scale of normal numbers as text; without the scale if it is 0."""
     return f"{center:g} +- {scale:g}" if scale else f"{center:g}"
 
 
-MANY_ROWS = 131  # a prime number above common sizes of chunks
-EXTREMES = (  # close to the prior, narrow, wide and far: where a clamp or an epsilon shows, in every grading
+MANY_ROWS = 131  # a prime number above usual chunk sizes
+EXTREMES = (  # near the prior, narrow, wide, far from the prior: these reveal a clamp or an epsilon in every grading
     Parameters((4, 3), mean_scale=0.01, logvar_scale=0.01, logvar_shift=0.0),
     Parameters((4, 3), mean_scale=0.3, logvar_scale=1.0, logvar_shift=-25.0),
     Parameters((4, 3), mean_scale=1.0, logvar_scale=1.0, logvar_shift=16.0),
@@ -147,7 +147,7 @@ MANY_DIMENSIONS = (  # a product of 3,072 variances is beyond float64, in both d
     Parameters((2, 3072), mean_scale=1.0, logvar_scale=1.0, logvar_shift=3.0),
     Parameters((2, 3072), mean_scale=1.0, logvar_scale=1.0, logvar_shift=-3.0),
 )
-SHORT_AXES = (  # where a squeeze, or a sum over the wrong axis, shows
+SHORT_AXES = (  # these reveal a squeeze, or a sum over the wrong axis
     Parameters((1, 5), mean_scale=1.0, logvar_scale=1.0, logvar_shift=0.0),
     Parameters((5, 1), mean_scale=1.0, logvar_scale=1.0, logvar_shift=0.0),
     Parameters((1, 1), mean_scale=1.0, logvar_scale=1.0, logvar_shift=0.0),
@@ -155,7 +155,7 @@ SHORT_AXES = (  # where a squeeze, or a sum over the wrong axis, shows
 
 
 def parameters() -> "SearchStrategy[Parameters]":
-    """Return a strategy for batches of 1 to 6 distributions of 1 to 9 dimensions, from tame to extreme."""
+    """Return a strategy for batches of 1 to 6 distributions with 1 to 9 dimensions, from moderate to extreme."""
     from hypothesis import strategies as st
 
     return st.builds(

@@ -1,4 +1,4 @@
-"""Models of known linear parts: what the judge sends, what the model must answer, and what rounding may cost."""
+"""Models with known linear parts: what the judge sends, the exact answers, and their sizes (for rounding errors)."""
 
 import math
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from . import oracles, sizes
 from .inputs import Draw, single
 from .normality import FALSE_FAILURE, uniform_distance
 
-# No two widths agree: a mix-up of dimensions must not go unseen.
+# All widths differ, so that swapped dimensions are detected.
 SIZES = {"in_channels": 3, "decoder_features": 6, "encoder_features": 4, "z_dim": 5, "input_size": 16}
 HIDDEN = 11
 
-AS_STUDENTS_SAY = {  # what a gradient is taken by
+AS_STUDENTS_SAY = {  # names, in reports, of what a gradient is taken with respect to
     "encoder_weight": "the weights of self.encoder",
     "mean_weight": "self.mean.weight",
     "logvar_weight": "self.logvar.weight",
@@ -43,7 +43,7 @@ class KnownModel:
         return (self.sizes["in_channels"], self.sizes["input_size"], self.sizes["input_size"])
 
     def as_dtype(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        """Return the parameters to send."""
+        """Return the parameters in a dtype, to send them to a worker."""
         return {name: tensor.to(dtype) for name, tensor in self.tensors.items()}
 
     def single(self) -> "KnownModel":
@@ -51,7 +51,7 @@ class KnownModel:
         return KnownModel(self.sizes, {name: single(tensor) for name, tensor in self.tensors.items()})
 
     def absolute(self) -> "KnownModel":
-        """Return the model of absolute values: its answers to sizes are the sizes of this model's answers."""
+        """Return the model of absolute values: from sizes of inputs, it gives the sizes of this model's answers."""
         return KnownModel(self.sizes, {name: tensor.abs() for name, tensor in self.tensors.items()})
 
     def head(self, name: str, x: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
@@ -69,25 +69,25 @@ class KnownModel:
         return self.absolute().head(name, x.abs())
 
     def decode_size(self, z_size: Float64[Tensor, "B z"]) -> Float64[Tensor, "B C S S"]:
-        """Return the size of the image of codes of these sizes."""
+        """Return the size of the image of codes that have these sizes."""
         flat = z_size @ self.tensors["decoder_weight"].abs().T + self.tensors["decoder_bias"].abs()
         return (flat + self.tensors["decoder_bend"].abs() * (flat + 1)).unflatten(1, self.image_shape)
 
     def stretched(self, x: Float64[Tensor, "B C S S"], largest: float) -> "KnownModel":
-        """Return the same model with log-variances scaled, so that on images x the farthest from 0 is `largest` off."""
+        """Return the same model with log-variances scaled: for images x, their largest absolute value is `largest`."""
         scale = largest / self.head("logvar", x).abs().max()
         heads = {name: scale * self.tensors[name] for name in ("logvar_weight", "logvar_bias")}
         return KnownModel(self.sizes, {**self.tensors, **heads}).single()
 
     def codes(self, images: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
-        """Return the codes that decode to `images`, by least squares; for a decoder without bend."""
+        """Return the codes that decode to `images`, by least squares; only for a decoder without bend."""
         pinv = torch.linalg.pinv(self.tensors["decoder_weight"])
         return (images.flatten(1) - self.tensors["decoder_bias"]) @ pinv.T
 
     def loss_gradients(
         self, x: Float64[Tensor, "B C S S"], noise: Float64[Tensor, "B z"], result: str
     ) -> dict[str, Tensor]:
-        """Return the gradient of `reconstruction`, `nll` or `kl`, summed over all it holds, for each parameter."""
+        """Return the gradient of the sum of `reconstruction`, `nll` or `kl` with respect to each parameter."""
         leaves = {name: tensor.clone().requires_grad_(True) for name, tensor in self.tensors.items()}
         copy = KnownModel(self.sizes, leaves)
         mean, logvar = copy.head("mean", x), copy.head("logvar", x)
@@ -100,8 +100,8 @@ class KnownModel:
     ) -> dict[str, Tensor]:
         """Return the sizes of `loss_gradients`.
 
-        They are the gradients of the same sums of products with every number replaced by its absolute value; the
-        factors std and var, which exp makes of a log-variance, count as numbers of their own size.
+        They are the gradients of the same sums of products with every number replaced by its absolute value. The
+        factors std and var, which are exponentials of a log-variance, are replaced by their own sizes.
         """
         leaves = {name: tensor.abs().requires_grad_(True) for name, tensor in self.tensors.items()}
         absolute = KnownModel(self.sizes, leaves)
@@ -131,9 +131,9 @@ def random_model(
 ) -> KnownModel:
     """Return a model with random linear parts: means and log-variances of order one, images of order one.
 
-    With a `bend` other than 0 the decoder is no longer linear. A `logvar_scale` of 16 makes log-variances of order 30,
-    a `logvar_shift` moves all of them; a small `head_scale` brings all posteriors close to the prior, and a large
-    `mean_scale` takes them far from it.
+    With a `bend` other than 0, the decoder is not linear. A `logvar_scale` of 16 gives log-variances of order 30, and
+    `logvar_shift` is added to all of them. A small `head_scale` gives posteriors close to the prior, a large
+    `mean_scale` posteriors far from it.
     """
     sizes = {**SIZES, **sizes}
     pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]
@@ -153,18 +153,18 @@ def random_model(
 
 
 def short_axes(draw: Draw, bend: float = 0.0) -> list[tuple[KnownModel, int]]:
-    """Return random models, each with a batch size: one channel, one code dimension, one image, and all of these."""
+    """Return random models with batch sizes: with one channel, with one code dimension, and with both and one image."""
     grey, narrow = {"in_channels": 1}, {"z_dim": 1}
     chosen = [(grey, 3), (narrow, 3), (grey | narrow, 1)]
     return [(random_model(draw, bend=bend, **sizes), batch) for sizes, batch in chosen]
 
 
 def true_posterior_model(draw: Draw, *, inflation: float = 1.0, gain: float = 3.0, **sizes: int) -> KnownModel:
-    """Return a linear model whose encoder gives its true posterior, the variance multiplied by `inflation`.
+    """Return a linear model whose encoder gives its true posterior, with the variance multiplied by `inflation`.
 
-    The decoder's columns W are orthogonal of length `gain`, so the posterior is diagonal: its variance is
-    1 / (1 + gain^2) in every dimension, its mean W^T (x - b) / (1 + gain^2). With inflation 1 every importance weight
-    equals p(x), whatever the samples are (Tipping and Bishop 1999, equation 7).
+    The columns of the decoder's matrix W are orthogonal and have length `gain`, so the posterior is diagonal: its
+    variance is 1 / (1 + gain^2) in every dimension, its mean W^T (x - b) / (1 + gain^2). With an inflation of 1, every
+    importance weight equals p(x), for any samples (Tipping and Bishop 1999, equation 7).
     """
     sizes = {**SIZES, **sizes}
     pixels, z_dim = sizes["in_channels"] * sizes["input_size"] ** 2, sizes["z_dim"]
@@ -192,10 +192,10 @@ _LOG_2_PI = math.log(2 * math.pi)
 def log_weight_size(
     known: KnownModel, x: Float64[Tensor, "B C S S"], codes: Float64[Tensor, "B z"]
 ) -> Float64[Tensor, " B"]:
-    """Return the size of log p(x|z) + log p(z) - log q(z|x), of each image at a code of its own (see sizes.py).
+    """Return the size of log p(x|z) + log p(z) - log q(z|x), for each image at one code (see sizes.py).
 
-    A code is as exact as the mean that it was drawn around. Who computes its distance from that mean anew loses digits
-    where the posterior is narrow: that counts, divided by the standard deviation.
+    A code is as exact as the mean of its posterior. To compute its distance from that mean again loses digits if the
+    posterior is narrow: the error is divided by the standard deviation, and the size includes this.
     """
     mean, logvar = known.head("mean", x), known.head("logvar", x)
     std = (0.5 * logvar).exp()
@@ -208,17 +208,17 @@ def log_weight_size(
 
 
 def typical_codes(known: KnownModel, x: Float64[Tensor, "B C S S"]) -> Float64[Tensor, "B z"]:
-    """Return codes two standard deviations from the posterior's mean: what the size of a weight is taken at."""
+    """Return codes two standard deviations from the posterior's mean, at which the size of a weight is computed."""
     return known.head("mean", x) + 2 * (0.5 * known.head("logvar", x)).exp()
 
 
 def inflated_bounds(factor: float, z_dim: int, samples: int) -> tuple[float, float]:
     """Return bounds, in nats, on log mean weight - log p(x), each exceeded with probability at most 1e-10.
 
-    With the true posterior's variance multiplied by c the normalised weights w / p(x) lie in [0, M], M = c^(z/2), have
-    mean 1 and second moment m = (c / sqrt(2c - 1))^z. Bernstein's inequality bounds the mean of K of them:
-    P(|mean - 1| >= t) <= 2 exp(-K t^2 / (2 (m - 1) + 2 M t / 3)). With c = 2, z = 2 and K = 2000 the bounds are about
-    +- 0.1 nats, while the ELBO lies 0.31 nats lower and the largest weight 0.69 higher.
+    If the variance is the true posterior's variance multiplied by c, the normalised weights w / p(x) are in [0, M] with
+    M = c^(z/2), and have mean 1 and second moment m = (c / sqrt(2c - 1))^z. Bernstein's inequality bounds the mean of K
+    of them: P(|mean - 1| >= t) <= 2 exp(-K t^2 / (2 (m - 1) + 2 M t / 3)). With c = 2, z = 2 and K = 2000, the bounds
+    are about +- 0.1 nats, while the ELBO is 0.31 nats lower and the largest weight 0.69 nats higher.
     """
     largest = factor ** (z_dim / 2)
     variance = (factor / math.sqrt(2 * factor - 1)) ** z_dim - 1
@@ -232,8 +232,9 @@ def inflated_bounds(factor: float, z_dim: int, samples: int) -> tuple[float, flo
 def single_weight_distance(excess: Float64[Tensor, " n"]) -> float:
     """Return the Kolmogorov-Smirnov distance of log w - log p(x) from its exact distribution, for c = 2 and z = 2.
 
-    Codes of the inflated posterior are e standard deviations of the true one off, e normal of variance c; then
-    log w - log p(x) = z/2 log c - (1 - 1/c) |e|^2 / 2, which for c = 2 and z = 2 is log 2 - Exp(1).
+    In units of the true posterior's standard deviation, a code of the inflated posterior differs from the mean by e,
+    which is normal with variance c. Then log w - log p(x) = z/2 log c - (1 - 1/c) |e|^2 / 2, which for c = 2 and z = 2
+    is log 2 - Exp(1).
     """
     exponential = (math.log(2.0) - excess).sort().values.clamp(min=0.0)
     return uniform_distance(-torch.expm1(-exponential))

@@ -14,50 +14,52 @@ from .memory import Exact, expect_no_memory
 from .misconceptions import by_id
 from .tolerances import UNIT_ALONE, UNIT_SAME
 
-_MODELS = 32  # built at most, where something does not move
-_COMPARED = 8  # channels at most: there are three, but where a wrong decoder makes thousands
-# Widths that groups of channels and attention heads divide, as they do the 16 of the short run.
+_MODELS = 32  # the largest number of models to build if an output does not change
+_COMPARED = (
+    8  # the largest number of channels to compare; usually there are three, but a wrong decoder may make thousands
+)
+# Groups of channels and attention heads divide these widths, like the 16 of the short run.
 LAYER_SIZES = {**SIZES, "encoder_features": 16, "decoder_features": 32}
 
 
 def expect_all_parameters_learn(answer: Answer, part: str) -> None:
-    """Demand that a gradient reaches every parameter of a part, and that every learning tensor is registered.
+    """Demand that a gradient reaches every parameter of a part, and that every learnable tensor is registered.
 
     Raises:
-        CheckFailed: Some parameter is frozen, cut off or has a gradient of zeros, or is unknown to parameters().
+        CheckFailed: A parameter is frozen, cut off or has a gradient of zeros, or parameters() does not return it.
     """
     if unregistered := answer.fact("unregistered", int):
         fail(
             f"every layer of {part} is registered as part of the module",
-            f"tensors that learn and that parameters() does not know: {unregistered}",
+            f"learnable tensors that parameters() does not return: {unregistered}",
             hint=by_id(f"{part}_unregistered").hint,
             diagnosis=f"{part}_unregistered",
         )
     parameters = answer.words("parameters")
     if not parameters:
         fail(
-            f"{part} has parameters to learn",
+            f"{part} has learnable parameters",
             "none",
-            hint="create layers in __init__ and keep them as attributes of self",
+            hint="Create layers in __init__, and keep them as attributes of self.",
         )
     words = {"zero": "a gradient of zeros only", "cut": "no gradient", "frozen": "requires_grad=False"}
     bad = [f"{name} ({words.get(how, 'no gradient')})" for name, how in parameters.items() if how != "ok"]
     if bad:
         fail(
             f"a gradient reaches every parameter of {part}",
-            f"{len(bad)} of {len(parameters)} get none: {', '.join(bad[:4])}" + (", ..." if len(bad) > 4 else ""),
+            f"none for {len(bad)} of {len(parameters)}: {', '.join(bad[:4])}" + (", ..." if len(bad) > 4 else ""),
             hint=by_id(f"{part}_dead_parameters").hint,
             diagnosis=f"{part}_dead_parameters",
         )
 
 
 def expect_rows_independent(answer: Answer, part: str, shape: Shape) -> None:
-    """Demand that in eval mode a row's result is the same twice, and the same alone and in company.
+    """Demand that in eval mode the result for a row is the same in two calls, and the same alone and in a batch.
 
     Args:
         answer: The answer.
         part: `encoder` or `decoder`.
-        shape: Of its outputs for a batch.
+        shape: Shape of its outputs for a batch.
 
     Raises:
         CheckFailed: Results differ, or have another shape.
@@ -81,7 +83,7 @@ def expect_rows_independent(answer: Answer, part: str, shape: Shape) -> None:
 
 
 def largest(output: Tensor) -> Tensor:
-    """Return the largest absolute value of an output, for each of its numbers: the size of what a network adds up."""
+    """Return the largest absolute value of an output, in the shape of the output: the size of a network's output."""
     return output.double().abs().max().clamp(min=1e-3).expand_as(output)
 
 
@@ -94,7 +96,7 @@ def code_changes(draw: Draw, z: Tensor) -> dict[str, Tensor]:
 
 
 def image_changes(draw: Draw, x: Tensor, tiles: int = 4) -> dict[str, Tensor]:
-    """Return the first image with one channel, or one of tiles x tiles parts, drawn anew, by what was changed."""
+    """Return the first image with one channel, or one of tiles x tiles parts, replaced, by what was changed."""
     channels, size = x.shape[1], x.shape[2]
     tile = size // tiles
     changed = {f"channel {c} of the image": x[0].clone() for c in range(channels)}
@@ -109,15 +111,15 @@ def image_changes(draw: Draw, x: Tensor, tiles: int = 4) -> dict[str, Tensor]:
 
 
 def over_models(ask: Callable[[], Tensor], *masks: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """Return what is true of some freshly built model, for each mask.
+    """Return for each mask where it is true for at least one of several newly built models.
 
-    Units may be dead by chance when they are initialised: after a last ReLU, a channel every other time. So what does
-    not move in one model is looked for in others, and with 32 of them a dead channel of three lasts with probability
-    3 * 2^-32 < 1e-9. A mask that is true everywhere at once costs one model.
+    A unit may be dead by chance after initialisation; after a last ReLU, a channel is dead half of the time. So outputs
+    that do not change in one model are tested in others. With 32 models, one of three channels is dead in all of them
+    with probability 3 * 2^-32 < 1e-9. If all masks are true everywhere, one model is enough.
 
     Args:
-        ask: Gives the outputs of another model, for the same inputs.
-        masks: From outputs to booleans, of one shape each.
+        ask: Returns the outputs of another model, for the same inputs.
+        masks: Functions from outputs to booleans of a fixed shape.
     """
     outputs = ask()
     found = [mask(outputs) for mask in masks]
@@ -130,17 +132,17 @@ def over_models(ask: Callable[[], Tensor], *masks: Callable[[Tensor], Tensor]) -
 
 
 def rows_move(outputs: Tensor) -> Tensor:
-    """Return for each row but the first whether it differs from that one."""
+    """Return for each row except the first whether it differs from the first."""
     return (outputs[1:].double() - outputs[:1].double()).flatten(1).abs().amax(dim=1) > _threshold(outputs[:1])
 
 
 def pixels_move(images: Tensor) -> Tensor:
-    """Return (C, S, S): whether a pixel differs between images."""
+    """Return for each pixel, (C, S, S), whether it differs between images."""
     return (images.double() - images[:1].double()).abs().amax(dim=0) > _threshold(images)
 
 
 def channels_differ(images: Tensor) -> Tensor:
-    """Return whether two channels differ somewhere, for each pair as `torch.combinations` lists them."""
+    """Return for each pair of channels, as listed by `torch.combinations`, whether they differ somewhere."""
     one, other = (images.double()[:, channels] for channels in _pairs(images.shape[1]).unbind(dim=1))
     return (one - other).abs().amax(dim=(0, 2, 3)) > _threshold(images)
 
@@ -154,23 +156,23 @@ def _threshold(outputs: Tensor) -> float:
 
 
 def expect_all_matters(moved: Tensor, changed: Sequence[str], part: str) -> None:
-    """Demand that each change of an input moved the output.
+    """Demand that each change of an input changed the output.
 
     Args:
-        moved: Whether it did, for each change.
+        moved: Whether the output changed, for each change of the input.
         changed: What was changed.
         part: `encoder` or `decoder`.
 
     Raises:
-        CheckFailed: Something has no effect.
+        CheckFailed: A change of the input has no effect.
     """
     without = [what for what, did in zip(changed, moved.tolist(), strict=True) if not did]
     if without:
         more = f" and {len(without) - 3} more" if len(without) > 3 else ""
         fail(
-            f"an output of {part} that depends on all of its input",
+            f"an output of {part} that depends on its whole input",
             f"the same output when these change: {', '.join(without[:3])}{more}",
-            hint="is a part of the input cut off, multiplied by zero, or left out by an index on the way?",
+            hint="A part of the input has no effect. Is it cut off, multiplied by zero, or left out by an index?",
         )
 
 
@@ -178,8 +180,8 @@ def expect_whole_images(moved: Tensor, different: Tensor) -> None:
     """Demand that every pixel of every channel differs between codes, and that no two channels are the same image.
 
     Args:
-        moved: (C, S, S), whether a pixel does.
-        different: Whether two channels do, for each pair.
+        moved: Whether each pixel differs, (C, S, S).
+        different: Whether the channels of each pair differ.
 
     Raises:
         CheckFailed: A pixel is the same for all codes, or a channel is a copy.
@@ -188,31 +190,31 @@ def expect_whole_images(moved: Tensor, different: Tensor) -> None:
     if len(still):
         channel, row, column = still[0].tolist()
         fail(
-            "images of decoder of which each pixel depends on the code",
-            f"the same for every code, of {moved.numel()} pixels: {len(still)}, the first in row {row}, "
+            "images of decoder in which each pixel depends on the code",
+            f"pixels that are the same for every code: {len(still)} of {moved.numel()}, the first in row {row}, "
             f"column {column} of channel {channel}",
-            hint="is a border added after the last layer, or a part of the image never written?",
+            hint="Some pixels never vary. Is a border added after the last layer, or a part of the image not written?",
         )
     same = _pairs(len(moved))[~different]
     if len(same):
         one, other = same[0].tolist()
         fail(
-            f"images of decoder with {len(moved)} channels of their own",
-            f"channels {one} and {other} are the same, so the images are grey",
-            hint="how many channels does the last layer make?",
+            f"images of decoder with {len(moved)} different channels",
+            f"channels {one} and {other} are the same",
+            hint="Two colour channels are copies of each other. How many channels does the last layer output?",
         )
 
 
 def expect_outputs_not_remembered(answer: Answer, part: str, shape: Shape) -> None:
-    """Demand the same outputs in turn as for all inputs in one batch that was asked first.
+    """Demand that three calls in a row give the same outputs as one earlier call with all inputs in one batch.
 
     Args:
         answer: The answer.
         part: `encoder` or `decoder`.
-        shape: Of the outputs for that batch, three times as many rows as in turn.
+        shape: Shape of the outputs for that batch, which has three times as many rows as each of the three calls.
 
     Raises:
-        CheckFailed: An output is that of another call, or was overwritten.
+        CheckFailed: An output belongs to another call, or was overwritten.
     """
     together = answer.tensor("together", shape, f"the output of {part}", finite=True)
     what = f"in eval mode, the output of {part} for another input"

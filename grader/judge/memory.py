@@ -1,4 +1,4 @@
-"""Whether a result depends on earlier calls: three sets of inputs, asked for in turn (worker/probes/found.py)."""
+"""Whether a result depends on earlier calls, tested with three sets of inputs in a row (worker/probes/found.py)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,16 @@ from torch import Tensor
 from .answer import Answer
 from .expect import expect_close
 
-_ALONE = "a single call came out right"
-_OVERWRITTEN = f"{_ALONE}, but this result changed when the method was called again: is a buffer used for two results?"
+_ALONE = "A single call was right"
+_OVERWRITTEN = (
+    f"{_ALONE}, but this result changed when the method was called again. Is one buffer used for two results?"
+)
 _HINTS = {
     "first": _OVERWRITTEN,
-    "changed": f"{_ALONE}, but not after other numbers were written into the same tensors: is an earlier result kept?",
-    "fresh": f"{_ALONE}, but not for other tensors of the same shape: is an earlier result kept, and by which key?",
+    "changed": f"{_ALONE}, but not a call after new numbers were written into the same tensors. Is a result cached?",
+    "fresh": f"{_ALONE}, but not a call with other tensors of the same shape. Is a result cached, and by which key?",
     "kept": _OVERWRITTEN,
-    "argument": f"{_ALONE}, but not when one object is asked twice, with two arguments: is an earlier result kept?",
+    "argument": f"{_ALONE}, but not two calls on one object with two different arguments. Is a result cached?",
 }
 
 
@@ -30,12 +32,12 @@ class Exact:
 
 
 def three_sets(fill: Callable[[], dict[str, Tensor]]) -> list[dict[str, Tensor]]:
-    """Return three sets of inputs of equal shapes, from a function that draws one.
+    """Return three sets of inputs of equal shapes, from a function that draws one set.
 
-    From the first to the second, the first tensor has its numbers in another order, so that sums and norms agree too,
-    and the others stay as they are. From the first to the third, the others are new and the first stays; a tensor that
-    is alone is new then. The first number of a tensor is always the same. So only who looks at every number of every
-    tensor can tell the sets apart.
+    In the second set, the numbers of the first tensor are in another order, so that its sum and norm are the same; the
+    other tensors are those of the first set. In the third set, the first tensor is that of the first set and the others
+    are new; a single tensor is new. The first number of each tensor is always the same. So a cache can tell the sets
+    apart only if its key depends on every number of every tensor.
     """
     first, fresh = fill(), fill()
     leading = next(iter(first))
@@ -46,7 +48,7 @@ def three_sets(fill: Callable[[], dict[str, Tensor]]) -> list[dict[str, Tensor]]
 
 
 def sent(sets: Sequence[Mapping[str, Tensor]], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
-    """Return the sets as the probe takes them, `<name>_<i>`."""
+    """Return the tensors of all sets under the names that the probe expects, `<name>_<i>`."""
     return {f"{name}_{i}": tensor.to(dtype) for i, each in enumerate(sets) for name, tensor in each.items()}
 
 
@@ -56,16 +58,16 @@ def expect_no_memory(
     unit: float | None = None,
     of: Sequence[str] = tuple(_HINTS),
 ) -> None:
-    """Demand the right answers to three sets of inputs, whatever was asked before.
+    """Demand the right answers for three sets of inputs, independent of earlier calls.
 
     Args:
-        answer: Of a probe of `remembered`.
+        answer: The answer of a `..._remembered` probe.
         exact: The exact answers by the name of a result, in the order of `of`; there may be fewer.
-        unit: See tolerances.py; without it, the answer's own.
-        of: When the answers were asked for, see worker/probes/found.py.
+        unit: See tolerances.py; by default, the answer's own.
+        of: Names of the calls, see worker/probes/found.py.
 
     Raises:
-        CheckFailed: One of them is another call's, or was overwritten.
+        CheckFailed: A result belongs to another call, or was overwritten.
     """
     for name, results in exact.items():
         for when, result in zip(of, results, strict=False):

@@ -1,4 +1,4 @@
-"""Is this noise independent standard normal? Seven tests, each of which fails right noise with probability <= 1e-10."""
+"""Is noise independent and standard normal? Seven tests; each one fails right noise with a probability <= 1e-10."""
 
 import math
 
@@ -16,21 +16,22 @@ _LOG = math.log(2.0 / FALSE_FAILURE)  # 23.7
 def expect_standard_normal(noise: Float64[Tensor, "calls B z"], what: str, uniform: str = "noise_uniform") -> None:
     """Demand that all n numbers are standard normal, and independent across calls, rows and dimensions.
 
-    * Mean: |mean| sqrt(n) is beyond 6.6 with probability 4e-11. With n = 8,192 it catches a mean off by 0.12.
-    * Variance: |sum of squares / n - 1| <= 2 sqrt(t / n) + 2 t / n with t = 23.7 (Laurent and Massart 2000, lemma 1);
-      0.113 for n = 8,192, so that a variance off by 20 % is caught.
+    * Mean: |mean| sqrt(n) exceeds 6.6 with probability 4e-11. For n = 8,192, this detects a mean that is 0.12 off.
+    * Variance: |sum of squares / n - 1| <= 2 sqrt(t / n) + 2 t / n with t = 23.7 (Laurent and Massart 2000, lemma 1).
+      For n = 8,192, the bound is 0.113, and a variance that is 20 % off is detected.
     * Distribution: the Kolmogorov-Smirnov distance is at most sqrt(t / (2 n)) (Dvoretzky, Kiefer and Wolfowitz 1956,
-      with Massart's constant); 0.038 for n = 8,192. Uniform noise of unit variance lies 0.057 off.
-    * Tails: some number lies beyond t, where t is such that none of n does so with probability 1e-10; 2.99 for
-      n = 8,192. It catches noise that is cut off there or earlier.
-    * Rows: no two agree, up to sign, to 1e-3 in all z numbers; for z = 5 and 800 rows that happens by chance with a
-      probability below 1e-9.
+      with Massart's constant). For n = 8,192, the bound is 0.038; uniform noise of unit variance has a distance of
+      0.057.
+    * Tails: at least one absolute value exceeds t, where none of n does so with probability 1e-10; for n = 8,192, t is
+      2.99. This detects noise that is cut off at t or below.
+    * Rows: no two rows agree, up to sign, to 1e-3 in all z numbers. For z = 5 and 800 rows, this happens by chance with
+      a probability below 1e-9.
     * Independence of neighbouring calls, rows and dimensions: the sum of m products of disjoint pairs. The
-      moment-generating function of a product is (1 - t^2)^(-1/2), so that by Chernoff's bound the sum exceeds
-      7.2 sqrt(m) with probability below 1e-10 for m >= 500. It catches correlations above 0.17 (m = 4,096).
+      moment-generating function of a product is (1 - t^2)^(-1/2), so by Chernoff's bound the sum exceeds 7.2 sqrt(m)
+      with a probability below 1e-10 for m >= 500. This detects correlations above 0.17 (m = 4,096).
 
     Args:
-        noise: Rows of fewer than 5 numbers are not compared with each other: they may agree by chance.
+        noise: Rows of fewer than 5 numbers are not compared with each other, because they may agree by chance.
         what: Its name in the message.
         uniform: The misconception to name when the noise is uniform.
 
@@ -70,7 +71,7 @@ def _expect_distribution(flat: Float64[Tensor, " n"], what: str, uniform: str) -
         named = uniform if _looks_uniform(flat) else cut
         fail(
             f"{what} is standard normal: mean 0 +- {bounds[0]:.3f}, mean square 1 +- {bounds[1]:.3f}, "
-            f"distance of distributions below {bounds[2]:.3f}",
+            f"Kolmogorov-Smirnov distance at most {bounds[2]:.3f}",
             f"mean {mean:.3f}, mean square {variance:.3f}, distance {distance:.3f}",
             hint=by_id(named).hint,
             diagnosis=named,
@@ -78,7 +79,7 @@ def _expect_distribution(flat: Float64[Tensor, " n"], what: str, uniform: str) -
     if not largest >= tail:
         found = by_id("noise_cut_off")
         fail(
-            f"{what} is standard normal: of {n} numbers the largest is {tail:.2f} or more",
+            f"{what} is standard normal: the largest of {n} absolute values is {tail:.2f} or more",
             f"{largest:.2f}",
             hint=found.hint,
             diagnosis=found.id,
@@ -87,12 +88,12 @@ def _expect_distribution(flat: Float64[Tensor, " n"], what: str, uniform: str) -
 
 def least_largest(n: int) -> float:
     """Return t such that n standard normal numbers all lie within +-t with probability 1e-10."""
-    inside = FALSE_FAILURE ** (1 / n)  # the probability of one number
+    inside = FALSE_FAILURE ** (1 / n)  # the probability that one number is inside
     return float(torch.special.ndtri(torch.tensor((1 + inside) / 2, dtype=torch.float64)))
 
 
 def _looks_uniform(flat: Float64[Tensor, " n"]) -> bool:
-    """Whether numbers fill the interval between their extremes evenly, by their Kolmogorov-Smirnov distance."""
+    """Whether numbers are uniform between their extremes, by their Kolmogorov-Smirnov distance."""
     low, high = float(flat.min()), float(flat.max())
     if not low < high:
         return False
@@ -100,14 +101,14 @@ def _looks_uniform(flat: Float64[Tensor, " n"]) -> bool:
 
 
 def _looks_cut_off(flat: Float64[Tensor, " n"]) -> bool:
-    """Whether many numbers are the largest or the smallest one, as clamp leaves them, and the others all differ."""
+    """Whether many numbers equal the largest or the smallest one, as after a clamp, and the others all differ."""
     width = 1e-3 * float(flat.abs().max())
     inside = flat[(flat <= flat.max() - width) & (flat >= flat.min() + width)]
     return 0.6 < len(inside) / len(flat) < 0.99 and len(inside.unique()) > 0.9 * len(inside)
 
 
 def neighbours(noise: Float64[Tensor, "calls B z"], dim: int) -> tuple[float, float]:
-    """Return the correlation of disjoint neighbours along a dimension, and how large it may be; 0 for one slice."""
+    """Return the correlation of disjoint neighbours along a dimension, and its bound; (0, 1) for a single slice."""
     pairs = noise.shape[dim] // 2
     if pairs == 0:
         return 0.0, 1.0
@@ -123,7 +124,7 @@ def ks_distance(ordered: Float64[Tensor, " n"]) -> float:
 def uniform_distance(ordered: Float64[Tensor, " n"]) -> float:
     """Return the Kolmogorov-Smirnov distance between sorted numbers and the uniform distribution on [0, 1].
 
-    With a distribution's own cdf applied to numbers first, it is their distance from that distribution.
+    For numbers to which the cdf of a distribution was applied, this is their distance from that distribution.
     """
     n = len(ordered)
     steps = torch.arange(n + 1, dtype=ordered.dtype) / n

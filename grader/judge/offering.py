@@ -1,7 +1,6 @@
-"""One offering of the course: its tasks in the order of the handout, and grader/offering.toml, checked.
+"""One offering of the course: its tasks in the order of the handout, and the validated content of grader/offering.toml.
 
-Times are compared as instants, whatever zones they were written in, and a day is 24 hours: a night in which clocks
-change makes nobody late or early.
+Times may be written in any time zone; they are compared as instants. A day is 24 hours, also when the clocks change.
 """
 
 import json
@@ -22,9 +21,9 @@ class Task:
     """One task.
 
     Attributes:
-        id: Marker, section of the handout and name in every report.
+        id: pytest marker, section of the handout and name in every report.
         what: What the student writes, in a few words.
-        leans_on: Stand-ins that its worker gets, in the order of their installation; never its own.
+        leans_on: Stand-ins (right replacements of other tasks) that its worker installs, in this order.
     """
 
     id: str
@@ -57,18 +56,18 @@ BY_ID = {task.id: task for task in TASKS}
 
 _DAY = timedelta(days=1)
 _EVERYTHING = Decimal(100)
-_LIKE = "as 2026-12-01T23:59+01:00"
+_LIKE = "like 2026-12-01T23:59+01:00"
 
 
 @dataclass(frozen=True)
 class Late:
-    """The late policy of an offering. As it stands without arguments, nothing is ever late.
+    """The late policy of an offering. With the defaults, no submission is late.
 
     Attributes:
-        due: When submissions are due; None for never.
-        percent_per_day: Percent of the points earned that each day begun costs, 0 to 100.
-        grace: After `due`, costs nothing. Days are counted from its end.
-        most_days: What comes more days late than these has no points; 0 for no such end.
+        due: When submissions are due; None if there is no due date.
+        percent_per_day: Percent of the earned points that are deducted for each started day, 0 to 100.
+        grace: Time after `due` without a penalty. Days are counted from its end.
+        most_days: Submissions that are more days late get no points; 0 for no such limit.
     """
 
     due: datetime | None = None
@@ -77,13 +76,13 @@ class Late:
     most_days: int = 0
 
     def days(self, late_by: timedelta) -> int:
-        """Return how many days had begun since the grace ended; 0 for what came until then, or early."""
+        """Return the number of days started since the end of the grace period; 0 before that."""
         return max(0, -((self.grace - late_by) // _DAY))
 
     def penalty(self, late_by: timedelta) -> Decimal:
-        """Return the percent of its points that a submission loses, 0 to 100, by how long after `due` it came.
+        """Return the percent of its points that a submission loses, 0 to 100, given its time after `due`.
 
-        The moment at which the grace, or a day, ends still belongs to it.
+        The last moment of the grace period, or of a day, still belongs to it.
         """
         days = self.days(late_by)
         if self.most_days and days > self.most_days:
@@ -92,28 +91,28 @@ class Late:
 
 
 def reduced(hundredths: int, percent: Decimal) -> int:
-    """Return hundredths of points less a penalty in percent, rounded to whole hundredths, halves up."""
+    """Return hundredths of points after a penalty in percent, rounded to whole hundredths, halves up."""
     left = Decimal(hundredths) * (_EVERYTHING - percent) / _EVERYTHING
     return int(left.to_integral_value(ROUND_HALF_UP))
 
 
 def moment(text: str) -> datetime:
-    """Return the instant that an ISO 8601 time with a zone means, in UTC.
+    """Return an ISO 8601 time with a time zone as an instant in UTC.
 
     Raises:
-        ValueError: It is no such time, or has no zone; the message says how to write it.
+        ValueError: The text is not such a time, or has no time zone; the message says how to write it.
     """
     written = text.strip()
     try:
         time = datetime.fromisoformat(written)
     except ValueError:
-        raise ValueError(f"{written!r} is no time; write it {_LIKE}") from None
+        raise ValueError(f"{written!r} is not a time; write it {_LIKE}") from None
     if time.tzinfo is None:
-        raise ValueError(f"{written!r} has no zone; write it {_LIKE}")
+        raise ValueError(f"{written!r} has no time zone; write it {_LIKE}")
     try:
         return time.astimezone(UTC)
-    except OverflowError:  # in the first or the last year that there is
-        raise ValueError(f"{written!r} is no time; write it {_LIKE}") from None
+    except OverflowError:  # in the first or the last year of the calendar
+        raise ValueError(f"{written!r} is not a time; write it {_LIKE}") from None
 
 
 OFFERING = Path(__file__).resolve().parents[1] / "offering.toml"
@@ -124,11 +123,11 @@ _OPTIONAL = {
     "attempts": ("counts",),
     "release": ("wheel_index",),
 }
-"""Tables that may be left out, like each of their keys: then the defaults of `Offering` hold."""
+"""Optional tables, whose keys are all optional: the defaults are those of `Offering`."""
 
 
 class OfferingError(ValueError):
-    """The offering is unusable; the message names the key and its table."""
+    """The offering is invalid; the message names the key and its table."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +135,11 @@ class Limits:
     """What a submission may use; offering.toml says what each limit is for.
 
     Attributes:
-        task_cpu_s, task_wall_s: Seconds of a task, its import of the file included.
-        training_cpu_s, training_wall_s: The same for the short training run.
-        submission_wall_s: Seconds of all tasks together.
-        memory_mib, file_mib: Data of one worker; the largest file that it may write.
-        sandbox_memory_mib, sandbox_threads, sandbox_files_mib: Of a worker and all that it starts.
+        task_cpu_s, task_wall_s: Seconds for a task, including the import of the file.
+        training_cpu_s, training_wall_s: Seconds for the short training run.
+        submission_wall_s: Seconds for all tasks together.
+        memory_mib, file_mib: Memory of one worker; the largest file that it may write.
+        sandbox_memory_mib, sandbox_threads, sandbox_files_mib: For a worker together with all processes that it starts.
     """
 
     task_cpu_s: float
@@ -162,9 +161,9 @@ class Offering:
     Attributes:
         points: By task id.
         limits: What a submission may use.
-        late: What lateness costs.
+        late: The late policy.
         attempts: Which of a student's attempts counts.
-        wheel_index: Where PyTorch comes from in a release; empty for where pip looks by itself.
+        wheel_index: Index from which a release installs PyTorch; empty for pip's default.
     """
 
     points: dict[str, int]
@@ -174,7 +173,7 @@ class Offering:
     wheel_index: str = ""
 
     def decisive(self) -> str:
-        """Return the part that verdicts depend on, as text: whoever sets a due date need not grade again."""
+        """Return, as text, the part that verdicts depend on: after a new due date, no grading has to be repeated."""
         return json.dumps({"points": self.points, "limits": asdict(self.limits)}, sort_keys=True)
 
 
@@ -182,8 +181,8 @@ def load_offering(path: Path = OFFERING) -> Offering:
     """Read and check an offering.
 
     Raises:
-        OfferingError: The file cannot be read, a key is unknown or missing, a value is none of those it may have, or
-            the points do not add up to the stated total.
+        OfferingError: The file cannot be read, a key is unknown or missing, a value is invalid, or the points do not
+            add up to the stated total.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -211,10 +210,10 @@ def _check_keys(content: dict[str, Any]) -> None:
 def _check_table(name: str, table: Any, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
     known = (*required, *optional)
     if not isinstance(table, dict):
-        raise ValueError(f"{name}a table is expected with the keys {', '.join(known)}")
+        raise ValueError(f"{name}must be a table with the keys {', '.join(known)}")
     for key in table:
         if key not in known:
-            raise ValueError(f"{name}unknown key {key!r}; known are {', '.join(known)}")
+            raise ValueError(f"{name}unknown key {key!r}; the known keys are {', '.join(known)}")
     for key in required:
         if key not in table:
             raise ValueError(f"{name}{key} is missing")
@@ -226,7 +225,7 @@ def _points(points: dict[str, Any], total: Any) -> dict[str, int]:
             name = key if key == "total" else f"[points] {key}"
             raise ValueError(f"{name} must be a whole number of points, not {value!r}")
     if sum(points.values()) != total:
-        raise ValueError(f"the points add up to {sum(points.values())}, not to total = {total}")
+        raise ValueError(f"the points add up to {sum(points.values())}, but total = {total}")
     return points
 
 
@@ -241,14 +240,14 @@ def _late(due: Any = "", percent_per_day: Any = 0, grace_hours: Any = 0, most_da
     if not _is_number(percent_per_day) or not 0 <= percent_per_day <= 100:
         raise ValueError(f"[late] percent_per_day must be a number from 0 to 100, not {percent_per_day!r}")
     if not _is_number(grace_hours) or not 0 <= grace_hours <= 24 * 365:
-        raise ValueError(f"[late] grace_hours must be a number from 0 to a year's, not {grace_hours!r}")
+        raise ValueError(f"[late] grace_hours must be a number from 0 to {24 * 365} (a year), not {grace_hours!r}")
     if not _is_whole(most_days):
         raise ValueError(f"[late] most_days must be a whole number of days, not {most_days!r}")
     return Late(_due(due), Decimal(str(percent_per_day)), timedelta(hours=grace_hours), most_days)
 
 
 def _due(value: Any) -> datetime | None:
-    if isinstance(value, datetime):  # without quotes: TOML has times of its own
+    if isinstance(value, datetime):  # written without quotes, as a TOML date-time
         value = value.isoformat()
     if not isinstance(value, str):
         raise ValueError(f"[late] due must be a time as text, not {value!r}")

@@ -1,4 +1,4 @@
-"""Exact answers, in float64, from torch.distributions and linear algebra; and the divergence as a Monte-Carlo mean."""
+"""Exact answers in float64 from torch.distributions and linear algebra; and a Monte-Carlo estimate of the kl."""
 
 import math
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def linear_log_likelihood(
 
 
 def elbo_gap_of_inflation(factor: float, z_dim: int) -> float:
-    """Return by how many nats the ELBO falls when the true posterior's variance is multiplied by `factor`.
+    """Return by how many nats the ELBO decreases when the true posterior's variance is multiplied by `factor`.
 
     It is KL(N(0, c) || N(0, 1)) summed over the dimensions: z_dim / 2 (c - 1 - log c).
     """
@@ -60,15 +60,15 @@ _DRAWS = 20_000
 def expect_agrees_with_monte_carlo(
     value: Float64[Tensor, " B"], mean: Float64[Tensor, "B z"], logvar: Float64[Tensor, "B z"], draw: Draw
 ) -> None:
-    """Demand that divergences lie within the error of E_q[log q(z) - log p(z)], estimated with 20,000 draws.
+    """Demand that divergences agree with E_q[log q(z) - log p(z)], estimated from 20,000 samples, within its error.
 
-    With z = mean + std e the term of one dimension is (var e^2 + 2 mean std e + mean^2 - e^2 - logvar) / 2, of variance
-    ((var - 1)^2 / 2 + mean^2 var) exactly; dimensions add up. The mean of 20,000 draws is normal to good approximation,
-    and the bound of 7.5 standard errors fails a right value with probability below 1e-10 even where the sum's tails are
-    exponential (Bernstein). It catches an error of about 0.1 nats at a standard deviation of 2 nats.
+    With z = mean + std e, the term of one dimension is (var e^2 + 2 mean std e + mean^2 - e^2 - logvar) / 2. Its
+    variance is exactly ((var - 1)^2 / 2 + mean^2 var); dimensions add up. The mean of 20,000 samples is approximately
+    normal, and the bound of 7.5 standard errors fails a right value with probability below 1e-10 even if the tails of
+    the sum are exponential (Bernstein). It detects an error of about 0.1 nats at a standard deviation of 2 nats.
 
     Raises:
-        CheckFailed: A value lies outside.
+        CheckFailed: A value is outside the bound.
     """
     noise = draw.normal(_DRAWS, *mean.shape)
     z = mean + (0.5 * logvar).exp() * noise
@@ -82,5 +82,5 @@ def expect_agrees_with_monte_carlo(
         fail(
             f"kl = {estimate:.4f} +- {error:.4f} at [{row}], by Monte Carlo",
             f"{float(value[row]):.4f}",
-            hint="the divergence is the mean of log q(z) - log p(z) under q: which term of yours disagrees?",
+            hint="The divergence is the mean of log q(z) - log p(z) under q. Which of your terms disagrees with this?",
         )

@@ -1,4 +1,4 @@
-"""The result model: what every report, file and table is drawn from."""
+"""The result model, from which all reports, files and tables are made."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,16 +10,16 @@ _LABEL = 10  # width of the column of labels
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a student reads about one check, field by field; whoever shows it chooses the form.
+    """What a student reads about one check, by field; each report chooses its own layout.
 
     Attributes:
-        expected: What the check asked for.
-        got: What came instead.
-        deviation: The largest deviation and where it is.
+        expected: What the check demands.
+        got: What the submission returned or did instead.
+        deviation: The largest deviation and its position.
         hint: What to look at, without the answer.
-        note: What costs nothing, and may matter elsewhere.
+        note: A remark that does not change the points.
         printed: What the submission printed during the check.
-        said: All there is to say where nothing was compared: a TODO that is left, a check that was not judged.
+        said: The whole text if nothing was compared, as for a TODO that is left or a check that was not judged.
         diagnosis: Id of the misconception that matched, if any.
     """
 
@@ -33,7 +33,7 @@ class Explanation:
     diagnosis: str | None = None
 
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """Return the fields that say something as (label, text), in the order in which they are read."""
+        """Return the fields that are not empty as (label, text), in the order of a report."""
         labels = ("said", "expected", "got", "deviation", "hint", "note", "printed")
         return tuple(("" if label == "said" else label, text) for label in labels if (text := getattr(self, label)))
 
@@ -54,10 +54,10 @@ class CheckResult:
         task: Task id.
         name: Name of the check's function.
         title: What it demands, as the student reads it.
-        kind: What it looks at; decides what it pays when the value is wrong.
+        kind: What it tests; decides whether it earns points when the value is wrong.
         score, max_score: Hundredths of points.
         status: How it ended; `not judged` if the run was stopped before.
-        explanation: What the student reads; if it passed, a note that costs nothing, mostly none.
+        explanation: What the student reads; for a passed check, a note at most.
     """
 
     task: str
@@ -86,8 +86,8 @@ class TaskResult:
 
     Attributes:
         id: Task id.
-        checks: Those that were selected.
-        left_out: Hundredths of points of its other checks.
+        checks: The selected checks.
+        left_out: Hundredths of points of the checks that were not selected.
     """
 
     id: str
@@ -131,10 +131,10 @@ class Result:
 
     Attributes:
         submission: Path as the user gave it.
-        tasks: In the order of the handout; those that were selected.
+        tasks: The selected tasks, in the order of the handout.
         seconds: Wall time.
         sandbox: `bubblewrap`, `user`, `process` or `in-process`.
-        seed: What all inputs were drawn from.
+        seed: Random seed of all inputs.
         environment: Versions and threads.
     """
 

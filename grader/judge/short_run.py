@@ -1,13 +1,13 @@
-"""The short training run: what is trained, how far it came between two closed-form anchors, and why it failed.
+"""The short training run: what is trained, its result between two closed-form anchors, and the cause of a failure.
 
-Three workers take part: one trains and hands over its weights, a second one encodes held-out images, a third one,
-which never saw these images, decodes the codes that the judge drew from the posteriors. What passes from the second to
-the third is paid for in KL, so nothing can be smuggled past it.
+The run uses three workers. The first one trains and returns its weights. The second one encodes held-out images. The
+third one never sees these images: it decodes codes that the judge samples from the posteriors. All information that
+reaches the third worker is counted in the KL term, so none can be passed on for free.
 
-Only what never trained fails for it, whatever its gap is; a run that passes is not asked for a cause. Thresholds lie
-between what right models and wrong ones showed: the reference, ten other architectures
-(tests/zoo/equivalent/layers.py) and tests/zoo/wrong/whole.py, one seed each on the sample; `python -m tests.margins`
-prints these numbers.
+A run whose gap is large enough fails only if its loss was not finite or a parameter never changed. A cause is looked
+for in failed runs only. The thresholds of the causes lie between the values of right and of wrong models: the
+reference, ten other architectures (tests/zoo/equivalent/layers.py) and tests/zoo/wrong/whole.py, one seed each on the
+sample; `python -m tests.margins` prints these values.
 """
 
 import math
@@ -28,13 +28,13 @@ from .misconceptions import by_id
 from .tolerances import UNIT32
 
 THRESHOLD = 0.6
-"""Least gap that passes; tests/README.md shows how far right and wrong models lie from it."""
+"""The smallest gap that passes; tests/README.md lists the gaps of right and wrong models."""
 
 SIZES = {"in_channels": 3, "decoder_features": 16, "encoder_features": 16, "z_dim": 16, "input_size": 32}
 SETTINGS = {"batch_size": 64, "lr": 2e-3}
 STEPS = 200
 LONGER, LONGER_THRESHOLD = 400, 0.7
-"""Steps of a slow starter, and the gap that it must reach then; tests/README.md shows whom that helps."""
+"""Steps of the second run of a slow starter, and the gap that it must reach; tests/README.md lists such models."""
 _HALF_WAY = 0.3
 _NEAR, _ACTIVE = 0.02, 0.01
 IMAGES, HELD_OUT = 2048, 512
@@ -61,18 +61,18 @@ class Images:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the codes and the reconstructions of the held-out images look like: to name the cause where a run fails.
+    """Statistics of the codes and the reconstructions of the held-out images, used to name the cause of a failed run.
 
     Attributes:
-        lowest, highest: Of all values of the reconstructions.
-        at_lowest, at_highest: Shares of their values that are no farther than 0.02 from these.
-        pixels: The lowest and the highest value of the images.
-        spread: Of each channel, the standard deviation from one reconstruction to another, on average over the pixels,
-            divided by that of the images.
-        code_spread: The largest standard deviation of a dimension of the posteriors' means from image to image, divided
-            by the largest of these means.
-        directions: In how many orthogonal directions of the space of codes these means vary, with a variance above 0.01
-            (Burda et al. 2016 call a dimension active from there on).
+        lowest, highest: The smallest and the largest value in the reconstructions.
+        at_lowest, at_highest: The shares of values within 0.02 of these two.
+        pixels: The smallest and the largest value in the images.
+        spread: For each channel, the standard deviation over the reconstructions, averaged over the pixels and divided
+            by the same quantity of the images.
+        code_spread: The largest standard deviation of a dimension of the posteriors' means over the images, divided by
+            the largest absolute value of these means.
+        directions: The number of orthogonal directions of the code space in which these means vary with a variance
+            above 0.01 (Burda et al. 2016 call such a dimension active).
     """
 
     lowest: float
@@ -87,16 +87,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class ShortRun:
-    """What came of it.
+    """The result of the run.
 
     Attributes:
-        losses: Of each step, as the worker reports them: for the message only.
+        losses: The loss of each step, as the worker reports them; they do not enter the gap.
         moved: Largest change of each parameter, as the worker reports it.
         nll, kl: Means over the held-out images, in nats, computed by the judge.
         constant_mean, ppca: The anchors.
         gap: (constant mean - (nll + kl)) / (constant mean - PPCA): 0 for a constant, 1 for PPCA.
-        steps: How many it was to take.
-        seen: What codes and reconstructions look like; None if there are none.
+        steps: The number of steps that the run should take.
+        seen: Statistics of codes and reconstructions; None if there are none.
     """
 
     losses: list[float]
@@ -111,21 +111,21 @@ class ShortRun:
 
     @property
     def threshold(self) -> float:
-        """The least gap that passes."""
+        """The smallest gap that passes."""
         return THRESHOLD if self.steps <= STEPS else LONGER_THRESHOLD
 
     @property
     def starts_slowly(self) -> bool:
-        """Whether it has come half-way and lacks reconstruction rather than that it spends too much on codes.
+        """Whether the gap is half-way, and the missing part is due to the reconstructions rather than to the KL term.
 
-        With unlucky first weights a right model can know no more than each image's mean colour after so many steps, and
-        learn the rest soon after.
+        With unlucky initial weights, a right model may have learned only the mean colour of each image after 200 steps,
+        and learn the rest soon after.
         """
         return _HALF_WAY <= self.gap < THRESHOLD and self.kl < self.nll - self.ppca
 
 
 def prepare(train: HouseNumbers, test: HouseNumbers) -> Images:
-    """Return the first images of each split, and the anchors of exactly these."""
+    """Return the first images of each split, and the anchors for these images."""
     first, held_out = train.images[:IMAGES], test.images[:HELD_OUT]
     x, y = normalise(first), normalise(held_out)
     return Images(first, held_out, constant_mean_nll(x, y), ppca_nll(x, y, SIZES["z_dim"]))
@@ -136,12 +136,12 @@ def run(ask: Ask, images: Images, seed: int, steps: int = STEPS) -> ShortRun:
 
     Args:
         ask: Runs a probe in a fresh worker: (probe, arguments, tensors) -> (tensors, facts).
-        images: What to train and to test on.
-        seed: Of weights, permutations and noise.
-        steps: Of Adam.
+        images: Images for training and testing.
+        seed: Random seed for weights, permutations and noise.
+        steps: Number of steps of Adam.
 
     Raises:
-        CheckFailed: An answer is none that can be judged.
+        CheckFailed: A worker's answer cannot be judged, because of its shape, type or values.
     """
     settings = {**SETTINGS, "steps": steps, "seed": Draw(seed, "short run").seed()}
     tensors, facts = ask("train", {"sizes": SIZES, "settings": settings}, {"images": images.train})
@@ -169,7 +169,7 @@ def run(ask: Ask, images: Images, seed: int, steps: int = STEPS) -> ShortRun:
 
 
 def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Float64[Tensor, "N C S S"]) -> Seen | None:
-    """Return what posterior means and reconstructions of images x look like; None if they are not finite."""
+    """Return statistics of posterior means and reconstructions of images x; None if they are not finite."""
     if not (mean.isfinite().all() and image.isfinite().all()):
         return None
     lowest, highest = float(image.min()), float(image.max())
@@ -186,27 +186,27 @@ def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Flo
     )
 
 
-PARTS = ("encoder.", "mean.", "logvar.", "decoder.")  # what else a model holds is its own business
+PARTS = ("encoder.", "mean.", "logvar.", "decoder.")  # other parameters of a model are not checked
 
 _CONSTANT = 0.5 * SIZES["in_channels"] * SIZES["input_size"] ** 2 * math.log(2 * math.pi)
-"""No loss lies below: nll of unit variance is this plus half a squared error, and a divergence is not negative."""
+"""Lower bound of every loss: nll of unit variance is this plus half a squared error, and kl is not negative."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What was seen, and the misconception that it points to."""
+    """An observation, and the misconception that it points to."""
 
     diagnosis: str
     seen: str
 
     @property
     def hint(self) -> str:
-        """Return what to look at."""
+        """Return the hint of the misconception."""
         return by_id(self.diagnosis).hint
 
 
 def cause(run: ShortRun) -> Cause | None:
-    """Return the cause that a failed run shows; None if it shows none."""
+    """Return the most specific cause of a failed run; None if none is recognised."""
     if not _is_finite(run):
         return Cause("training_diverged", _broken_off(run))
     for diagnosis, look in _CAUSES:
@@ -216,7 +216,7 @@ def cause(run: ShortRun) -> Cause | None:
 
 
 def has_not_trained(run: ShortRun) -> bool:
-    """Whether a run fails whatever its gap is: its loss was not finite, or a parameter never changed."""
+    """Whether a run fails with any gap, because its loss was not finite or a parameter never changed."""
     return not _is_finite(run) or bool(_frozen(run))
 
 
@@ -227,18 +227,18 @@ def _is_finite(run: ShortRun) -> bool:
 def _broken_off(run: ShortRun) -> str:
     if len(run.losses) < 2:
         return "the loss was not finite at the first step"
-    return f"the loss was not finite ({run.losses[-1]}) at step {len(run.losses)}, after {run.losses[-2]:.6g}"
+    return f"the loss was {run.losses[-1]} at step {len(run.losses)}, after {run.losses[-2]:.6g} at the step before"
 
 
 def _frozen(run: ShortRun) -> str:
     learning = {name: change for name, change in run.moved.items() if name.startswith(PARTS)}
     if not learning:
-        return "no parameter that changed"
+        return "no parameter changed"
     still = [name for name, change in learning.items() if not change > 0]
     if not still:
         return ""
     decoder = {name for name in learning if name.startswith("decoder.")}
-    images = "; the decoder is as it was at first" if decoder and decoder <= set(still) else ""
+    images = " (all parameters of the decoder)" if decoder and decoder <= set(still) else ""
     return f"parameters that never changed: {', '.join(still[:4])}{', ...' if len(still) > 4 else ''}{images}"
 
 
@@ -254,13 +254,13 @@ def _has_no_lower_bound(run: ShortRun) -> str:
 
 def _is_too_low(run: ShortRun) -> str:
     low = min(run.losses)
-    # A nat for rounding: in float32 the sum of 3,072 terms is exact to a thousandth of that.
-    return f"a loss of {low:.6g}, below the {_CONSTANT:.2f} nats of nll's constant" if low < _CONSTANT - 1 else ""
+    # One nat for rounding: in float32, the error of a sum of 3,072 terms is a thousandth of that.
+    return f"a loss of {low:.6g}, below nll's constant of {_CONSTANT:.2f} nats" if low < _CONSTANT - 1 else ""
 
 
 def _is_far_too_large(run: ShortRun) -> str:
     last = _ends(run)[1]
-    # Right models start at 3,100 to 3,460 nats, one with a softplus at its end at 4,190; thirty-fold weights: 4e23.
+    # Right models start at 3,100 to 3,460 nats, one with a final softplus at 4,190; 30 times larger weights give 4e23.
     return f"a loss of {last:.4g} after {len(run.losses)} steps" if last > 10_000.0 else ""
 
 
@@ -275,12 +275,12 @@ def _stays_in_a_range(run: ShortRun) -> str:
     )
     for way, value, share, within in ends:
         # Right models have less than 0.1 % of their values at an end; relu, sigmoid, softplus and abs have 46 to 67 %.
-        # Where all reconstructions are alike, a narrow range is no surprise, unless it ends at 0 to the last digit.
+        # If all reconstructions are the same, a narrow range is expected, unless it ends exactly at 0.
         if within and share > 0.05 and (not _alike(seen) or abs(value) < 1e-6):
-            between = f"they lie between {_round(seen.lowest)} and {_round(seen.highest)}"
-            pixels = f"pixels reach from {_round(low)} to {_round(high)}"
-            where = f"where {share:.0%} of their values are"
-            return f"reconstructions never go {way} {_round(value)}, {where} ({between}); {pixels}"
+            between = f"range {_round(seen.lowest)} to {_round(seen.highest)}"
+            images = f"images range from {_round(low)} to {_round(high)}"
+            at_end = f"{share:.0%} of the values at this end"
+            return f"reconstructions never go {way} {_round(value)} ({between}, {at_end}); {images}"
     return ""
 
 
@@ -290,62 +290,64 @@ def _round(value: float) -> str:
 
 def _alike(seen: Seen) -> bool:
     """Whether all reconstructions are the same image."""
-    # In right models they vary by 0.77 to 0.98 of what the images do, in collapsed ones by less than 0.02.
+    # The spread is 0.77 to 0.98 in right models, and below 0.02 in collapsed ones.
     return max(seen.spread) < 0.05
 
 
 def _lacks_a_channel(run: ShortRun) -> str:
     if not run.seen or _alike(run.seen):
         return ""
-    # In right models channels differ by a twentieth from each other.
+    # In right models, the spreads of the channels differ by 5 %.
     still = [c for c, spread in enumerate(run.seen.spread) if spread < 0.1 * max(run.seen.spread)]
-    return f"channel {still[0]} is the same in every reconstruction, and others vary" if still else ""
+    return f"channel {still[0]} is the same in every reconstruction, while others vary" if still else ""
 
 
 def _has_no_kl(run: ShortRun) -> str:
-    # Right models spend 10 to 16 nats, those without the KL term 139 or more.
+    # Right models have a kl of 10 to 16 nats, those trained without the KL term 139 or more.
     if run.kl > 120.0 and run.nll < run.constant_mean:
-        return f"codes that cost {run.kl:.0f} nats per image"
+        return f"kl is {run.kl:.0f} nats per image"
     return ""
 
 
 def _decodes_all_alike(run: ShortRun) -> str:
     if run.seen and _alike(run.seen) and run.kl >= 0.5 and run.seen.directions:
-        return "all reconstructions are alike, though the codes differ"
+        return "all reconstructions are the same, although the codes differ"
     return ""
 
 
 def _is_judged_otherwise(run: ShortRun) -> str:
-    # In right models nll is lower than the loss, which holds kl too, by 8 to 15 nats; in collapsed ones it is higher by
-    # 23, since the last batches are of other images; with statistics of batch norm that never move, by 89.
+    # In right models, nll is lower than the loss (which includes kl) by 8 to 15 nats. In collapsed ones it is higher by
+    # 23, because the last batches contain other images; with batch norm statistics that are never updated, by 89.
     last = _ends(run)[1]
     if run.nll - last > 60.0:
-        return f"a loss of {last:.1f} in training, but {run.nll + run.kl:.1f} by encode() and decode() in eval mode"
+        return f"a loss of {last:.1f} in training, but {run.nll + run.kl:.1f} from encode() and decode() in eval mode"
     return ""
 
 
 def _does_not_learn(run: ShortRun) -> str:
     first, last = _ends(run)
-    # The first steps of any model that learns win a hundred nats.
-    return f"the mean loss of ten steps: {first:.1f} at first, {last:.1f} at the end" if last > first - 5.0 else ""
+    # In any model that learns, the loss falls by a hundred nats in the first steps.
+    return (
+        f"a mean loss of {first:.1f} in the first ten steps, {last:.1f} in the last ten" if last > first - 5.0 else ""
+    )
 
 
 def _encodes_all_alike(run: ShortRun) -> str:
-    # To rounding in float32; collapsed models, whose codes tell nothing either, have 1e-3.
+    # The same up to rounding in float32. Collapsed models, whose codes carry no information either, have 1e-3.
     if run.seen and run.seen.code_spread < 1e-6:
         return "every image has the same code"
     return ""
 
 
 def _has_collapsed(run: ShortRun) -> str:
-    return f"codes that cost {run.kl:.2f} nats and so tell nothing about the images" if run.kl < 0.5 else ""
+    return f"kl is {run.kl:.2f} nats per image: the codes say nothing about the images" if run.kl < 0.5 else ""
 
 
 def _uses_few_dimensions(run: ShortRun) -> str:
     # Right models: four or more; an encoder that sees one pixel: two.
     if run.seen and 0 < run.seen.directions <= 2:
         z_dim = SIZES["z_dim"]
-        return f"codes that differ between images in {run.seen.directions} of {z_dim} directions only"
+        return f"codes that vary in only {run.seen.directions} of {z_dim} directions"
     return ""
 
 
@@ -354,7 +356,7 @@ def _is_no_better_than_a_constant(run: ShortRun) -> str:
 
 
 _CAUSES: tuple[tuple[str, Callable[[ShortRun], str]], ...] = (
-    ("too_large", _is_far_too_large),  # then some gradients vanish too
+    ("too_large", _is_far_too_large),  # first, because it also makes some gradients vanish
     ("frozen", _frozen),
     ("negative", _has_no_lower_bound),
     ("too_low", _is_too_low),

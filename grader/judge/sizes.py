@@ -1,8 +1,8 @@
-"""The size of an answer: the sum of the absolute values of its terms, by which rounding errors scale.
+"""The size of an answer: the sum of the absolute values of its terms. Rounding errors are proportional to it.
 
-Computing in floating point changes each term by a few round-offs of its own absolute value, so an answer errs by a few
-round-offs of this sum (running error analysis; Higham 2002, section 3.3). An input that is itself computed, as the mean
-of a posterior is by the encoder, brings the size that it has; the size of an exact input is its absolute value.
+Floating-point arithmetic changes each term by a few round-offs of its absolute value, so the error of an answer is a
+few round-offs of this sum (running error analysis; Higham 2002, section 3.3). An input that was itself computed, such
+as a posterior's mean, which the encoder computes, has its own size; the size of an exact input is its absolute value.
 """
 
 import math
@@ -57,7 +57,7 @@ def nll(
 ) -> Float64[Tensor, "..."]:
     """Return the size of 1/2 sum(log 2 pi + logvar + (point - mean)^2 / var), for exact log-variances.
 
-    An error of the mean enters multiplied by the distance; an exact one may be squared before it is subtracted.
+    An error of the mean is multiplied by the distance. Code may also square the numbers before it subtracts them.
     """
     var, distance = logvar.exp(), (point - mean).abs()
     of_distance = point.abs() + _or_exact(mean_size, mean)
@@ -66,8 +66,8 @@ def nll(
 
 
 def log_mean(size: Float64[Tensor, "*B"], log_weight: Float64[Tensor, "*B"], count: int) -> Float64[Tensor, "*B"]:
-    """Return the size of the logarithm of a mean of `count` weights, from a typical one of them.
+    """Return the size of the logarithm of a mean of `count` weights, given that of a typical weight.
 
-    A running sum rounds once for each weight. These errors are independent, so they add up to sqrt(count) of one.
+    A running sum rounds once per weight. These errors are independent, so their sum is sqrt(count) times one of them.
     """
     return size + math.sqrt(count) * log_weight.abs()

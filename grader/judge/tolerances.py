@@ -1,7 +1,7 @@
-"""How far a right answer may be from the exact one, in units of the size of the numbers that were added up.
+"""How far an answer may be from the exact one, as a share of the size of the numbers that were added up.
 
 The size of an answer is the sum of the absolute values of its terms (`judge/sizes.py`), never the answer itself, which
-may be near 0 by cancellation. Rounding errs by a few units of the round-off times that size (Higham 2002, section 3.1):
+may be near 0 by cancellation. Rounding errors are a few times the round-off times that size (Higham 2002, section 3.1);
 the round-off is 1.1e-16 in float64 and 6.0e-8 in float32. `python -m tests.calibrate --headroom` measures how much of
 each tolerance right work uses; it must stay below a tenth.
 """
@@ -9,31 +9,31 @@ each tolerance right work uses; it must stay below a tenth.
 import torch
 
 UNIT64 = 1e-6
-"""float64 answers. A constant such as log(2 pi) may have been made in float32, which costs 2e-8 of the size."""
+"""float64 answers. A constant such as log(2 pi) may have been computed in float32: an error of 2e-8 of the size."""
 
 UNIT32 = 1e-5
-"""float32 answers: 170 round-offs. A sum of 3,072 terms in a plain loop errs by up to 30 of them."""
+"""float32 answers: 170 round-offs. The error of a sum of 3,072 terms in a plain loop is up to 30 of them."""
 
 UNIT_LOG_WEIGHT = 2e-6
-"""float32 log-likelihoods, 34 round-offs: terms are large here (a thousand nats), and mistakes may be small."""
+"""float32 log-likelihoods: 34 round-offs. Terms are large here (a thousand nats), and mistakes may be small."""
 
 UNIT_NEAR_ZERO = 1e-9
-"""float64 answers that are near 0 although their terms are not; no constant of kl is rounded."""
+"""float64 answers that are near 0 although their terms are not. The constants of kl need no rounding."""
 
 UNIT_ALONE = 1e-4
-"""A row alone against the same row in a batch, of the largest value: convolutions add up in another order there, and an
-architecture of many layers passes rounding on. It is far below what one image of a batch could tell another."""
+"""A row alone compared with the same row in a batch, as a share of the largest value. Convolutions add in another order
+in a batch, and many layers amplify rounding. The effect of other images in a batch is far larger than this."""
 
 UNIT_INTEGRAL = 1e-4
-"""The integral of a density over a grid: rounding of float32 is 1e-6 of it, a forgotten factor is 1 or more."""
+"""The integral of a density over a grid. Rounding in float32 changes it by 1e-6, a forgotten factor by 1 or more."""
 
 UNIT_SAME = 1e-6
-"""Two results are the same if they differ by at most this share of the largest number: it tells whether a repeated call
-agrees, and whether an input matters at all. It is above rounding, and nothing that learns is below it."""
+"""Two results are the same if they differ by at most this share of the largest number. It decides whether two calls
+agree, and whether an input has any effect. Rounding errors are smaller, and effects in a model that learns larger."""
 
 NATS_OF_A_NAME = 2e-3
-"""Nats by which a wrong log-likelihood may miss the formula that is named for it; narrower than what the check allows,
-since of a dozen wrong numbers one is easily met by chance."""
+"""Nats by which a wrong log-likelihood may differ from the wrong formula that is named for it. It is narrower than the
+tolerance of the check, because one of a dozen wrong formulas easily matches by chance."""
 
 
 def unit_of(dtype: torch.dtype) -> float:

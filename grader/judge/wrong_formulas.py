@@ -1,7 +1,7 @@
-"""The wrong formulas and answers of all tasks, computed on a check's own inputs.
+"""The wrong formulas of all tasks, computed on the inputs of a check.
 
-On a linear model every density is known in closed form, and a probe tells which codes went through the decoder. So the
-judge knows each importance weight, and what each wrong way to put the weights together would have given.
+In a linear model every density has a closed form, and a probe records which codes went through the decoder. So the
+judge can compute each importance weight, and the result of each wrong way to combine the weights.
 """
 
 import math
@@ -18,7 +18,7 @@ Known = list[tuple[Misconception, Tensor]]
 
 
 def named(task: str, formulas: dict[str, Tensor]) -> Known:
-    """Return formulas with the misconceptions that they stand for, by their names within the task."""
+    """Return values paired with their misconceptions, which are given by their names within the task."""
     return [(by_id(f"{task}_{name}"), values) for name, values in formulas.items()]
 
 
@@ -127,7 +127,7 @@ def log_densities(
 def wrong_log_likelihood(
     known: KnownModel, x: Float64[Tensor, "1 C S S"], codes: Float64[Tensor, "n z"], K: int
 ) -> Known:
-    """Return what each misconception of `log_likelihood` would give for one image, (1,), had it drawn these K codes."""
+    """Return what each misconception of `log_likelihood` would give for one image, (1,), with these K codes."""
     if len(codes) < 1:
         return []
     log_x, log_p, log_q = log_densities(known, x, codes)
@@ -158,7 +158,7 @@ def wrong_log_likelihood(
 def miscounted(
     known: KnownModel, x: Float64[Tensor, "1 C S S"], codes: Float64[Tensor, "n z"], K: int
 ) -> Misconception | None:
-    """Return the misconception of an image for which not K different codes were decoded; None if none could be seen."""
+    """Return the misconception if the number of distinct codes is not K; None if it is, or no code was observed."""
     if len(codes) in (0, K):
         return None
     if len(codes) > 1:
@@ -201,7 +201,7 @@ def wrong_prior_sample(image: Tensor, image_of_zero: Tensor, image_of_double: Te
 def wrong_forward(
     mean: Tensor, std: Tensor, noise: Tensor, kl: Tensor, x: Tensor, decode: Callable[[Tensor], Tensor]
 ) -> dict[str, Known]:
-    """Return what misconceptions of `forward` would give, by the name of the result that they spoil."""
+    """Return what misconceptions of `forward` would give, by the name of the result that they change."""
 
     def nll(center: Tensor, point: Tensor) -> Tensor:
         pixels = center[0].numel()
