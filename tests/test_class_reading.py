@@ -166,11 +166,11 @@ def test_a_zip_whose_list_of_files_is_too_long(tmp_path: Path, monkeypatch: pyte
 @packed
 @pytest.mark.parametrize("path", ["../VAE_Model.py", "a/../../VAE_Model.py", "/VAE_Model.py", "C:/VAE_Model.py"])
 def test_a_path_that_leads_out_is_refused(tmp_path: Path, kind: str, path: str) -> None:
-    assert refusal(pack(kind, tmp_path, {path: TEXT})).startswith("a path in the archive leads out of it")
+    assert refusal(pack(kind, tmp_path, {path: TEXT})).startswith("a path in the archive leads outside of it")
 
 
 def test_a_path_that_leads_out_the_windows_way(tmp_path: Path) -> None:
-    assert "leads out" in refusal(tarred(tmp_path / "a.tgz", {"..\\VAE_Model.py": TEXT}))
+    assert "leads outside" in refusal(tarred(tmp_path / "a.tgz", {"..\\VAE_Model.py": TEXT}))
 
 
 def test_links_in_archives_are_refused(tmp_path: Path) -> None:
@@ -223,20 +223,20 @@ def test_special_files_are_refused_without_waiting(tmp_path: Path) -> None:
 )
 def test_broken_archives_are_told(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    assert refusal(tmp_path / name).startswith(("no readable", "no VAE_Model.py"))
+    assert refusal(tmp_path / name).startswith(("not a readable", "no VAE_Model.py"))
 
 
 @packed
 def test_truncated_archives_are_told(tmp_path: Path, kind: str) -> None:
     path = pack(kind, tmp_path, {"VAE_Model.py": os.urandom(50_000).hex().encode()})
     path.write_bytes(path.read_bytes()[:20_000])
-    assert refusal(path).startswith("no readable")
+    assert refusal(path).startswith("not a readable")
 
 
 def test_an_archive_that_ends_its_reader_costs_itself_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "_PROGRAM", tmp_path / "reader.py")
     (tmp_path / "reader.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    assert refusal(zipped(tmp_path / "a.zip", {"VAE_Model.py": TEXT})).startswith("the archive takes too much to read")
+    assert refusal(zipped(tmp_path / "a.zip", {"VAE_Model.py": TEXT})).startswith("reading the archive needs too much")
 
 
 def test_other_files_are_told(tmp_path: Path) -> None:
@@ -354,8 +354,8 @@ REFUSED = {
     "a null byte": (b"x = 1\ny = '\0'\n", "line 2 of the file has a null byte"),
     "notebook": (b'{\n "cells": [\n  {"execution_count": null}]}', "a Jupyter notebook: put your code into one file"),
     "Colab's notebook": (b'{"nbformat":4,"cells":[{"execution_count":null}]}', "a Jupyter notebook"),
-    "zip": (b"PK\x03\x04" + bytes(2 << 20), "a zip archive or an office document, whatever its name says"),
-    "gzip": (b"\x1f\x8b\x08\x00", "a gzip archive, whatever its name says"),
+    "zip": (b"PK\x03\x04" + bytes(2 << 20), "a zip archive or an office document, despite its name"),
+    "gzip": (b"\x1f\x8b\x08\x00", "a gzip archive, despite its name"),
     "PDF": (b"%PDF-1.7\n", "a PDF document: hand in one VAE_Model.py"),
     "rich text": (b"{\\rtf1\\ansi x = 1}", "a rich text document: save the code as plain text"),
     "web page": (b"\n<!DOCTYPE html>\n", "a web page: download the file itself"),

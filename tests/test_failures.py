@@ -20,7 +20,7 @@ from grader.judge.inputs import Draw
 from grader.judge.known import random_model
 from grader.judge.offering import BY_ID
 from grader.sandbox.bubblewrap import Bubblewrap
-from grader.sandbox.failure import Failure, from_error, trace_lines
+from grader.sandbox.failure import RETURNED_NONE, Failure, from_error, trace_lines
 from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import take
 from grader.sandbox.worker import WorkerLimits
@@ -254,7 +254,7 @@ def test_only_a_stand_in_that_was_sent_can_be_named() -> None:
         (
             "narrow codes", "decode", "decoder",
             "self.decoder was called with z of shape (3, 4); it expects codes of shape (B, z). While this task is "
-            "judged, a correct `decoder` stands in for yours", ["decode"],
+            "judged, a correct `decoder` replaces yours", ["decode"],
         ),
         ("more codes", "decode", "decoder", "self.decoder was called with z of shape (3, 3, 5); it", ["decode"]),
         ("two arguments", "decode", "decoder", "Decoder.forward() takes 2 positional arguments but 3 were", ["decode"]),
@@ -279,7 +279,7 @@ def test_a_call_that_a_stand_in_cannot_answer_is_told_in_the_words_of_the_studen
     assert (told.status, told.standin, told.fatal) == ("crashed", standin, False)
     assert words in told.message
     assert not OURS.search(told.message)
-    assert f"a correct `{standin}` stands in for yours" in told.message
+    assert f"a correct `{standin}` replaces yours" in told.message
     assert told.hint
     assert [line["function"] for line in told.traceback] == functions, "the student's own lines, and no others"
 
@@ -299,19 +299,19 @@ def test_a_mistake_of_his_own_stays_his_own(plain: Any, variant: str, words: str
     told = failed(plain, variant, "decode")
     assert (told.status, told.standin) == ("crashed", "")
     assert words in told.message
-    assert "stands in" not in told.message
+    assert "replaces" not in told.message
 
 
 @pytest.mark.parametrize(
     ("variant", "task", "words"),
     [
-        ("float width", "encoder", "`Encoder.__init__` hands to it: out_features is 4.0, of type float."),
-        ("float width", "training", "`Encoder.__init__` hands to it: out_features is 4.0, of type float."),
+        ("float width", "encoder", "`Encoder.__init__`: out_features is 4.0, of type float."),
+        ("float width", "training", "`Encoder.__init__`: out_features is 4.0, of type float."),
         ("width of a shape", "encoder", "out_features is torch.Size([1, 4]), of type Size."),
         ("width of nothing", "encoder", "out_features is -1, of type int."),
-        ("a pair as mean", "encode", "`encode` hands to it: mean of type tuple."),
-        ("a pair as mean", "training", "`encode` hands to it: mean of type tuple."),
-        ("a layer as logvar", "decode", "`decode` hands to it: mean of shape (3, 3, 16, 16), logvar of type Linear."),
+        ("a pair as mean", "encode", "`encode`: mean of type tuple."),
+        ("a pair as mean", "training", "`encode`: mean of type tuple."),
+        ("a layer as logvar", "decode", "`decode`: mean of shape (3, 3, 16, 16), logvar of type Linear."),
     ],
 )
 def test_a_line_that_was_given_names_the_function_whose_result_it_works_on(
@@ -347,7 +347,7 @@ def imported(text: str, folder: Path) -> Failure:
     ],
 )
 def test_what_a_newer_python_may_know_says_which_one_runs(text: str, tmp_path: Path) -> None:
-    assert imported(text, tmp_path).hint.startswith(f"Python {platform.python_version()} runs here: ")
+    assert imported(text, tmp_path).hint.startswith(f"Python {platform.python_version()} runs here. ")
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_a_plain_mistake_is_no_question_of_versions(text: str, tmp_path: Path) -
 
 def test_a_name_that_another_torch_may_have_says_which_one_is_installed(tmp_path: Path) -> None:
     for text in ("import torch\ntorch.no_such_name", "from torch.nn import no_such_name"):
-        assert imported(text, tmp_path).hint.startswith(f"torch {metadata.version('torch')} is installed here: ")
+        assert imported(text, tmp_path).hint.startswith(f"torch {metadata.version('torch')} is installed here. ")
     assert not imported("import torch.no_such_module", tmp_path).hint
 
 
@@ -368,7 +368,7 @@ def test_a_name_that_another_torch_may_have_says_which_one_is_installed(tmp_path
     [
         ("ImportError(\"Cannot load backend 'TkAgg' which requires the 'tk' interactive framework\")", "no display"),
         ("RuntimeError('no display name and no $DISPLAY environment variable')", "no display"),
-        ("EOFError('EOF when reading a line')", "nobody can type"),
+        ("EOFError('EOF when reading a line')", "no keyboard"),
     ],
 )
 def test_what_needs_somebody_in_front_of_it_is_hinted_at(error: str, words: str, tmp_path: Path) -> None:
@@ -407,7 +407,7 @@ def test_what_does_nothing_is_known() -> None:
 def test_an_empty_function_is_not_attempted(plain: Any, variant: str, task: str) -> None:
     told = failed(plain, variant, task)
     assert (told.status, told.fatal) == ("not attempted", False)
-    assert told.message == "not attempted yet: a function that it needs is empty"
+    assert told.message == "not attempted yet: a function that this task needs is empty"
 
 
 def test_an_empty_function_of_another_task_costs_nothing(plain: Any) -> None:
@@ -458,7 +458,7 @@ def test_none_that_travels_on_is_hinted_at(plain: Any) -> None:
     told = failed(plain, "no return in encode", "training")
     assert told.status == "crashed"
     assert "NoneType" in told.message
-    assert told.hint == "a function that this line calls returned None: is a `return` missing in it?"
+    assert told.hint == RETURNED_NONE
 
 
 def test_an_attribute_that_given_code_misses_names_the_constructor(plain: Any) -> None:

@@ -177,7 +177,7 @@ REFUSALS = {
     "too large": "VAE_Model.py: the file is larger than 1,048,576 bytes: hand in the code alone",
     "no text": "VAE_Model.py: line 2 of the file has a null byte: save it again as text in UTF-8",
     "notebook": "VAE_Model.py: a Jupyter notebook: put your code into one file, and hand in one VAE_Model.py",
-    "zip called .py": "VAE_Model.py: a zip archive or an office document, whatever its name says",
+    "zip called .py": "VAE_Model.py: a zip archive or an office document, despite its name",
     "no such sandbox": "castle",
     "no such data": "nowhere",
 }

@@ -164,7 +164,7 @@ def from_tar(stream: IO[bytes]) -> FoundFile:
     except NoSubmission:
         raise
     except Exception as error:
-        raise NoSubmission(f"no readable tar.gz archive ({type(error).__name__}: {error})") from None
+        raise NoSubmission(f"not a readable tar.gz archive ({type(error).__name__}: {error})") from None
 
 
 def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
@@ -180,7 +180,7 @@ def _check_paths(paths: Iterable[str]) -> None:
     for path in paths:
         parts = path.replace("\\", "/").split("/")
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-            raise NoSubmission(f"a path in the archive leads out of it: {HAND_IN}")
+            raise NoSubmission(f"a path in the archive leads outside of it: {HAND_IN}")
 
 
 class _Bounded(io.RawIOBase):

@@ -19,20 +19,20 @@ from typing import IO, Any, Literal
 _PROJECT_FOLDERS = {"assignment", "solution", "grader", "data", "tests"}
 
 COSTLY_TIME = (
-    "a loop that never ends, a Python loop over pixels, dimensions or K, or a (B, D, D) tensor often costs this much: "
-    "can one operation on whole tensors do the work?"
+    "The usual causes are a loop that never ends, a Python loop over pixels, dimensions or K, and a (B, D, D) tensor. "
+    "Can one operation on whole tensors do the work?"
 )
-COSTLY_IMPORT = "what stands at the top level of the file runs on every import: does it compute or wait for something?"
+COSTLY_IMPORT = "Code at the top level of the file runs at every import. Does it compute or wait for something?"
 COSTLY_MEMORY = (
-    "a tensor that pairs everything with everything, (B, D, D) or (B, B, D), or that holds all K images at once "
-    "often costs this much: which of your tensors is the largest?"
+    "The usual causes are a tensor of all pairs, (B, D, D) or (B, B, D), and one that holds all K images at once. "
+    "Which of your tensors is the largest?"
 )
-CALLED_WRONGLY = "print the shapes of the arguments before this line: is each as the docstring of that function says?"
-NOT_UTF8 = "this line is not in UTF-8: which encoding does your editor show for the file? Save it in UTF-8"
-RETURNED_NONE = "a function that this line calls returned None: is a `return` missing in it?"
+CALLED_WRONGLY = "Print the shapes of the arguments before this line. Are they as the docstring of that function says?"
+NOT_UTF8 = "This line is not in UTF-8. Which encoding does your editor show for the file? Save it in UTF-8."
+RETURNED_NONE = "A function that this line calls returned None. Is a `return` missing in it?"
 
-NO_DISPLAY = "there is no display here: are windows opened outside of `if __name__ == '__main__':`?"
-NOBODY_TYPES = "nobody can type anything here: is input() called outside of `if __name__ == '__main__':`?"
+NO_DISPLAY = "There is no display here. Are windows opened outside of `if __name__ == '__main__':`?"
+NOBODY_TYPES = "There is no keyboard input here. Is input() called outside of `if __name__ == '__main__':`?"
 
 # Syntax that is new in Python 3.12 (any expression in f-strings, `type`, type parameters) or in 3.14 (the others).
 _NEWER_LINE = re.compile(
@@ -89,7 +89,7 @@ def from_error(
     if kind == "todo":
         if error.get("begun") is True and lines:  # the line shows which of several TODOs is left
             return Failure("not attempted", "begun, but a TODO is left", lines[-1:], importing)
-        left = "a function that it needs is empty" if name == "NotAttempted" else "the TODO is still there"
+        left = "a function that this task needs is empty" if name == "NotAttempted" else "the TODO is still there"
         return Failure("not attempted", f"not attempted yet: {left}", [], importing)
     if kind == "missing":
         return Failure("failed", f"missing: {message}", [], importing)
@@ -99,7 +99,7 @@ def from_error(
         what = f"your code asked for more memory than a task may use{_asked_for(message)} ({name})"
         return Failure("out of memory", what, lines, importing, COSTLY_MEMORY, _known(error, standins))
     if standin := _known(error, standins):
-        what = f"{message}. While this task is judged, a correct `{standin}` stands in for yours"
+        what = f"{message}. While this task is judged, a correct `{standin}` replaces yours"
         return Failure("crashed", what, lines, importing, CALLED_WRONGLY, standin)
     where = "while your file was imported" if importing else "in your code"
     if kind == "exit":
@@ -126,12 +126,12 @@ def _asked_for(message: str) -> str:
 def _hint(error: dict[str, Any], name: str, message: str, lines: list[dict[str, Any]]) -> str:
     owner, attribute = (str(error.get(key, "")) for key in ("owner", "attribute"))
     if owner.isidentifier() and attribute.isidentifier():
-        return f"`{owner}.__init__` ran and did not set `{attribute}`: is self.{attribute} assigned there?"
+        return f"`{owner}.__init__` ran and did not set `{attribute}`. Is self.{attribute} assigned there?"
     if error.get("type") == "SyntaxError" and "'utf-8' codec can't decode" in message:
         return NOT_UTF8
     maker, made = (str(error.get(key, ""))[:120] for key in ("maker", "made"))
     if made and maker.replace(".", "").isidentifier():
-        return f"this line is given, and works on what `{maker}` hands to it: {made}. Is that what it should be?"
+        return f"This line is given code. It uses values from `{maker}`: {made}. Are they what they should be?"
     if newer := _newer(name, message, lines):
         return newer
     if "Cannot load backend" in message or "$DISPLAY" in message:
@@ -146,15 +146,15 @@ def _newer(name: str, message: str, lines: list[dict[str, Any]]) -> str:
     python = f"Python {platform.python_version()}"
     if name == "SyntaxError":
         newer = "f-string" in message or any(_NEWER_LINE.match(line["text"].strip()) for line in lines)
-        return f"{python} runs here: does this line use syntax of a newer one?" if newer else ""
+        return f"{python} runs here. Does this line use syntax of a newer version?" if newer else ""
     found = _MISSING.search(message)
     package = (found[1] or found[2]).partition(".")[0] if found else ""
     if package in sys.stdlib_module_names:
-        return f"{python} runs here: is this name of a newer one, or misspelt?"
+        return f"{python} runs here. Does this name exist in a newer version only, or is it misspelt?"
     with contextlib.suppress(metadata.PackageNotFoundError):
         if package and "circular import" not in message:
             installed = f"{package} {metadata.version(package)}"
-            return f"{installed} is installed here: is this name of another version, or misspelt?"
+            return f"{installed} is installed here. Does this name exist in another version only, or is it misspelt?"
     return ""
 
 
@@ -164,8 +164,8 @@ def _handed_in(error: dict[str, Any], folder_names: frozenset[str]) -> str:
     relative = "relative import" in str(error.get("message"))
     if not relative and module not in folder_names | _PROJECT_FOLDERS:
         return ""
-    what = "what lies beside your file" if relative else f"`{module}`"
-    return f"; only VAE_Model.py is handed in, not {what}: move what you need into it"
+    what = "other files of its folder" if relative else f"`{module}`"
+    return f"; only VAE_Model.py is handed in, not {what}: move the code that you need into VAE_Model.py"
 
 
 def _traceback(lines: Any) -> list[dict[str, Any]]:

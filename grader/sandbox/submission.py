@@ -97,8 +97,8 @@ def read_submission(entry: Path) -> tuple[bytes, str]:
 
 
 _NO_PYTHON = {
-    rb"PK\x03\x04": f"a zip archive or an office document, whatever its name says: {HAND_IN}",
-    rb"\x1f\x8b": f"a gzip archive, whatever its name says: {HAND_IN}",
+    rb"PK\x03\x04": f"a zip archive or an office document, despite its name: {HAND_IN}",
+    rb"\x1f\x8b": f"a gzip archive, despite its name: {HAND_IN}",
     rb"%PDF": f"a PDF document: {HAND_IN}",
     rb"\{\\rtf": f"a rich text document: save the code as plain text, and {HAND_IN}",
     rb"\s*<(?i:!doctype|html)": f"a web page: download the file itself, and {HAND_IN}",
@@ -197,6 +197,6 @@ def _from_archive(path: Path) -> tuple[bytes, str]:
     if done.returncode == 1 and done.stderr:
         raise NoSubmission(done.stderr.decode("utf-8", errors="replace").strip().splitlines()[-1])
     if done.returncode != 0:
-        raise NoSubmission(f"the archive takes too much to read: {HAND_IN}")
+        raise NoSubmission(f"reading the archive needs too much time or memory: {HAND_IN}")
     name, _, content = done.stdout.partition(b"\n")
     return content, _name(json.loads(name))

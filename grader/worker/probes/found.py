@@ -28,7 +28,7 @@ def method(owner: Any, class_name: str, name: str) -> Any:
     """
     found = getattr(owner, name, None)
     if not callable(found):
-        other = "" if found is None else f": there, `{name}` is {kind_of(found)}, as a property would be"
+        other = "" if found is None else f": `{name}` is {kind_of(found)} there. Is it a property?"
         raise MissingName(f"`{class_name}` has no method `{name}`{other}")
     return found
 
@@ -49,7 +49,7 @@ def need_tensor(value: Any, what: str) -> Tensor:
             "sparse": value.layout != torch.strided,
         }
         if odd := [kind for kind, it_is in kinds.items() if it_is]:
-            raise WrongType(f"{what} {_verb(what)} a {odd[0]} tensor, but a dense one with numbers in it is expected")
+            raise WrongType(f"{what} {_verb(what)} a {odd[0]} tensor, but an ordinary dense tensor is expected")
         return value if type(value) is Tensor else torch.Tensor.as_subclass(value, Tensor)
 
 
@@ -121,7 +121,7 @@ def pull_back(output: Tensor, cotangent: Tensor, inputs: Mapping[str, Tensor]) -
     Inputs that no gradient reaches are left out, so that the judge can tell a missing gradient from a zero gradient.
     """
     if output.shape != cotangent.shape:
-        raise WrongType(f"a result of shape {tuple(output.shape)}, where {tuple(cotangent.shape)} is expected")
+        raise WrongType(f"a result has shape {tuple(output.shape)}, but {tuple(cotangent.shape)} is expected")
     if not (output.requires_grad and output.is_floating_point()):
         return {}
     leaves = {name: tensor for name, tensor in inputs.items() if tensor.requires_grad}
