@@ -148,7 +148,7 @@ def run(
         print(_line(progress), flush=True)
 
     complete = write_results(module, model, train_images, test_images, progress, out, decoded_copy)
-    print(f"the results are in {quoted(out)}")
+    print(f"results written to {quoted(out)}")
     return complete
 
 

@@ -14,7 +14,7 @@ try:
 except ModuleNotFoundError as error:
     refuse_without_package(error, "python -m data")
 
-SEED, TRAIN, TEST = 0, 2048, 512  # of the sample that comes with the project
+SEED, TRAIN, TEST = 0, 2048, 512  # the sample that is part of the project
 
 EXAMPLES = """\
 examples:
@@ -105,7 +105,7 @@ def _status() -> int:
                 what = f"{len(load(source, split)):6,} images {path.stat().st_size / 1e6:7.1f} MB   {path}"
             except DataError as error:
                 what = str(error)
-                sound = sound and source != "sample"  # the sample comes with the project; SVHN may be missing
+                sound = sound and source != "sample"  # the sample is part of the project; SVHN may be missing
             print(f"{source:7} {split:6} {what}")
     return 0 if sound else 1
 
@@ -153,7 +153,7 @@ def _sheet(source: str, out: Path) -> int:
 
     rows, columns = 6, 12
     images = load(source).images[: rows * columns]
-    grid = images.new_full((rows * columns, *images.shape[1:]), 255)  # white where there are fewer images
+    grid = images.new_full((rows * columns, *images.shape[1:]), 255)  # white, for sources with fewer images
     grid[: len(images)] = images
     _, channels, height, width = grid.shape
     picture = grid.view(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)

@@ -1,4 +1,4 @@
-"""`python -m grader`: the grader's commands. `--help` lists them, and `COMMAND --help` tells about each."""
+"""`python -m grader`: the grader's commands. `--help` lists them, and `COMMAND --help` describes each one."""
 
 import argparse
 import contextlib
@@ -23,7 +23,7 @@ from data.commandline import (
 from grader.grading.options import FOLDER, ROOT, GradingOptions, clean_environment, refuse, selected
 from grader.sandbox import SANDBOXES
 
-# Commands of instructors, each with its module in grader/instructor: what students get has none of these.
+# Commands of instructors, each with its module in grader/instructor, which students do not get.
 _INSTRUCTORS = {
     "class": "classes.class_command",
     "export": "gradebooks.export_command",
@@ -31,21 +31,21 @@ _INSTRUCTORS = {
     "doctor": "doctor.doctor",
 }
 _DAY = """an instructor's day:
-  python -m grader doctor                                        what does the sandbox of this machine prevent?
-  python -m grader grade solution/VAE_Model.py                   100 of 100 points: all is well here
+  python -m grader doctor                                        test what the sandboxes of this machine prevent
+  python -m grader grade solution/VAE_Model.py                   check the installation: expect 100 of 100 points
   python -m grader class submissions/ --out class-results/       grade the class, then read class-results/index.html
-  python -m grader export class-results/ --format csv            ... and take the grades to a gradebook
-  python -m grader release --out dist/                           what students, Gradescope and GitHub Classroom get
+  python -m grader export class-results/ --format csv            export the grades to a gradebook
+  python -m grader release --out dist/                           build what students and platforms get
 
 """
-_HELP = """`python -m grader COMMAND --help` tells a command's options with their defaults, examples and exit status.
+_HELP = """`python -m grader COMMAND --help` shows its options, their defaults, examples and the exit status.
 """
 _GRADE = """examples:
   python -m grader grade solution/VAE_Model.py
   python -m grader grade submission.py -m "kl or nll"
   python -m grader grade submission.py --results=results.json --seed=7
 
-exit status: 0 full points, 1 points are missing, 2 or more there is nothing to grade or an option is wrong
+exit status: 0 full points; 1 points are missing; 2 or more nothing was graded, or an option is wrong
 """
 
 
@@ -79,7 +79,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     grade = commands.add_parser(
         "grade",
         help="grade one file",
-        description="Grade one file with the tests of `pytest grader/`, whatever lies beside it.",
+        description="Grade any one file with the checks of `pytest grader/`. Files next to it are never read.",
         epilog=_GRADE,
     )
     grade.add_argument(
@@ -90,10 +90,12 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         dest="tasks",
         type=words,
         metavar="TASK",
-        help="only these tasks, as in pytest -m: `kl or nll` [all of them]",
+        help="grade only these tasks, as in pytest -m: `kl or nll` [all tasks]",
     )
-    grade.add_argument("--results", type=path, metavar="FILE", help="write Gradescope's results.json here [nowhere]")
-    grade.add_argument("--seed", type=whole(), default=0, metavar="N", help="what all inputs are drawn from [0]")
+    grade.add_argument(
+        "--results", type=path, metavar="FILE", help="write the results to this file, in Gradescope's format [no file]"
+    )
+    grade.add_argument("--seed", type=whole(), default=0, metavar="N", help="random seed for the test inputs [0]")
     grade.add_argument(
         "--data",
         type=image_source,
@@ -101,14 +103,18 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="sample|svhn|PATH",
         help="images of the training task [sample]",
     )
-    grade.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="how the submission is kept apart [auto]")
     grade.add_argument(
-        "--no-fork", action="store_true", help="start a fresh interpreter per task, slower [where fork is unsafe]"
+        "--sandbox", choices=SANDBOXES, default="auto", help="isolation method for the student's code [auto]"
+    )
+    grade.add_argument(
+        "--no-fork",
+        action="store_true",
+        help="start a new Python interpreter for each task (slower) [only where fork is unsafe]",
     )
 
 
 def _grade(options: argparse.Namespace) -> int:
-    """Run pytest on the checks with its configuration from this project alone, never from beside the file."""
+    """Run pytest on the checks, with the configuration of this project only, never from the folder of the file."""
     alone = clean_environment()
     os.environ.clear()
     os.environ.update(alone)

@@ -28,21 +28,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     def add(name: str, kind: Callable[[str], Any], metavar: str, default: Any, help: str) -> None:
         group.addoption(name, type=_checked(name, kind), metavar=metavar, default=default, help=help)
 
-    add("--submission", path, "FILE", None, f"the file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]")
+    add("--submission", path, "FILE", None, f"file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]")
     add("--offering", file, "FILE", None, "points and limits [grader/offering.toml]")
-    add("--results", path, "FILE", None, "write Gradescope's results.json here")
-    add("--seed", whole(), "N", 0, "what all inputs are drawn from [0]")
+    add("--results", path, "FILE", None, "write the results to this file, in Gradescope's format")
+    add("--seed", whole(), "N", 0, "random seed for the test inputs [0]")
     add("--data", image_source, "sample|svhn|PATH", "sample", "images of the training task [sample]")
-    add("--sandbox", one_of(*SANDBOXES), "|".join(SANDBOXES), "auto", "how the submission is kept apart [auto]")
+    add("--sandbox", one_of(*SANDBOXES), "|".join(SANDBOXES), "auto", "isolation method for the student's code [auto]")
     group.addoption(
         "--in-process",
         action="store_true",
-        help="run the submission in pytest's own process, for --pdb; the score does not count",
+        help="run the submission in pytest's own process, for use with --pdb; the score does not count",
     )
-    beside = "sandboxes at work at the same time: with 2, training runs beside the other tasks [2]"
-    add("--lanes", whole(1, 2), "1|2", 2, beside)
+    lanes = "number of sandboxes that run at the same time; with 2, training runs in parallel to the other tasks [2]"
+    add("--lanes", whole(1, 2), "1|2", 2, lanes)
     group.addoption(
-        "--no-fork", action="store_true", help="start a fresh interpreter per task, as on Windows and macOS (slower)"
+        "--no-fork",
+        action="store_true",
+        help="start a new Python interpreter for each task, as on Windows and macOS (slower)",
     )
 
 
@@ -73,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--noconftest: the grader is in grader/conftest.py; leave --noconftest out")
     for task in TASKS:
         config.addinivalue_line("markers", f"{task.id}: checks of the task `{task.id}` ({task.what})")
-    config.addinivalue_line("markers", "check(kind, share): a check, what it looks at, and its percent of the task")
+    config.addinivalue_line("markers", "check(kind, share): a check, its kind, and its percent of the task's points")
 
 
 def grading_options(config: pytest.Config) -> GradingOptions:
@@ -135,7 +137,7 @@ def _check_selection(config: pytest.Config) -> None:
     # Remove the arguments of markers, as in check(kind="value"), then list the names.
     names = re.findall(r"[^\s()]+", re.sub(r"\([^()]*=[^()]*\)", "", selection))
     if unknown := [name for name in names if name not in {*BY_ID, *markers, "and", "or", "not"}]:
-        raise pytest.UsageError(f"-m {selection!r}: there is no task {unknown[0]}; {TASK_IDS}")
+        raise pytest.UsageError(f"-m {selection!r}: there is no task {unknown[0]!r}; {TASK_IDS}")
 
 
 def _sandbox(config: pytest.Config) -> str:
@@ -148,7 +150,9 @@ def _sandbox(config: pytest.Config) -> str:
     if not config.getoption("in_process"):
         return name
     if name not in ("auto", "in-process"):
-        raise pytest.UsageError(f"--in-process is no sandbox, and --sandbox={name} asks for one: leave one of them out")
+        raise pytest.UsageError(
+            f"--in-process uses no sandbox, but --sandbox={name} selects one: leave one of them out"
+        )
     return "in-process"
 
 

@@ -1,4 +1,4 @@
-"""Train the reference: `python -m solution`. The options: `python -m solution --help`."""
+"""Train the reference: `python -m solution`. See `python -m solution --help` for its options."""
 
 import sys
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--capture",
         action="store_true",
         default=False,
-        help="on a GPU: record the training step as a CUDA graph and replay it (off: its speed was never measured)",
+        help="on a GPU, record the training step as a CUDA graph and replay it (off: its speed is not measured)",
     )
     options = command.parse_args(argv)
     capture = vars(options).pop("capture")
@@ -43,7 +43,7 @@ def tune(
     settings: Settings,
     capture: bool = False,
 ) -> Step:
-    """Prepare the reference for speed, and return the training step to use: on a GPU a captured one, if asked for."""
+    """Prepare the reference for speed, and return the training step: on a GPU a captured one, if `capture` is set."""
     if images.device.type == "cpu":
         use_channels_last(model)
     if capture:
@@ -55,10 +55,10 @@ def tune(
 
 
 def use_channels_last(model: Model) -> None:
-    """Store each convolution's weight with its channels innermost, which is how CPUs like to read images.
+    """Store the weights of all convolutions in the channels-last format, which is faster on CPUs.
 
-    Results differ in rounding only. But what a layer returns is then no longer contiguous, and `x.view(...)` in a
-    model's code may fail where `x.reshape(...)` or `x.flatten(1)` would not: only for models that are known to work.
+    Results differ in rounding only. But the layers then return tensors that are not contiguous, so `x.view(...)` in a
+    model's code may fail where `x.reshape(...)` or `x.flatten(1)` works. Use it only for models that are known to work.
     """
     for layer in model.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):

@@ -1,16 +1,16 @@
-"""How often do the checks fail right work, and how near do they come to it?
+"""How often do the checks fail right work, and how close does right work come to the tolerances?
 
-    python -m tests.calibrate               the random checks with many seeds: no failure may come
-    python -m tests.calibrate --headroom    every comparison of numbers: right work may use a tenth of a tolerance
+    python -m tests.calibrate               the random checks with many seeds: none may fail
+    python -m tests.calibrate --headroom    all comparisons of numbers: right work may use a tenth of a tolerance
 
-Every seed draws all inputs and all noise again; `training` is left out. The bounds of the statistical checks promise
-less than one false failure in 1e9. A thousand seeds cannot show that, but they show a bound that is wrong by orders of
-magnitude, and an equivalent that is no longer one. A tolerance promises nothing, so its headroom is measured: the
-largest |got - expected| / tolerance of each check. It has no long tail, because tolerances follow from the sizes of the
+Every seed gives new inputs and new noise; `training` is left out. The bounds of the statistical checks guarantee less
+than one false failure in 1e9. A thousand seeds cannot confirm that, but they reveal a bound that is wrong by orders of
+magnitude, and an equivalent that is wrong. A tolerance guarantees nothing, so its headroom is measured: the largest
+|got - expected| / tolerance of each check. It has no long tail, because tolerances are proportional to the sizes of the
 numbers that were added up (judge/sizes.py).
 
-A process judges, calling the checks as pytest would. The reference runs in that very process, which is quicker; the
-equivalents have a zygote each, since some need what only a worker's failure sets off.
+One process judges and calls the checks as pytest would. The reference runs in the same process, which is faster; each
+equivalent has its own zygote, because some need the handling of a worker's failure.
 """
 
 import importlib
@@ -74,12 +74,12 @@ class Job:
 
 @dataclass
 class Ran:
-    """What some runs of checks showed.
+    """The results of some runs of checks.
 
     Attributes:
-        runs: How many there were.
-        failed: (check, seed and submission, explanation) of each that failed.
-        used: The largest share of a tolerance that was used, by check, and by which submission with which seed.
+        runs: Number of runs.
+        failed: (check, seed and submission, explanation) of each failure.
+        used: For each check, the largest share of a tolerance that was used, and the submission and seed.
     """
 
     runs: int = 0
@@ -87,19 +87,19 @@ class Ran:
     used: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def add(self, other: "Ran") -> None:
-        """Take in what other runs showed."""
+        """Add the results of other runs."""
         self.runs += other.runs
         self.failed += other.failed
         for check, largest in other.used.items():
             self.used[check] = max(self.used.get(check, (0.0, "")), largest)
 
 
-# Value checks whose answers are random, so that a bound decides.
+# Value checks with random answers, which are compared with a statistical bound.
 RANDOM_VALUES = ("test_log_of_the_mean_weight", "test_one_weight")
 
 
 def checks(everything: bool, only: str = "") -> list[Check]:
-    """Return the random checks, or all, of all tasks but `training`, in the order of the handout."""
+    """Return the random checks, or all checks, of all tasks except `training`, in the order of the handout."""
     found = []
     for task in TASKS[:-1]:
         module = importlib.import_module(f"grader.test_{task.id}")
@@ -154,7 +154,7 @@ def _run_once(session: Session, check: Check, who: str) -> Ran:
 
 
 def jobs(seeds: int, each: int, only: str = "") -> Iterator[Job]:
-    """Return the jobs: the reference, and each equivalent whose title holds `only`."""
+    """Return the jobs: the reference, and each equivalent whose title contains `only`."""
     for first in range(0, seeds, _SEEDS_A_JOB):
         yield Job("reference", reference(), range(first, min(seeds, first + _SEEDS_A_JOB)), sandbox="in-process")
     for entry in EQUIVALENT if each else ():
@@ -171,15 +171,17 @@ def _work(job: Job, everything: bool, headroom: bool, only: str) -> Ran:
 
 
 def main() -> int:
-    """Run, and print what failed, or what used more than its share; returns 1 if anything did."""
+    """Run the checks, and print failures and tolerances of which too much was used; returns 1 if there are any."""
     parser = Parser(prog="python -m tests.calibrate", description=__doc__)
-    parser.add_argument("--headroom", action="store_true", help="every check, and the table of headroom")
-    parser.add_argument("--seeds", type=whole(0), help="of the reference [1000; with --headroom 2000]")
-    parser.add_argument("--each", type=whole(0), help="seeds of each equivalent [50; with --headroom 20]")
-    parser.add_argument("--all", action="store_true", help="every check, not only the random ones")
-    parser.add_argument("--only", default="", metavar="TEXT", help="checks whose name holds TEXT")
-    parser.add_argument("--entries", default="", metavar="TEXT", help="equivalents whose title holds TEXT")
-    parser.add_argument("--jobs", type=whole(1), default=2, help="processes at the same time [2]")
+    parser.add_argument("--headroom", action="store_true", help="run all checks, and print a table of headroom")
+    parser.add_argument("--seeds", type=whole(0), help="number of seeds for the reference [1000; with --headroom 2000]")
+    parser.add_argument("--each", type=whole(0), help="number of seeds for each equivalent [50; with --headroom 20]")
+    parser.add_argument("--all", action="store_true", help="run all checks, not only the random ones")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only checks whose name contains TEXT [all]")
+    parser.add_argument(
+        "--entries", default="", metavar="TEXT", help="only equivalents whose title contains TEXT [all]"
+    )
+    parser.add_argument("--jobs", type=whole(1), default=2, help="number of processes at the same time [2]")
     options = parser.parse_args()
     seeds = options.seeds if options.seeds is not None else 2000 if options.headroom else 1000
     each = options.each if options.each is not None else 20 if options.headroom else 50
@@ -194,14 +196,14 @@ def main() -> int:
                     print(f"{who}: {check}\n{why}", flush=True)
                 total.add(ran)
                 print(f"{job.title}: seeds {job.seeds.start} to {job.seeds.stop - 1}, {ran.runs} runs", flush=True)
-        except BaseException:  # a fault of ours, or Ctrl-C: not to be told an hour later, when all others are through
+        except BaseException:  # an error of this program, or Ctrl-C: do not wait for the other jobs
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return report(total, time.monotonic() - started, options.headroom)
 
 
 def report(total: Ran, seconds: float, headroom: bool) -> int:
-    """Print what came of it; return 1 if a check failed, or used more of a tolerance than it may."""
+    """Print the results; return 1 if a check failed, or used more of a tolerance than it may."""
     if headroom:
         print("\n| check | largest share of a tolerance | by |\n|---|---:|---|")
         for check, (share, who) in total.used.items():
@@ -211,7 +213,7 @@ def report(total: Ran, seconds: float, headroom: bool) -> int:
         print(f"{times:6} {what}")
     above = [check for check, (share, _) in total.used.items() if share > LARGEST_USED] if headroom else []
     if above:
-        print(f"more than {LARGEST_USED} of a tolerance used: {', '.join(above)}")
+        print(f"checks that used more than {LARGEST_USED} of a tolerance: {', '.join(above)}")
     return 1 if total.failed or above else 0
 
 

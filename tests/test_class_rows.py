@@ -370,7 +370,7 @@ def test_what_is_said_of_a_run_that_was_stopped_agrees_with_its_bar(
     judges.stop_after = 1
     assert grade() == 130
     said = capsys.readouterr().err
-    assert "interrupted; 1 of 5 graded, 2 not, for reasons in the column `status`, 2 not yet: " in said
+    assert "interrupted; 1 of 5 graded, 2 not (see the column `status`), 2 not yet: " in said
     assert "| 3/5 [" in said.replace("\r", "\n").split("interrupted")[0].splitlines()[-1], "3 are settled, 2 are left"
 
 
@@ -384,5 +384,5 @@ def test_the_command_that_goes_on_can_be_pasted(
     words = ["class", str(folder), "--out", str(out), "-m", "kl or mode or training", "--sandbox=process"]
     assert main(words) == 130
     line = capsys.readouterr().err.splitlines()[-1]
-    command = line.removeprefix("the same command goes on from here: ")
+    command = line.removeprefix("to resume, run the same command again: ")
     assert shlex.split(command) == ["python", "-m", "grader", *words]

@@ -69,7 +69,7 @@ def test_the_command_says_what_is_used_and_what_is_prevented(
     monkeypatch.setattr(command, "TRIALS", TRIALS[:1])
     assert doctor(WORKING[0]) == 0
     text = capsys.readouterr().out
-    assert f"{WORKING[0]:<12}works here (the one that is used)" in text
+    assert f"{WORKING[0]:<12}works here (this one is used)" in text
     assert "read a file outside" in text and "prevented" in text and "SUCCEEDED" not in text
 
 

@@ -93,7 +93,7 @@ def test_a_title_that_is_not_there_makes_a_new_assignment(tmp_path: Path, capsys
     new = made(tmp_path, "--assignment=VAE, resit")
     assert (new.title, new.assignment, new.possible) == ("VAE, resit", "", "22.00")
     assert new.cells == {"11": "22.00", "12": "14.00", "13": "", "14": ""}
-    assert "the import makes a new assignment: VAE, resit" in capsys.readouterr().err
+    assert "the import will create a new assignment: VAE, resit" in capsys.readouterr().err
 
 
 def test_who_identifies_a_student_goes_back_to_the_letter(tmp_path: Path) -> None:

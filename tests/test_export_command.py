@@ -52,7 +52,7 @@ def test_the_late_policy_is_said_in_full(tmp_path: Path, capsys: pytest.CaptureF
     assert export(run, "--format=csv", "--offering", policy) == 1
     lines = capsys.readouterr().err.splitlines()
     assert lines[1] == (
-        "late policy: due 2026-12-01 22:59 UTC, 10 % for each day begun after 1.5 h, no points after 7 days; 1 late"
+        "late policy: due 2026-12-01 22:59 UTC, 10 % for each started day after 1.5 h, no points after 7 days; 1 late"
     )
     assert lines[2] == "no late penalty, as the time of submission is unknown; give `submitted` in a roster (1): b"
 
@@ -112,8 +112,8 @@ REFUSED = {
     "no folder": (["{empty}/none", "--format=csv"], "holds no class run"),
     "canvas without a roster": (["{run}", "--format=canvas"], "--format canvas needs --roster ROSTER, the gradebook"),
     "moodle without a roster": (["{run}", "--format=moodle"], "--format moodle needs --roster ROSTER, the grading"),
-    "zero without a roster": (["{run}", "--format=csv", "--missing=zero"], "give one with --roster"),
-    "ids without a roster": (["{run}", "--format=csv", "--id-column=a"], "give one with --roster"),
+    "zero without a roster": (["{run}", "--format=csv", "--missing=zero"], "need a roster"),
+    "ids without a roster": (["{run}", "--format=csv", "--id-column=a"], "need a roster"),
     "an assignment of Moodle": (
         ["{run}", "--format=moodle", "--roster={roster}", "--assignment=VAE"],
         "--assignment is for --format canvas",
@@ -135,14 +135,14 @@ REFUSED = {
         ["{run}", "--format=csv", "--roster={empty}"],
         "--roster: must be a file that exists",
     ),
-    "a folder to write to": (["{run}", "--format=csv", "--out={empty}"], "is a folder or a device: give the name"),
+    "a folder to write to": (["{run}", "--format=csv", "--out={empty}"], "is a folder or a device: name a file"),
     "the roster to write to": (
         ["{run}", "--format=canvas", "--roster={roster}", "--out={roster}"],
-        "is the roster itself: give another name",
+        "is the roster itself",
     ),
     "two files of one name": (
         ["{run}", "--format=canvas", "--roster={roster}", "--out={empty}/a", "--feedback={empty}/a"],
-        "are the same file: give two names",
+        "are the same file",
     ),
     "a place that cannot be": (
         ["{run}", "--format=csv", "--out={roster}/a.csv"],

@@ -112,7 +112,7 @@ def test_a_given_secret_is_kept_and_another_one_refused(
     monkeypatch.setenv(seeds.VARIABLE, "quite another secret")
     assert release(tmp_path) == 2
     said = capsys.readouterr().err
-    assert "holds another secret: remove it to change the secret" in said and said.count("\n") == 1
+    assert "is another secret: remove it to change the secret" in said and said.count("\n") == 1
     assert (tmp_path / "secret").read_bytes().strip() == SECRET
 
 
@@ -185,10 +185,10 @@ def test_folders_that_no_release_wrote_are_left_alone(tmp_path: Path, capsys: py
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--out={tmp}/file"], "is not a folder: give another one with --out"),
-        (["--out={tmp}/file/dist"], "Not a directory; give another folder with --out"),
-        (["--out={root}"], "holds the sources themselves: give another folder with --out, for example dist"),
-        (["--out={root}/grader/dist"], "holds the sources themselves"),
+        (["--out={tmp}/file"], "is not a folder: choose another one with --out"),
+        (["--out={tmp}/file/dist"], "Not a directory; choose another folder with --out"),
+        (["--out={root}"], "contains the sources: choose another folder with --out, for example dist"),
+        (["--out={root}/grader/dist"], "contains the sources"),
         (["--out={tmp}/dist", "--secret-file={tmp}/file"], "a secret has at least 16 characters"),
         (["--out={tmp}/dist", "--secret-file={tmp}/none"], "--secret-file: must be a file that exists, not"),
     ],

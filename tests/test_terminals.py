@@ -126,7 +126,7 @@ def test_a_training_says_where_its_results_are(tmp_path: Path) -> None:
     exit_status, text = said(["-m", "solution", *tiny, "--out", str(tmp_path / "μ")], "ascii")
     assert exit_status == 0, text
     check(text)
-    assert "the results are in " in text.splitlines()[-1]
+    assert "results written to " in text.splitlines()[-1]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

@@ -13,7 +13,7 @@ from grader.report.text import one_line
 
 FOLDER = Path(__file__).resolve().parents[1]
 ROOT = FOLDER.parent
-TASK_IDS = f"tasks are {', '.join(task.id for task in TASKS)}"
+TASK_IDS = f"the tasks are {', '.join(task.id for task in TASKS)}"
 _MORE_ARGUMENTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 

@@ -1,4 +1,4 @@
-"""Run the zoo and print what it found; exit status 1 where a verdict is not as it must be."""
+"""Grade the zoo, a collection of wrong and right submissions; exit status 1 if a verdict is not as expected."""
 
 import argparse
 import sys
@@ -14,15 +14,15 @@ from tests.zoo.wrong import WRONG
 
 _EXAMPLES = """examples:
   python -m tests.zoo                              wrong and equivalent submissions (20 minutes on two cores)
-  python -m tests.zoo wrong --own                  wrong ones, judged in their own tasks only (3 minutes)
+  python -m tests.zoo wrong --own                  wrong ones, graded only in the tasks that must fail (3 minutes)
   python -m tests.zoo wrong --only "kl: squeezed" -v
   python -m tests.zoo equivalent --seeds 5
-  python -m tests.zoo mutants                      every single-change mutant (10 minutes), survivors with their reasons
+  python -m tests.zoo mutants                      all mutants with one change (10 minutes); lists those that survive
 """
 
 
 def main() -> int:
-    """Run what is asked for."""
+    """Run the selected parts."""
     runs = {"wrong": _wrong, "equivalent": _equivalent, "mutants": _mutants}
     parser = Parser(
         prog="python -m tests.zoo",
@@ -30,13 +30,13 @@ def main() -> int:
         epilog=_EXAMPLES,
     )
     parser.add_argument(
-        "what", nargs="*", type=one_of(*runs), metavar="wrong|equivalent|mutants", help="[wrong equivalent]"
+        "what", nargs="*", type=one_of(*runs), metavar="wrong|equivalent|mutants", help="what to run [wrong equivalent]"
     )
-    parser.add_argument("--only", default="", metavar="TEXT", help="entries whose title holds TEXT")
-    parser.add_argument("--own", action="store_true", help="wrong: judge only the tasks that must fall (quick)")
-    parser.add_argument("--training", action="store_true", help="wrong: judge training too, for every entry")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only entries whose title contains TEXT [all]")
+    parser.add_argument("--own", action="store_true", help="wrong: grade only the tasks that must fail (fast)")
+    parser.add_argument("--training", action="store_true", help="wrong: grade the task `training` too, for every entry")
     parser.add_argument("--seeds", type=whole(1), default=1, metavar="N", help="equivalent: grade with N seeds [1]")
-    parser.add_argument("-v", "--verbose", action="store_true", help="print the report's explanations")
+    parser.add_argument("-v", "--verbose", action="store_true", help="wrong: print the explanations of the reports")
     options = parser.parse_args()
     what = options.what or ["wrong", "equivalent"]
     passed = [runs[name](options) for name in what]

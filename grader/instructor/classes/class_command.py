@@ -75,9 +75,11 @@ def settings(options: argparse.Namespace) -> ClassSettings:
     from .fleet import usable_cores
 
     if options.jobs is not None and options.scheduler:
-        raise Unusable("--jobs is for this machine; with --scheduler, the cluster has as many as it has threads")
+        raise Unusable(
+            "--jobs is for this machine; with --scheduler, the threads of the cluster set the number of jobs"
+        )
     if options.out.resolve() == options.folder.resolve():
-        raise Unusable("--out must be another folder than that of the submissions")
+        raise Unusable("--out must be another folder than the submissions' folder")
     try:
         tasks = selected(options.tasks)
     except ValueError as error:
@@ -149,27 +151,30 @@ _EXAMPLES = """examples:
   python -m grader class canvas-export/ --out class-results/ --roster roster.csv --jobs 8
   python -m grader class submissions/ --out class-results/ --scheduler tcp://10.0.0.1:8786
 
-SUBMISSIONS_DIR holds one entry per submission: a .py file, a folder, a .zip or a .tar.gz with one VAE_Model.py in it.
-A file of another name is taken where there is no other, and the run says so; output folders of class runs are left out.
-The folder of a Gradescope export (with its submission_metadata.yml) and what Canvas and Moodle let you download are
-known by their form, and rows are called by the student's id, Moodle's by name and number. A roster is a CSV file with
-the columns `submission` (name of an entry, or the id or mail address of an export) and `id` (what the student is
-called), and for `python -m grader export` also `name`, `email`, `submitted` and `due` (2026-12-01T23:59+01:00), and
-`attempt`; several lines with one `id` are attempts of one student. Lines that match no entry, and entries without a
-line, are counted on the terminal and listed in DIR/unmatched.csv.
+SUBMISSIONS_DIR contains one entry per submission: a .py file, or a folder, .zip or .tar.gz with one VAE_Model.py in it.
+If the only Python file has another name, it is graded, and the run reports this. Output folders of class runs are
+skipped. Exports of Gradescope (with submission_metadata.yml), Canvas and Moodle are recognised. Their rows are named by
+the student's id, in Moodle's case by name and number.
 
-The same command goes on where a killed run was: results stay valid as long as submission, grader, seed, sandbox,
-images and tasks are the same. Submissions that are gone keep their folders and lose their rows. Give each class a DIR
-of its own: one that holds the results of another class is refused.
+A roster is a CSV file with the columns `submission` (name of an entry, or the id or mail address in an export) and `id`
+(the name of the student's row). `python -m grader export` also reads the columns `name`, `email`, `submitted`, `due`
+(both like 2026-12-01T23:59+01:00) and `attempt`. Several lines with the same `id` are attempts of one student. Lines
+that match no entry, and entries without a line, are counted on the terminal and listed in DIR/unmatched.csv.
 
-Seeds follow from a secret of the offering and the content of a file. The secret comes from $VAE_GRADER_SECRET or
---secret-file; without either, one is made and kept in the output folder. Keep it, and keep it from students.
+Run the same command again to resume. A result is reused as long as submission, grader, seed, sandbox, images and tasks
+are the same. Removed submissions keep their folders but lose their rows. Use a separate DIR for each class: a DIR with
+the results of another class is refused.
 
-On a cluster, start workers in a copy of this project: `python -m dask worker ADDRESS --nthreads 1`. Who can reach the
-scheduler can give it orders: let no submission reach it (bubblewrap has no network), or use dask's TLS.
+The seed of a submission is computed from the secret of the offering and the content of the file. The secret comes from
+$VAE_GRADER_SECRET or --secret-file; without either, one is created in the output folder. Keep it, and do not show it to
+students.
 
-exit status: 0 every entry is graded; 1 some are not, and the column `status` says why; 2 nothing can be graded in this
-way; 3 the run ended before its time: run it again; 130 interrupted
+On a cluster, start workers in a copy of this project: `python -m dask worker ADDRESS --nthreads 1`. Anyone who
+can connect to the scheduler can control it. Make sure that no submission can (bubblewrap has no network), or use
+dask's TLS.
+
+exit status: 0 all submissions are graded; 1 some are not, see the column `status`; 2 an option is wrong, and nothing is
+graded; 3 the run ended early: run it again; 130 interrupted
 """
 
 
@@ -181,28 +186,28 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         description="Grade a folder of submissions, on all cores or on a dask cluster.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("folder", type=folder, metavar="SUBMISSIONS_DIR", help="what students handed in")
+    parser.add_argument("folder", type=folder, metavar="SUBMISSIONS_DIR", help="folder of the submissions")
     parser.add_argument(
-        "--out", type=path, required=True, metavar="DIR", help="where grades.csv, index.html and all else goes"
+        "--out", type=path, required=True, metavar="DIR", help="output folder for grades.csv, index.html and reports"
     )
     parser.add_argument(
         "--jobs",
         type=whole(1),
         metavar="N",
-        help="submissions at the same time [a core and 2 GiB of memory for each]",
+        help="number of submissions graded at the same time [one per core and per 2 GiB of memory]",
     )
     parser.add_argument(
         "--scheduler",
         type=words,
         metavar="ADDRESS",
-        help="use this dask cluster [one of its own, on this machine]",
+        help="address of a dask cluster to use [a new one on this machine]",
     )
     parser.add_argument(
         "-m",
         dest="tasks",
         type=words,
         metavar="TASK",
-        help="only these tasks, as in pytest -m: `kl or nll` [all]",
+        help="grade only these tasks, as in pytest -m: `kl or nll` [all tasks]",
     )
     parser.add_argument(
         "--roster", type=file, metavar="FILE", help="CSV file with the columns submission and id, see below [none]"
@@ -212,10 +217,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--compare",
         type=path,
         metavar="OLD_DIR",
-        help="list what changed since another class run, and why [none]",
+        help="output folder of another class run: list what changed since then, and why [none]",
     )
     parser.add_argument("--offering", type=file, metavar="FILE", help="points and limits [grader/offering.toml]")
-    parser.add_argument("--secret-file", type=file, metavar="FILE", help="holds the secret of the offering [see below]")
+    parser.add_argument(
+        "--secret-file", type=file, metavar="FILE", help="file with the secret of the offering [see below]"
+    )
     parser.add_argument(
         "--data",
         type=image_source,
@@ -227,7 +234,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--sandbox",
         choices=_SANDBOXES,
         default="auto",
-        help="how submissions are kept apart; `process` protects nothing but the scores and must be named [auto]",
+        help="isolation method for the students' code; `process`, which protects only the scores, is never chosen by "
+        "default [auto]",
     )
 
 
@@ -256,14 +264,14 @@ def _tell(summary: "RunSummary", out: Path, again: str) -> int:
     waiting = sum(entry.status == WAITING for entry in summary.entries)
     failed = every - graded - waiting
     say = f"{graded} of {every} graded"
-    say += f", {failed} not, for reasons in the column `status`" if failed else ""
+    say += f", {failed} not (see the column `status`)" if failed else ""
     say += f", {waiting} not yet" if waiting else ""
     say += f": {out / 'grades.csv'}, {out / 'index.html'}"
     if summary.stopped:
-        print(f"{summary.stopped}; {say}\nthe same command goes on from here: {again}", file=sys.stderr)
+        print(f"{summary.stopped}; {say}\nto resume, run the same command again: {again}", file=sys.stderr)
         return 130 if summary.stopped == "interrupted" else 3
     if summary.vanished:
-        say += f"\nresults of submissions that are gone stay: {some(summary.vanished)}"
+        say += f"\nresults of removed submissions are kept: {some(summary.vanished)}"
     print(say, file=sys.stderr)
     return 1 if graded < every else 0
 
@@ -279,7 +287,7 @@ def _locked(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / LOCK).open("w")
     except OSError as error:
-        raise Unusable(f"{quoted(out)}: {error.strerror}; give a folder for the results with --out") from None
+        raise Unusable(f"{quoted(out)}: {error.strerror}; choose a folder for the results with --out") from None
     with lock:
         with contextlib.suppress(ImportError):  # Windows
             import fcntl
@@ -297,5 +305,5 @@ def _interruptible(again: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(f"interrupted; nothing was lost: the same command goes on from here: {again}", file=sys.stderr)
+        print(f"interrupted; to resume, run the same command again: {again}", file=sys.stderr)
         raise SystemExit(130) from None

@@ -171,7 +171,8 @@ _EXAMPLES = """examples:
   python -m grader doctor
   python -m grader doctor --sandbox process
 
-exit status: 0 the sandbox that is used prevents everything, 1 something succeeded in it, 2 it does not work here
+exit status: 0 the tested sandbox (the best one that works here, or --sandbox) prevents everything; 1 an attempt
+succeeded in it; 2 no sandbox works here, or not the one of --sandbox
 """
 
 
@@ -179,11 +180,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Add the subcommand to the parser of `python -m grader`."""
     parser = commands.add_parser(
         "doctor",
-        help="show what this machine's sandboxes prevent, by trying it",
-        description="Try to break out of this machine's sandboxes, and show which attempts they prevent.",
+        help="test what the sandboxes of this machine prevent",
+        description="Try to break out of the sandboxes of this machine, and show which attempts they prevent.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("--sandbox", choices=SANDBOXES[:-1], default="auto", help="only this one [all that work here]")
+    parser.add_argument(
+        "--sandbox", choices=SANDBOXES[:-1], default="auto", help="test only this sandbox [all that work here]"
+    )
 
 
 def main(options: argparse.Namespace) -> int:
@@ -195,14 +198,13 @@ def main(options: argparse.Namespace) -> int:
 
 
 def doctor(sandbox: str = "auto") -> int:
-    """Examine the sandboxes that work here, or one, and print what they enforce.
+    """Test the sandboxes that work here, or one of them, and print what they prevent.
 
     Args:
         sandbox: `auto` for all that work here.
 
     Returns:
-        0 if the sandbox that `--sandbox=NAME` stands for prevents everything, 1 if something succeeded in it, 2 if it
-        does not work here.
+        0 if the best tested sandbox prevents everything, 1 if an attempt succeeded in it, 2 if none works here.
     """
     asked = [kind for kind in BEST_FIRST if sandbox in ("auto", kind.name)]
     reasons = {kind.name: why_not_started(kind) for kind in asked}
@@ -211,7 +213,7 @@ def doctor(sandbox: str = "auto") -> int:
         line = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         return refuse("doctor", f"no sandbox works here: {line}")
     for name, reason in reasons.items():
-        note = " (the one that is used)" if name == best else ""
+        note = " (this one is used)" if name == best else ""
         print(f"{name:<12}{'works here' + note if not reason else 'no: ' + reason}")
     names = [name for name, reason in reasons.items() if not reason]
     print(f"\n{'a submission tries to ...':<46}" + "".join(f"{name:<14}" for name in names))
@@ -224,7 +226,7 @@ def doctor(sandbox: str = "auto") -> int:
     for found in findings.values():
         found.close()
     if not held:
-        print(f"\nSomething succeeded in `{best}`: grade files of strangers only where you would run them yourself.")
+        print(f"\nAn attempt succeeded in `{best}`: only grade files that you would run yourself on this machine.")
     return 0 if held else 1
 
 

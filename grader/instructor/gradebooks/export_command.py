@@ -16,32 +16,34 @@ from . import FILE_NAMES
 from .export import Exported, Request, export
 from .gradebook import percent_text, shown_time
 
-_DESCRIPTION = "Write the grades of a class run as a gradebook of another system, with what lateness takes."
+_DESCRIPTION = "Export the grades of a class run to Canvas, Moodle or a CSV file, with the late policy applied."
 _EPILOG = """examples:
   python -m grader export class-results/ --format csv
   python -m grader export class-results/ --format canvas --roster canvas-export.csv --assignment "VAE"
   python -m grader export class-results/ --format moodle --roster worksheet.csv --feedback feedback.zip
 
-DIR is the output folder of `python -m grader class`. ROSTER says who is in the course; only these students are written.
-  canvas  the gradebook as Canvas exports it (Grades > Export). The file goes back by Grades > Import.
-  moodle  the grading worksheet, which goes back by Upload grading worksheet, or the gradebook as Moodle exports it
-          (Grades > Export), whose file goes back by Grades > Import. Grade and feedback are always together.
-  csv     either of these, or a list of your own with the column `id`; without one, all students of the class run.
+DIR is the output folder of `python -m grader class`. ROSTER lists the students of the course; the gradebook contains
+only these. ROSTER is for
+  canvas  the gradebook that Canvas exports (Grades > Export). Import the written file with Grades > Import.
+  moodle  the grading worksheet, or the gradebook that Moodle exports (Grades > Export). Import the written file with
+          Upload grading worksheet, or with Grades > Import. It contains grades and feedback.
+  csv     either of these, or your own list with a column `id`; without ROSTER, all students of the class run.
 
-Lateness and attempts are set in grader/offering.toml, [late] and [attempts]. Times come from Gradescope's export, from
-the column `submitted` of a roster, the class run's or this one, or from Moodle's worksheet (with --timezone, as its
-times have none); a column `due` gives a student another due date. Times are ISO 8601 with a zone:
-2026-12-01T23:59+01:00.
+The late policy and the attempts are set in grader/offering.toml, [late] and [attempts]. Times of submission come
+from Gradescope's export, from the column `submitted` of ROSTER or of the class run's roster, or from Moodle's worksheet
+(with --timezone, because its times have no zone). A column `due` sets another due date for a student. Times are in ISO
+8601 with a time zone: 2026-12-01T23:59+01:00.
 
-ROSTER may be separated by commas, semicolons or tabs, and be UTF-8, UTF-16 or Windows-1252, as spreadsheets write it.
-Of Moodle in another language, columns are known by what stands in them; --id-column and --grade-column name others.
+ROSTER may be separated by commas, semicolons or tabs, and encoded in UTF-8, UTF-16 or Windows-1252. In exports of a
+Moodle in another language, columns are recognised by their content; --id-column and --grade-column select others.
 
-A student without a submission keeps what the roster has (usually nothing), or gets 0.00 with --missing=zero. What
-could not be graded because of the submission has 0.00 points and its reason; where the grader itself failed, there is
-no grade. Reports without the penalty are in DIR/<submission>/report.html; --feedback writes those with it.
+A student without a submission keeps the grade in ROSTER (usually none), or gets 0.00 with --missing=zero. A submission
+that cannot be graded gets 0.00 points and the reason. If the grader itself failed, there is no grade. The reports in
+DIR/<submission>/report.html are without the penalty; --feedback writes reports with it.
 
-exit status: 0 all is written and everyone of ROSTER has a grade; 1 all is written, and some lines say what to look at
-(students without a partner, a verdict, or a time); 2 nothing is written: an option, DIR or ROSTER cannot be used
+exit status: 0 everything is written, and every student of ROSTER has a grade; 1 everything is written, and the printed
+lines list what to check (students without a match, a verdict, or a time); 2 nothing is written, because an option, DIR
+or ROSTER cannot be used
 """
 _HOW = {
     "canvas": "the gradebook that Canvas exports (Grades > Export)",
@@ -58,10 +60,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         epilog=_EPILOG,
     )
     parser.add_argument("folder", type=path, metavar="DIR", help="output folder of a class run")
-    parser.add_argument("--format", choices=tuple(FILE_NAMES), required=True, help="of the gradebook")
+    parser.add_argument("--format", choices=tuple(FILE_NAMES), required=True, help="format of the gradebook")
     parser.add_argument("--roster", type=file, metavar="ROSTER", help="CSV file of the course, see below [none]")
-    parser.add_argument("--out", type=path, metavar="FILE", help="the gradebook [DIR/gradebook-FORMAT.csv]")
-    parser.add_argument("--feedback", type=path, metavar="ZIP", help="write reports too, for bulk return [none]")
+    parser.add_argument("--out", type=path, metavar="FILE", help="gradebook to write [DIR/gradebook-FORMAT.csv]")
+    parser.add_argument(
+        "--feedback", type=path, metavar="ZIP", help="also write an archive of reports for bulk upload [none]"
+    )
     parser.add_argument(
         "--assignment",
         type=words,
@@ -72,25 +76,27 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--id-column",
         type=words,
         metavar="NAME",
-        help="column of ids in ROSTER [mail addresses, and English headings]",
+        help="column of student ids in ROSTER [found by English headings and mail addresses]",
     )
     parser.add_argument(
         "--grade-column",
         type=words,
         metavar="NAME",
-        help="column of grades in Moodle's worksheet [beside the maximum]",
+        help="column of grades in Moodle's worksheet [the one next to the maximum]",
     )
     parser.add_argument(
         "--timezone",
         type=words,
         metavar="ZONE",
-        help="of the times in Moodle's worksheet, as Europe/Berlin [they do not count]",
+        help="time zone of the times in Moodle's worksheet, such as Europe/Berlin [its times are ignored]",
     )
     parser.add_argument(
-        "--missing", choices=("keep", "zero"), default="keep", help="what students without a submission get [keep]"
+        "--missing", choices=("keep", "zero"), default="keep", help="grade of students without a submission [keep]"
     )
-    parser.add_argument("--due", type=words, metavar="TIME", help="when submissions were due [as in the offering]")
-    parser.add_argument("--offering", type=file, metavar="FILE", help="lateness and attempts [grader/offering.toml]")
+    parser.add_argument(
+        "--due", type=words, metavar="TIME", help="due date, such as 2026-12-01T23:59+01:00 [offering's]"
+    )
+    parser.add_argument("--offering", type=file, metavar="FILE", help="late policy and attempts [grader/offering.toml]")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -125,7 +131,7 @@ def _request(options: argparse.Namespace) -> Request:
     if options.roster is None and options.format in _HOW:
         raise ValueError(f"--format {options.format} needs --roster ROSTER, {_HOW[options.format]}")
     if options.roster is None and (options.id_column or options.missing == "zero"):
-        raise ValueError("--id-column and --missing are about a roster: give one with --roster")
+        raise ValueError("--id-column and --missing need a roster: add --roster ROSTER")
     if options.assignment and options.format != "canvas":
         raise ValueError("--assignment is for --format canvas: in other files the assignment has no name")
     if options.id_column and options.format == "canvas":
@@ -165,15 +171,15 @@ def _check_targets(options: argparse.Namespace, out: Path) -> None:
     """Check that the output would not overwrite something else.
 
     Raises:
-        ValueError: It would.
+        ValueError: A file would replace the roster, the other file, a folder or a device.
     """
     for option, target in (("--out", out), ("--feedback", options.feedback)):
         if target is not None and target.exists() and not target.is_file():
-            raise ValueError(f"{option} {quoted(target)} is a folder or a device: give the name of a file")
+            raise ValueError(f"{option} {quoted(target)} is a folder or a device: name a file")
         if target is not None and options.roster is not None and target.resolve() == options.roster.resolve():
-            raise ValueError(f"{option} {quoted(target)} is the roster itself: give another name")
+            raise ValueError(f"{option} {quoted(target)} is the roster itself: choose another file")
     if options.feedback is not None and options.feedback.resolve() == out.resolve():
-        raise ValueError("--feedback and --out are the same file: give two names")
+        raise ValueError("--feedback and --out are the same file: choose two files")
 
 
 def _tell(request: Request, made: Exported, paths: list[Path]) -> None:
@@ -181,7 +187,7 @@ def _tell(request: Request, made: Exported, paths: list[Path]) -> None:
     grades = f"{made.students} grade{'' if made.students == 1 else 's'}"
     print(f"{grades}: {', '.join(map(str, paths))}", _policy(request.late, made.late), sep="\n", file=sys.stderr)
     if made.new_assignment:
-        print(f"the import makes a new assignment: {made.new_assignment}", file=sys.stderr)
+        print(f"the import will create a new assignment: {made.new_assignment}", file=sys.stderr)
     print(*made.findings.lines, sep="\n", end="\n" if made.findings.lines else "", file=sys.stderr)
 
 
@@ -193,5 +199,5 @@ def _policy(late: Late, count: int) -> str:
     grace = f" after {late.grace.total_seconds() / 3600:g} h" if late.grace else ""
     end = f", no points after {late.most_days} days" if late.most_days else ""
     return (
-        f"late policy: due {due}, {percent_text(late.percent_per_day)} % for each day begun{grace}{end}; {count} late"
+        f"late policy: due {due}, {percent_text(late.percent_per_day)} % for each started day{grace}{end}; {count} late"
     )

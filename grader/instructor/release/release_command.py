@@ -15,25 +15,25 @@ _EXAMPLES = """examples:
   python -m grader release --out dist/spring-2027
   python -m grader release --secret-file ~/vae-secret
 
-OUT gets
-  student.zip        for students: assignment, data, the grader and how to begin
-  gradescope.zip     for Gradescope's "Configure Autograder"; holds the secret
-  github-classroom/  a template repository with a workflow that grades; commit it, or keep it as a repository
-  README.md          for instructors: what to do with each of them
-  secret             the secret of the offering, from which official seeds follow; readable by you only
+OUT then contains
+  student.zip        for students: assignment, data, grader and a README to start with
+  gradescope.zip     for Gradescope's "Configure Autograder"; contains the secret
+  github-classroom/  a template repository with a grading workflow; commit it, or keep it as a repository
+  README.md          for instructors: how to use each of these
+  secret             the secret of the offering, for the seeds of final grading; readable by you only
 
 The same repository and secret give the same bytes. Before anything is written, the artefacts are searched for pieces of
-the reference, and the grader that students get grades it: no release unless the reference has all points and the
-skeleton none. This takes half a minute.
+the reference, and the grader that students get grades the reference and the skeleton. They are released only if the
+reference has all points and the skeleton none. This takes half a minute.
 
-The secret comes from $VAE_GRADER_SECRET or --secret-file; without either, the one that OUT keeps is used, or made. Keep
-it, and keep it from students: whoever knows it can compute the inputs of an official grading beforehand. Class runs use
-it by `python -m grader class ... --secret-file OUT/secret`.
+The secret comes from $VAE_GRADER_SECRET or --secret-file; without either, the file OUT/secret is used, or created.
+Keep it, and do not show it to students: with the secret, anyone can compute the inputs of final grading in advance. For
+class runs, use `python -m grader class ... --secret-file OUT/secret`.
 
-Where Gradescope and Classroom get PyTorch from is `wheel_index` in grader/offering.toml.
+`wheel_index` in grader/offering.toml sets the index from which Gradescope and Classroom install PyTorch.
 
-exit status: 0 written; 1 nothing was written: the reference or the skeleton has the wrong score, or something would
-leak; 2 an option is wrong, or something cannot be read or written; 130 interrupted
+exit status: 0 everything is written; 1 nothing is written, because the reference or the skeleton has the wrong score or
+a part of the reference would leak; 2 an option is wrong, or a file cannot be read or written; 130 interrupted
 """
 
 
@@ -45,13 +45,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Add the subcommand to the parser of `python -m grader`."""
     parser = commands.add_parser(
         "release",
-        help="build what students, Gradescope and GitHub Classroom get",
-        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, once proven.",
+        help="build the files for students, Gradescope and GitHub Classroom",
+        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, and test them.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("--out", type=path, default=Path("dist"), metavar="OUT", help="where they go [dist]")
+    parser.add_argument("--out", type=path, default=Path("dist"), metavar="OUT", help="output folder [dist]")
     parser.add_argument(
-        "--secret-file", type=file, metavar="FILE", help="holds the secret of the offering [OUT/secret]"
+        "--secret-file", type=file, metavar="FILE", help="file with the secret of the offering [OUT/secret]"
     )
 
 
@@ -80,11 +80,11 @@ def main(options: argparse.Namespace, root: Path = ROOT) -> int:
         return refuse("release", error)
     except OSError as error:
         where = quoted(error.filename or options.out)
-        return refuse("release", f"{where}: {error.strerror}; give another folder with --out")
+        return refuse("release", f"{where}: {error.strerror}; choose another folder with --out")
     except KeyboardInterrupt:
         return refuse("release", "interrupted; run it again", 130)
     print(*(str(path) for path in written), sep="\n")
-    print(f"what to do with each of them: {out / build.README}", file=sys.stderr)
+    print(f"how to use each of these: {out / build.README}", file=sys.stderr)
     return 0
 
 
@@ -95,10 +95,10 @@ def _usable(out: Path, root: Path) -> Path:
         _Unusable: The path is not a folder, or a later release would take it for a part of the repository.
     """
     if out.exists() and not out.is_dir():
-        raise _Unusable(f"{quoted(out)} is not a folder: give another one with --out")
+        raise _Unusable(f"{quoted(out)} is not a folder: choose another one with --out")
     below = out.resolve().relative_to(root.resolve()).parts if out.resolve().is_relative_to(root.resolve()) else None
     if below is not None and (not below or (root / below[0] / "__init__.py").exists()):
-        raise _Unusable(f"{quoted(out)} holds the sources themselves: give another folder with --out, for example dist")
+        raise _Unusable(f"{quoted(out)} contains the sources: choose another folder with --out, for example dist")
     return out
 
 
@@ -114,7 +114,7 @@ def _given(file: Path | None, out: Path) -> bytes | None:
         return seeds.find_secret({}, kept) if kept.exists() else None
     secret = seeds.find_secret(os.environ, file)
     if kept.exists() and seeds.find_secret({}, kept) != secret:
-        raise _Unusable(f"{quoted(kept)} holds another secret: remove it to change the secret, or give another --out")
+        raise _Unusable(f"{quoted(kept)} is another secret: remove it to change the secret, or choose another --out")
     return secret
 
 
