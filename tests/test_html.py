@@ -93,7 +93,7 @@ def test_a_worker_that_died_is_explained_once() -> None:
 
 def test_what_ended_several_tasks_is_said_once() -> None:
     text = report(entry("ada", dict.fromkeys(POINTS, "crashed"), "SyntaxError in line 3")).text
-    assert "Crashed in 3 tasks, for one reason kl , mode , training got SyntaxError in line 3" in text
+    assert "Crashed in 3 tasks, for the same reason kl , mode , training got SyntaxError in line 3" in text
     assert text.count("SyntaxError") == 1
     assert "These checks count" not in text
 

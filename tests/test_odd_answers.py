@@ -384,7 +384,7 @@ sys.exit(pytest.main(["grader/", "-m", "kl", "--submission={file}", "--results={
     ("error", "status", "words"),
     [
         ("RuntimeError", 1, "got       one that led to RuntimeError: cannot be computed"),
-        ("NameError", 3, "got       an error of the grader's own"),
+        ("NameError", 3, "got       an error in the grader"),
     ],
 )
 def test_what_a_check_cannot_compute_with_fails_it_and_an_error_of_its_own_is_no_verdict(

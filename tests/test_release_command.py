@@ -189,7 +189,7 @@ def test_folders_that_no_release_wrote_are_left_alone(tmp_path: Path, capsys: py
         (["--out={tmp}/file/dist"], "Not a directory; choose another folder with --out"),
         (["--out={root}"], "contains the sources: choose another folder with --out, for example dist"),
         (["--out={root}/grader/dist"], "contains the sources"),
-        (["--out={tmp}/dist", "--secret-file={tmp}/file"], "a secret has at least 16 characters"),
+        (["--out={tmp}/dist", "--secret-file={tmp}/file"], "a secret needs at least 16 characters"),
         (["--out={tmp}/dist", "--secret-file={tmp}/none"], "--secret-file: must be a file that exists, not"),
     ],
 )

@@ -115,7 +115,7 @@ def graded(status: int | None, results: Path, log: Path | None, seconds: float) 
             return Graded(json.loads(results.read_text(encoding="utf-8")), flawed=status == _ITS_OWN_ERROR)
     how = f"signal {-status}" if status < 0 else f"exit status {status}"
     killed = status == -signal.SIGKILL
-    why = ", most likely for its memory" if killed else ""
+    why = ", probably because of its memory use" if killed else ""
     message = f"the grader ended with {how}{why}{last_words(log)}"
     raise GraderFailed(message, killed=killed, again=status not in _REFUSED)
 

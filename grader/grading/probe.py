@@ -15,9 +15,9 @@ from grader.judge.tolerances import unit_of
 from grader.sandbox.failure import Failure, WorkerFailed
 
 _DEFAULT_DEVICE = (
-    "new tensors are made on the default device; the model's device may be another one (it costs no points)"
+    "creates tensors on the default device, but the model may be on another device (this does not change the points)"
 )
-_FLOAT64 = "this works in float32 and fails in float64: give each tensor that you make the dtype of an input"
+_FLOAT64 = "This works in float32 and fails in float64. Do all tensors that you create get the dtype of an input?"
 
 # Arguments of probes that are passed to the student's code, or are parameters of the distribution that it is called on.
 _OF_THE_STUDENT = ("mean", "logvar", "sample", "noise", "x", "z", "z_1", "z_2")
@@ -138,7 +138,7 @@ class Probe:
             return ""
         heads = "the heads self.mean and self.logvar"
         parts = f"encoder, decoder and {heads} are small linear maps, and " if "decoder" in methods else ""
-        return f"while `{self._task}` is judged, {parts}your other tasks are replaced by right ones"
+        return f"While `{self._task}` is judged, {parts}your other tasks are replaced by right ones."
 
 
 def _apart(arguments: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -45,13 +45,13 @@ def find_secret(environment: Mapping[str, str], file: Path | None = None, home: 
         SecretError: The secret is too short, specified twice or not specified, or it cannot be read or created.
     """
     if VARIABLE in environment and file:
-        raise SecretError(f"two secrets: unset {VARIABLE}, or leave the file {file} out")
+        raise SecretError(f"there are two secrets: unset {VARIABLE}, or leave the file {file} out")
     if VARIABLE in environment:
         return _checked(environment[VARIABLE], VARIABLE)
     if file:
         return _checked(_read(file), str(file))
     if home is None:
-        raise SecretError(f"no secret: set {VARIABLE}, or name a file that holds one")
+        raise SecretError(f"there is no secret: set {VARIABLE}, or name a file that contains one")
     return _checked(_kept(home / FILE_NAME), str(home / FILE_NAME))
 
 
@@ -87,5 +87,7 @@ def _read(path: Path) -> str:
 def _checked(text: str, where: str) -> bytes:
     secret = text.strip().encode()
     if len(secret) < _LEAST:
-        raise SecretError(f"{where}: a secret has at least {_LEAST} characters, for example `openssl rand -hex 32`")
+        raise SecretError(
+            f"{where}: a secret needs at least {_LEAST} characters, for example from `openssl rand -hex 32`"
+        )
     return secret

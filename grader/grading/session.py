@@ -132,7 +132,7 @@ class Session:
         """
         limits = self._limits(task)
         if limits.wall_s <= 0:
-            raise WorkerFailed(Failure("timed out", "the time for the whole submission was up", fatal=True))
+            raise WorkerFailed(Failure("timed out", "the time for the whole submission was used up", fatal=True))
         with self._lock:
             if isinstance(self._dead_on_import, Failure):
                 raise WorkerFailed(self._dead_on_import)

@@ -30,7 +30,7 @@ from grader.sandbox.zygote import SandboxError
 
 _OF_COMPUTING = (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
 _OWN_ERROR = "The grader itself failed."
-_CAUGHT = "A check could not compute with what your code returned, and failed it."
+_CAUGHT = "A check could not compute with the result of your code, and failed."
 _STOPPED = "not judged: the run was stopped before this check had a verdict"
 
 
@@ -65,7 +65,7 @@ class Grading:
             pytest.UsageError: The node is a user's own test, not a check.
         """
         if not (task := task_of(node)):
-            raise pytest.UsageError("`probe` is for the grader's checks: import VAE_Model in tests of your own")
+            raise pytest.UsageError("`probe` is for the grader's checks: import VAE_Model in your own tests")
         return Probe(self.session, task, node.name, _mark(node).kwargs["kind"])
 
     @pytest.hookimpl(tryfirst=True)
@@ -85,7 +85,7 @@ class Grading:
         self._selected = [item for item in session.items if task_of(item)]
         times = Counter((item.path, item.function) for item in self._selected)  # type: ignore[attr-defined]
         if len(times) < len(self._selected):
-            raise pytest.UsageError("the same check was selected more than once; leave out what repeats tests")
+            raise pytest.UsageError("the same check was selected more than once; leave out options that repeat tests")
         if any(task_of(item) == "training" for item in self._selected):
             try:
                 self._training = ShortRunner(self.session, self._options.data)
@@ -105,7 +105,7 @@ class Grading:
         Raises:
             WorkerFailed: One of its workers did not answer.
         """
-        assert self._training is not None, "only the training task asks for it, and it is selected then"
+        assert self._training is not None, "only the checks of the training task call this"
         return self._training.outcome()
 
     @pytest.hookimpl(wrapper=True)
@@ -265,7 +265,7 @@ def _uncomputable(error: BaseException) -> Explanation:
     Shape and dtype of answers are checked before, so this should never be needed; a test makes sure of that.
     """
     first = f"{type(error).__name__}: {error}".splitlines()[0]
-    hint = "print shape, dtype and numbers of your results; if they are as asked for, show this to your instructor"
+    hint = "Print shape, dtype and values of your results. If they are as required, show this to your instructor."
     return Explanation("a result that the check can compute with", f"one that led to {first}", hint=hint)
 
 
@@ -312,7 +312,7 @@ def _place(item: pytest.Item) -> tuple[int, int]:
 
 
 def _write_counts(reporter: pytest.TerminalReporter) -> None:
-    """Write pytest's last line, which counts the tests, without its time."""
+    """Write pytest's last line, which counts the tests, without the time."""
     parts, color = reporter.build_summary_stats_line()
     if reporter.verbosity >= 0:
         reporter.write_sep("=", ", ".join(text for text, _ in parts), **{color: True})

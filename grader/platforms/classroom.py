@@ -82,8 +82,8 @@ def _quoted(text: str, longest: int) -> str:
     return shortened(harmless(text), lines=40, width=400)[:longest]
 
 
-_PUBLIC = f"""no secret: graded with the public seed 0, as at home. An instructor sets the repository or organisation
-secret {seeds.VARIABLE} for official seeds; forks do not see it."""
+_PUBLIC = f"""there is no secret: grading with the public seed 0, as at home. For official seeds, an instructor sets the
+repository or organisation secret {seeds.VARIABLE}; forks cannot read it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,8 +91,12 @@ def main(argv: list[str] | None = None) -> int:
     print_everywhere()
     parser = Parser(prog="python -m grader.platforms.classroom", description=__doc__)
     default = ROOT / "assignment" / "VAE_Model.py"
-    parser.add_argument("--submission", type=path, default=default, metavar="FILE", help="[assignment/VAE_Model.py]")
-    parser.add_argument("--report", type=path, default=Path("report"), metavar="DIR", help="for results.json [report]")
+    parser.add_argument(
+        "--submission", type=path, default=default, metavar="FILE", help="file to grade [assignment/VAE_Model.py]"
+    )
+    parser.add_argument(
+        "--report", type=path, default=Path("report"), metavar="DIR", help="folder for results.json [report]"
+    )
     options = parser.parse_args(argv)
     verdict = _verdict(options.submission)
     result = results_json.result(verdict.results, "assignment/VAE_Model.py")

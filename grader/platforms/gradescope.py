@@ -45,7 +45,14 @@ def main(argv: list[str]) -> int:
     """Grade ROOT/submission, write ROOT/results/results.json, and return 0."""
     print_everywhere()
     parser = Parser(prog="python -m grader.platforms.gradescope", description=__doc__)
-    parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
+    parser.add_argument(
+        "root",
+        nargs="?",
+        type=path,
+        default=Path("/autograder"),
+        metavar="ROOT",
+        help="Gradescope's folder [/autograder]",
+    )
     root = parser.parse_args(argv[1:]).root
     target = root / "results" / "results.json"
     _write(target, ungraded(UNFINISHED, "crashed", sound=False).results)

@@ -19,7 +19,14 @@ def main(argv: list[str]) -> int:
     """Check everything that a grading needs; return 0, or print one line about the problem and return 1."""
     print_everywhere()
     parser = Parser(prog="python -m grader.platforms.ready", description=__doc__)
-    parser.add_argument("root", nargs="?", type=path, default=Path("/autograder"), metavar="ROOT", help="[/autograder]")
+    parser.add_argument(
+        "root",
+        nargs="?",
+        type=path,
+        default=Path("/autograder"),
+        metavar="ROOT",
+        help="Gradescope's folder [/autograder]",
+    )
     root = parser.parse_args(argv[1:]).root
     try:
         load_offering()
