@@ -81,7 +81,7 @@ def test_checks_that_wait_for_the_value_are_listed_as_such() -> None:
 
 def test_not_attempted_is_not_called_wrong() -> None:
     text = report(entry("ada", {"kl": "not attempted", "mode": "not attempted"})).text
-    assert "Not attempted yet: kl , mode . Nothing is wrong there" in text
+    assert "Not attempted yet: kl , mode . The TODO is still there" in text
     assert "failed" not in text
 
 

@@ -155,7 +155,7 @@ def test_lines_that_make_tensors_on_the_default_device_are_noted(lines: Any, wor
     session.lines = lines
     probe = probe_of(session)
     probe.note_devices("distribution", name="kl", mean=MEAN)
-    assert [note.partition("new tensors")[0] for note in probe.notes] == ([words] if words else [])
+    assert [note.partition("tensors are")[0] for note in probe.notes] == ([words] if words else [])
     assert session.asked[-1][0]["watched"] is True
 
 

@@ -15,7 +15,7 @@ from grader.judge.tolerances import unit_of
 from grader.sandbox.failure import Failure, WorkerFailed
 
 _DEFAULT_DEVICE = (
-    "creates tensors on the default device, but the model may be on another device (this does not change the points)"
+    "tensors are created on the default device, but the model may be on another one (this does not change the points)"
 )
 _FLOAT64 = "This works in float32 and fails in float64. Do all tensors that you create get the dtype of an input?"
 
