@@ -127,8 +127,8 @@ def test_a_due_date_that_the_class_run_recorded_holds_without_a_roster(tmp_path:
         ("id,name\n,Jane\n", "line 2: no id"),
         ("id\na\nb\nA\n", "line 4: id 'A' is also in line 2"),
         ("name\nJane\n", "line 1: no column identifies students"),
-        ("id,submitted\na,2026-12-01\n", "line 2: submitted: '2026-12-01' has no zone"),
-        ("id,due\na,soon\n", "line 2: due: 'soon' is no time"),
+        ("id,submitted\na,2026-12-01\n", "line 2: submitted: '2026-12-01' has no time zone"),
+        ("id,due\na,soon\n", "line 2: due: 'soon' is not a time"),
         ('id,name\na,"Jane\n', "line 2: not valid CSV: unexpected end of data"),
     ],
 )

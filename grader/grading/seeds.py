@@ -73,7 +73,7 @@ def _kept(path: Path) -> str:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise SecretError(f"cannot keep a secret in {path}: {error.strerror}; set {VARIABLE} instead") from None
+        raise SecretError(f"cannot write a secret to {path}: {error.strerror}; set {VARIABLE} instead") from None
     return secret
 
 

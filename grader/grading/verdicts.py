@@ -216,7 +216,7 @@ class Grading:
                 self._caught.append("".join(traceback.format_exception(error)))
                 return self._explained(item, "failed", _uncomputable(error))
             self._note_grader_error(error)
-            message = "an error of the grader's own; please tell your instructor"
+            message = "an error in the grader, not in your code; please tell your instructor"
             return _verdict(item, "failed", Explanation(got=message))
         if failure.status == "not attempted":
             explanation = told_of(failure) if failure.traceback else Explanation(said=failure.message)

@@ -137,7 +137,7 @@ def from_zip(stream: IO[bytes]) -> FoundFile:
     except NoSubmission:
         raise
     except Exception as error:  # BadZipFile, zlib.error, struct.error and whatever else a broken archive can raise
-        raise NoSubmission(f"no readable zip archive ({type(error).__name__}: {error})") from None
+        raise NoSubmission(f"not a readable zip archive ({type(error).__name__}: {error})") from None
 
 
 def from_tar(stream: IO[bytes]) -> FoundFile:
@@ -192,7 +192,7 @@ class _Bounded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(self._most - self._returned + 1 if size < 0 else min(size, self._most + 1))
         if len(data) + self._returned > self._most:
-            raise NoSubmission(f"the archive unpacks to too much: {HAND_IN}")
+            raise NoSubmission(f"the archive unpacks to too much data: {HAND_IN}")
         self._returned += len(data) if self._total else 0
         return data
 

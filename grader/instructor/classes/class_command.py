@@ -253,7 +253,7 @@ def main(options: argparse.Namespace) -> int:
     except (Unusable, ExportError, TableError, ClusterLost, seeds.SecretError, OfferingError) as error:
         return refuse("class", error)
     except OSError as error:  # e.g. no space for the cluster's files or no more processes; no submission causes this
-        return refuse("class", f"{error}; the same command goes on from here: {options.again}")
+        return refuse("class", f"{error}; to resume, run the same command again: {options.again}")
 
 
 def _tell(summary: "RunSummary", out: Path, again: str) -> int:
