@@ -25,7 +25,7 @@ from grader.sandbox import SANDBOXES
 
 # Commands of instructors, each with its module in grader/instructor, which students do not get.
 _INSTRUCTORS = {
-    "class": "classes.class_command",
+    "class": "class_runs.class_command",
     "export": "gradebooks.export_command",
     "release": "release.release_command",
     "doctor": "doctor.doctor",

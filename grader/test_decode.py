@@ -18,7 +18,7 @@ from grader.judge.expect import (
     own_hint,
 )
 from grader.judge.inputs import MANY_ROWS, Draw
-from grader.judge.known import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
+from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.wrong_formulas import wrong_decode
 

@@ -16,7 +16,7 @@ from grader.judge.expect import (
     own_hint,
 )
 from grader.judge.inputs import MANY_ROWS, Draw
-from grader.judge.known import KnownModel, random_model, short_axes
+from grader.judge.known_models import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
 from grader.judge.wrong_formulas import wrong_interpolate

@@ -20,7 +20,7 @@ from grader.judge.expect import (
     own_hint,
 )
 from grader.judge.inputs import Draw, single
-from grader.judge.known import (
+from grader.judge.known_models import (
     KnownModel,
     inflated_bounds,
     log_weight_size,

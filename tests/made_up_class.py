@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from grader.instructor.classes.grades import Entry
+from grader.instructor.class_runs.grades import Entry
 from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult
 from grader.report import results_json
 from grader.report.explain import Explained

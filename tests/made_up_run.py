@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from grader.__main__ import main
-from grader.instructor.classes import submissions
-from grader.instructor.classes.grades import FILE_NAME, Entry, grades_text
-from grader.instructor.classes.submissions import HandedIn, Listing, Student
+from grader.instructor.class_runs import submissions
+from grader.instructor.class_runs.grades import FILE_NAME, Entry, grades_text
+from grader.instructor.class_runs.submissions import HandedIn, Listing, Student
 from tests.made_up_class import POINTS, entry
 
 MOST = sum(POINTS.values())

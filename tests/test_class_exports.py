@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from grader.instructor.classes.entries import ExportError, Told, read_gradescope
-from grader.instructor.classes.roster import Listed, owners, read_roster
-from grader.instructor.classes.submissions import HandedIn, Student
-from grader.instructor.tables import TableError
+from grader.instructor.class_runs.entries import ExportError, Told, read_gradescope
+from grader.instructor.class_runs.roster import Listed, owners, read_roster
+from grader.instructor.class_runs.submissions import HandedIn, Student
+from grader.instructor.csv_tables import TableError
 
 METADATA = """\
 ---

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from distributed import Client, LocalCluster, get_worker
 
-from grader.instructor.classes import fleet
-from grader.instructor.classes.fleet import ClusterLost, agree, outcomes
-from grader.instructor.classes.judging import Job, Outcome
+from grader.instructor.class_runs import dask_judges
+from grader.instructor.class_runs.dask_judges import ClusterLost, agree, outcomes
+from grader.instructor.class_runs.judging import Job, Outcome
 
 pytest.importorskip("distributed")
 
@@ -53,7 +53,7 @@ class Dummy:
 @pytest.fixture
 def dummies(monkeypatch: pytest.MonkeyPatch) -> None:
     Dummy.tries, Dummy.open, Dummy.busy, Dummy.most = Counter(), 0, 0, 0
-    monkeypatch.setattr(fleet, "LastingJudge", Dummy)
+    monkeypatch.setattr(dask_judges, "LastingJudge", Dummy)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_a_cluster_with_a_worker_that_is_unfit_is_refused(
 
 
 def test_workers_that_differ_are_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    fit = {"version": fleet.grader_version(), "problem": ""}
+    fit = {"version": dask_judges.grader_version(), "problem": ""}
     found = {"a": {**fit, "sandbox": "user"}, "b": {**fit, "sandbox": "bubblewrap"}}
     monkeypatch.setattr(client, "run", lambda *_: found)
     with pytest.raises(ClusterLost, match="different sandboxes"):
@@ -165,7 +165,9 @@ def test_workers_that_differ_are_told(client: Client, monkeypatch: pytest.Monkey
 def test_a_worker_that_joins_later_and_is_unfit_takes_no_part(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     coming = outcomes(client, jobs(*(f"submission {i}" for i in range(40))))
     next(coming)
-    monkeypatch.setattr(fleet, "describe_worker", lambda _: {"version": "old", "sandbox": "process", "problem": ""})
+    monkeypatch.setattr(
+        dask_judges, "describe_worker", lambda _: {"version": "old", "sandbox": "process", "problem": ""}
+    )
     cluster_of(client).scale(3)
     found = dict(coming)
     assert len(found) == 39 and all(outcome.results for outcome in found.values())

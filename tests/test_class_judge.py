@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from grader.instructor.classes.judging import FreshJudge, Job, JudgeDied, LastingJudge, Outcome, WarmJudge
+from grader.instructor.class_runs.judging import FreshJudge, Job, JudgeDied, LastingJudge, Outcome, WarmJudge
 from grader.judge.offering import OFFERING
 from tests.gradings import REFERENCE, ROOT, SKELETON
 

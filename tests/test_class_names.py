@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.instructor.classes.entries import harmless_name, stem, unique_names
+from grader.instructor.class_runs.entries import harmless_name, stem, unique_names
 
 ANY = st.text(max_size=60)
 

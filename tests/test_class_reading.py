@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from grader.instructor.classes.entries import Submission, collect, listing
-from grader.instructor.classes.resume import is_output
-from grader.instructor.classes.roster import owners
+from grader.instructor.class_runs.entries import Submission, collect, listing
+from grader.instructor.class_runs.resume import is_output
+from grader.instructor.class_runs.roster import owners
 from grader.sandbox import archives, submission
 from grader.sandbox.archives import NoSubmission
 from grader.sandbox.submission import read_submission, take
@@ -449,7 +449,7 @@ def test_the_output_of_a_class_run_is_known_by_what_it_writes(tmp_path: Path, fi
 
 def test_a_class_run_says_what_it_left_out_and_what_it_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("distributed")
-    from grader.instructor.classes import class_run
+    from grader.instructor.class_runs import class_run
 
     laid_out(tmp_path / "old-results", {"grades.csv": b"", "submissions.json": b""})
     zipped(tmp_path / "alice.zip", {"hw/vae_model.py": TEXT})

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from grader.instructor.classes import resume
-from grader.instructor.classes.entries import Submission
-from grader.instructor.classes.grades import Entry, grades_text
-from grader.instructor.classes.resume import (
+from grader.instructor.class_runs import resume
+from grader.instructor.class_runs.entries import Submission
+from grader.instructor.class_runs.grades import Entry, grades_text
+from grader.instructor.class_runs.resume import (
     ROOT,
     WAITING,
     Ledger,
@@ -149,7 +149,7 @@ def test_the_version_does_not_change_with_what_a_verdict_does_not_depend_on(copy
 
 def test_the_version_changes_with_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     before = grader_version()
-    monkeypatch.setattr("grader.instructor.classes.resume.version", lambda library: f"{library} 99")
+    monkeypatch.setattr("grader.instructor.class_runs.resume.version", lambda library: f"{library} 99")
     assert grader_version() != before
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from grader.__main__ import main
-from grader.instructor.classes import class_run, fleet
-from grader.instructor.classes.grades import Entry
-from grader.instructor.classes.judging import Job, Outcome
-from grader.instructor.classes.sandbox_here import NoSuchSandbox
+from grader.instructor.class_runs import class_run, dask_judges
+from grader.instructor.class_runs.grades import Entry
+from grader.instructor.class_runs.judging import Job, Outcome
+from grader.instructor.class_runs.sandbox_here import NoSuchSandbox
 from grader.instructor.pages import class_pages
 from grader.report import results_json
 from tests.made_up_class import result
@@ -46,7 +46,7 @@ class Fleet:
 def judges(monkeypatch: pytest.MonkeyPatch) -> Fleet:
     made = Fleet()
     monkeypatch.setattr(class_run, "local_cluster", made.local)
-    monkeypatch.setattr(fleet, "outcomes", made.outcomes)
+    monkeypatch.setattr(dask_judges, "outcomes", made.outcomes)
     monkeypatch.setattr(class_run, "chosen_here", lambda name: name)
     monkeypatch.setattr(class_pages, "_given", list)
     monkeypatch.setenv("VAE_GRADER_SECRET", "the secret of the tests")
@@ -147,7 +147,7 @@ def test_a_run_that_was_stopped_goes_on_and_is_whole(
 
 def test_what_a_folder_holds_of_an_earlier_content_is_not_compared(tmp_path: Path, grade: Grade, judges: Fleet) -> None:
     """`bob` handed in again, and the run that would grade it was stopped: it has no result now."""
-    from grader.instructor.classes.grades import read_class
+    from grader.instructor.class_runs.grades import read_class
 
     hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
     assert grade() == 0
@@ -199,7 +199,7 @@ def test_a_run_says_which_of_its_files_are_missing(
 
 
 def test_results_of_another_content_are_not_those_of_a_row(tmp_path: Path, grade: Grade) -> None:
-    from grader.instructor.classes.resume import missing
+    from grader.instructor.class_runs.resume import missing
 
     hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
     assert grade() == 0

@@ -21,7 +21,7 @@ import pytest
 
 from grader.__main__ import main
 from grader.grading.seeds import official_seed
-from grader.instructor.classes import submissions
+from grader.instructor.class_runs import submissions
 from tests import ctrl_c
 from tests.gradings import REFERENCE, ROOT, SKELETON, wrong_kl
 
@@ -420,7 +420,7 @@ def test_what_cannot_be_graded_in_this_way_is_refused_in_one_line(
 def test_a_plain_process_must_be_asked_for(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grader.instructor.classes import class_run
+    from grader.instructor.class_runs import class_run
 
     monkeypatch.setattr(class_run, "chosen_here", lambda name: "process")
     monkeypatch.setenv("VAE_GRADER_SECRET", SECRET)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grader.instructor.classes.grades import Entry, record
+from grader.instructor.class_runs.grades import Entry, record
 from grader.instructor.pages import compare
 from grader.instructor.pages.class_pages import write_class_reports
 from grader.instructor.pages.compare import Comparison, Mended

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from grader.judge.inputs import Draw
-from grader.judge.known import random_model
+from grader.judge.known_models import random_model
 from grader.judge.offering import BY_ID
 from grader.judge.result import CheckResult, Explanation, Result, TaskResult
 from grader.report import terminal

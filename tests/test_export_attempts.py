@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.instructor.classes.grades import record
-from grader.instructor.classes.submissions import HandedIn, Student
+from grader.instructor.class_runs.grades import record
+from grader.instructor.class_runs.submissions import HandedIn, Student
 from grader.instructor.gradebooks.attempts import Attempt, decide
-from grader.judge.offering import Counts, Late
+from grader.judge.late_policy import Late
+from grader.judge.offering import Counts
 from tests.made_up_class import entry
 from tests.made_up_run import DUE, class_run, export, handed, offering, ten_percent, written
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.instructor.classes.submissions import Student
+from grader.instructor.class_runs.submissions import Student
+from grader.instructor.csv_tables import TableError, read_table
 from grader.instructor.gradebooks import canvas
-from grader.instructor.tables import TableError, read_table
 from tests.made_up_run import class_run, export, handed, table, written
 
 EXPORT = [

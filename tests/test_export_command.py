@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.instructor.classes.submissions import Student
+from grader.instructor.class_runs.submissions import Student
 from tests.made_up_run import DUE, class_run, export, handed, offering, ten_percent, written
 
 CANVAS = "Student,ID,SIS Login ID,Section,VAE (71)\nDoe,11,jane,A,\nLee,12,ann,A,\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.instructor.classes.submissions import Student
+from grader.instructor.class_runs.submissions import Student
 from grader.instructor.gradebooks.gradebook import canvas_name, moodle_name, zipped_reports
 from tests.made_up_run import DUE, class_run, export, handed, ten_percent, written
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.judge.offering import Late, moment, reduced
+from grader.judge.late_policy import Late, moment, reduced
 
 DAY, HOUR, INSTANT = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 TEN = Late(percent_per_day=Decimal(10), grace=2 * HOUR, most_days=3)

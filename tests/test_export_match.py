@@ -1,10 +1,10 @@
 """Whose submission is whose line of a roster: by numbers, ids and addresses, and nobody is guessed at."""
 
-from grader.instructor.classes.grades import record
-from grader.instructor.classes.submissions import HandedIn, Student
+from grader.instructor.class_runs.grades import record
+from grader.instructor.class_runs.submissions import HandedIn, Student
+from grader.instructor.csv_tables import Row
 from grader.instructor.gradebooks.attempts import Attempt, Claim, Matched, by_student, claims, match_students
 from grader.instructor.gradebooks.gradebook import Person
-from grader.instructor.tables import Row
 from tests.made_up_class import entry
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.instructor.classes.submissions import Student
+from grader.instructor.class_runs.submissions import Student
+from grader.instructor.csv_tables import TableError, read_table
 from grader.instructor.gradebooks import plain
 from grader.instructor.gradebooks.gradebook import Grade, kept_cell
-from grader.instructor.tables import TableError, read_table
 from grader.report.text import safe_cell, two_decimals
 from tests.made_up_run import DUE, class_run, export, handed, ten_percent, written
 from tests.test_cells import FORMULAS

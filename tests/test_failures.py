@@ -17,7 +17,7 @@ import torch
 
 from grader.grading.verdicts import told_of
 from grader.judge.inputs import Draw
-from grader.judge.known import random_model
+from grader.judge.known_models import random_model
 from grader.judge.offering import BY_ID
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import RETURNED_NONE, Failure, from_error, trace_lines
@@ -25,8 +25,8 @@ from grader.sandbox.process import FreshInterpreters, PlainProcess
 from grader.sandbox.submission import take
 from grader.sandbox.worker import WorkerLimits
 from grader.worker.errors import describe
+from grader.worker.not_attempted import does_nothing
 from grader.worker.submission import load_submission
-from grader.worker.untouched import does_nothing
 from grader.worker.zygote import new_trace, taken_trace
 from tests.acts import SMALL, failure, why_not
 from tests.zoo.build import reference

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from grader.instructor.classes.grades import Entry, record
+from grader.instructor.class_runs.grades import Entry, record
 from grader.instructor.pages import index
 from grader.instructor.pages.class_pages import write_class_reports
 from grader.report import html

@@ -65,7 +65,7 @@ def strangers(module: str, *allowed: str) -> set[str]:
 def test_imports_are_seen_in_all_their_forms() -> None:
     assert "grader.worker.wire" in imports("grader.sandbox.worker"), "from grader.worker import wire"
     assert "grader.worker.wire" in imports("grader.sandbox.process"), "from grader.worker.wire import Message"
-    assert "grader.worker.probes.found" in imports("grader.worker.probes"), "from .found import Found"
+    assert "grader.worker.probes.common" in imports("grader.worker.probes"), "from .found import Found"
     assert "grader.worker.probes" in imports("grader.worker.serve"), "inside a function"
     assert "grader.worker.serve" in imports("grader.sandbox.in_process"), "importlib.import_module"
     assert {"torch", "data"} <= imports("grader.judge.short_run")
@@ -134,7 +134,7 @@ def test_a_release_reads_other_files_as_text(module: str) -> None:
     assert not strangers(module, "grader.instructor.release", "grader.judge.offering", "data.commandline", *grading)
 
 
-@pytest.mark.parametrize("module", of("grader.instructor.classes"))
+@pytest.mark.parametrize("module", of("grader.instructor.class_runs"))
 def test_a_class_run_does_not_import_workers(module: str) -> None:
     assert not any(within(name, "grader.worker") for name in imports(module))
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.instructor.classes.grades import record
+from grader.instructor.class_runs.grades import record
 from grader.instructor.pages import index, look_alikes
 from grader.instructor.pages.class_pages import write_class_reports
 from grader.instructor.pages.look_alikes import LookAlikes, stream

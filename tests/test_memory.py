@@ -10,7 +10,7 @@ from grader.judge.answer import Answer
 from grader.judge.check import CheckFailed
 from grader.judge.inputs import Draw
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.worker.probes.found import in_turn, sets_of
+from grader.worker.probes.common import in_turn, sets_of
 
 Function = Callable[[Tensor], Tensor]
 

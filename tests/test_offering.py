@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.judge.offering import OFFERING, TASKS, Late, OfferingError, load_offering
+from grader.judge.late_policy import Late
+from grader.judge.offering import OFFERING, TASKS, OfferingError, load_offering
 from grader.sandbox.worker import Ceilings, WorkerLimits
 
 POINTS = {

@@ -23,7 +23,7 @@ import solution.skeleton
 from data.commandline import Parser
 from grader import plugin
 from grader.grading.options import GradingOptions
-from grader.platforms import classroom, gradescope, ready
+from grader.platforms import classroom, gradescope, gradescope_setup
 from grader.sandbox import SANDBOXES
 from tests import calibrate, margins
 from tests.benchmarks import __main__ as benchmarks
@@ -126,7 +126,7 @@ TABLE: dict[str, dict[str, Kind]] = {
     "python -m grader doctor": {"--sandbox": _choice(*SANDBOXES[:-1])},
     "python -m grader.platforms.classroom": {"--submission": PATH, "--report": PATH},
     "python -m grader.platforms.gradescope": {"ROOT": PATH},
-    "python -m grader.platforms.ready": {"ROOT": PATH},
+    "python -m grader.platforms.gradescope_setup": {"ROOT": PATH},
     "python -m assignment": TRAINING,
     "python -m solution": TRAINING,
     "python -m data sample": {"--out": PATH, "--seed": SEED, "--train": COUNT, "--test": COUNT},
@@ -176,7 +176,7 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
     "python -m grader": grader.__main__.main,
     "python -m grader.platforms.classroom": classroom.main,
     "python -m grader.platforms.gradescope": lambda argv: gradescope.main([PROGRAM, *argv]),
-    "python -m grader.platforms.ready": lambda argv: ready.main([PROGRAM, *argv]),
+    "python -m grader.platforms.gradescope_setup": lambda argv: gradescope_setup.main([PROGRAM, *argv]),
     "python -m assignment": _assignment,
     "python -m solution": solution.__main__.main,
     "python -m solution.skeleton": _by_its_argv(solution.skeleton.main),

@@ -9,7 +9,7 @@ from torch.distributions import MultivariateNormal, Normal
 
 from grader.judge import oracles
 from grader.judge.inputs import Draw
-from grader.judge.known import SIZES, KnownModel, inflated_bounds, random_model, true_posterior_model
+from grader.judge.known_models import SIZES, KnownModel, inflated_bounds, random_model, true_posterior_model
 from grader.judge.wrong_formulas import log_densities, wrong_log_likelihood
 
 GRID = torch.linspace(-60.0, 60.0, 240_001, dtype=torch.float64)

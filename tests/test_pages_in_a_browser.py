@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from grader.instructor.classes.grades import Entry
+from grader.instructor.class_runs.grades import Entry
 from grader.instructor.pages.class_pages import write_class_reports
 from tests.browser import MISSING, Browser, Page, program
 from tests.made_up_class import CATALOGUE, a_class, entry

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grader.instructor.classes.grades import Entry, read_class, record
+from grader.instructor.class_runs.grades import Entry, read_class, record
 from grader.judge.result import Explanation, Result, TaskResult
 from grader.report import results_json
 from grader.report.explain import shown

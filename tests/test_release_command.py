@@ -16,7 +16,7 @@ import pytest
 
 from grader.__main__ import main
 from grader.grading import seeds
-from grader.instructor.release import proof, release_command
+from grader.instructor.release import release_checks, release_command
 from grader.instructor.release.build import NotOurs, write_folder
 from grader.judge.offering import TASKS
 from tests.releases import ROOT, SECRET
@@ -35,7 +35,7 @@ def results(score: float, **statuses: str) -> dict[str, Any]:
 def played(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """What the gradings of skeleton and reference say; a test may change it."""
     said = {"assignment": results(0), "solution": results(100)}
-    monkeypatch.setattr(proof, "grade", lambda _, submission: said[submission.parent.name])
+    monkeypatch.setattr(release_checks, "grade", lambda _, submission: said[submission.parent.name])
     monkeypatch.delenv(seeds.VARIABLE, raising=False)
     return said
 

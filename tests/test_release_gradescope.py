@@ -14,7 +14,7 @@ import pytest
 
 from grader.grading.seeds import official_seed
 from grader.judge.offering import TASKS
-from grader.platforms import gradescope, verdict
+from grader.platforms import gradescope, official_grading
 from grader.platforms.gradescope import too_small
 from tests.autograder import laid_out, problems, run, variables
 from tests.releases import REFERENCE, SECRET, filled
@@ -151,7 +151,7 @@ def test_a_container_that_is_killed_leaves_a_result_that_says_so(tmp_path: Path)
 
 def test_a_grading_that_does_not_end_is_ended(tmp_path: Path) -> None:
     (tmp_path / "VAE_Model.py").write_bytes(_ENDLESS)
-    found = verdict.judge(tmp_path, SECRET, sandbox="process", lanes=1, seconds=0.5)
+    found = official_grading.judge(tmp_path, SECRET, sandbox="process", lanes=1, seconds=0.5)
     assert not found.sound and problems(found.results) == []
     assert found.results["output"].startswith("The grading took too long and was stopped.")
 

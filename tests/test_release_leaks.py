@@ -9,7 +9,7 @@ import pytest
 
 from grader.instructor.release import build
 from grader.instructor.release.contents import File
-from grader.instructor.release.proof import LONG, NoAnswers, leaks, pieces
+from grader.instructor.release.release_checks import LONG, NoAnswers, leaks, pieces
 from tests.releases import REFERENCE, SECRET, release
 from tests.zoo.build import reference
 

@@ -78,7 +78,7 @@ def test_it_installs_python_and_the_packages_and_looks_whether_all_is_there(
         "apt-get -o Acquire::Retries=3 install -y --no-install-recommends python3.11 python3.11-venv",
         f"python3.11 -m venv {tmp_path / 'home'}",
         f"pip install --no-cache-dir {tmp_path / 'autograder' / 'source' / 'project'}",
-        f"python -m grader.platforms.ready {tmp_path / 'autograder'}",
+        f"python -m grader.platforms.gradescope_setup {tmp_path / 'autograder'}",
     ]
 
 

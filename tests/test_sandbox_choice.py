@@ -14,7 +14,7 @@ import torch
 from grader.grading.options import GradingOptions
 from grader.grading.session import Session
 from grader.instructor.doctor.doctor import doctor
-from grader.platforms.verdict import judge
+from grader.platforms.official_grading import judge
 from grader.sandbox import choose, interpreter
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.interpreter import can_fork

@@ -5,7 +5,7 @@ import torch
 
 from grader.judge import oracles, sizes
 from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, single
-from grader.judge.known import KnownModel, log_weight_size, random_model, true_posterior_model, typical_codes
+from grader.judge.known_models import KnownModel, log_weight_size, random_model, true_posterior_model, typical_codes
 from tests.calibrate import LARGEST_USED, Job, checks, run
 from tests.zoo.build import reference, with_answers
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.instructor.classes.grades import record
+from grader.instructor.class_runs.grades import record
 from grader.instructor.pages import class_statistics
 from grader.instructor.pages.class_statistics import Bin, FoundMisconception, TaskNumbers
 from grader.judge.result import TaskResult

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.instructor.tables import Row, TableError, read_table
+from grader.instructor.csv_tables import Row, TableError, read_table
 
 
 def read(folder: Path, content: str | bytes) -> list[tuple[int, tuple[str, ...]]]:

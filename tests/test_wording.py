@@ -11,7 +11,7 @@ from grader.judge.answer import Answer
 from grader.judge.check import CheckFailed
 from grader.judge.expect import expect_close, expect_gradient
 from grader.judge.inputs import Parameters
-from grader.judge.known import AS_STUDENTS_SAY
+from grader.judge.known_models import AS_STUDENTS_SAY
 from grader.judge.misconceptions import by_id
 from grader.judge.result import CheckResult, Explanation, TaskResult
 from grader.judge.short_run import ShortRun

@@ -7,10 +7,11 @@ recorded: with it, a student can repeat the verdict at home, but it is useless f
 import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+
+from grader.report.files import write_whole
 
 VARIABLE = "VAE_GRADER_SECRET"
 FILE_NAME = "secret"
@@ -62,17 +63,9 @@ def _kept(path: Path) -> str:
             path.chmod(0o600)  # copying the folder may have changed the permissions
         return _read(path)
     secret = secrets.token_hex(32)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(secret + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())  # the secret must not be lost after seeds have been derived from it
-        temporary.replace(path)
+        write_whole(path, secret + "\n", mode=0o600)  # on disk before seeds are derived from it
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise SecretError(f"cannot write a secret to {path}: {error.strerror}; set {VARIABLE} instead") from None
     return secret
 

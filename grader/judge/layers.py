@@ -9,7 +9,7 @@ from .answer import Answer, Shape
 from .check import fail
 from .expect import expect_close, expect_same, expect_unchanged
 from .inputs import Draw
-from .known import SIZES
+from .known_models import SIZES
 from .memory import Exact, expect_no_memory
 from .misconceptions import by_id
 from .tolerances import UNIT_ALONE, UNIT_SAME

@@ -1,4 +1,4 @@
-"""Whether a result depends on earlier calls, tested with three sets of inputs in a row (worker/probes/found.py)."""
+"""Whether a result depends on earlier calls, tested with three sets of inputs in a row (worker/probes/common.py)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def expect_no_memory(
         answer: The answer of a `..._remembered` probe.
         exact: The exact answers by the name of a result, in the order of `of`; there may be fewer.
         unit: See tolerances.py; by default, the answer's own.
-        of: Names of the calls, see worker/probes/found.py.
+        of: Names of the calls, see worker/probes/common.py.
 
     Raises:
         CheckFailed: A result belongs to another call, or was overwritten.

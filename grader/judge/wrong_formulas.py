@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from .known import KnownModel
+from .known_models import KnownModel
 from .misconceptions import Misconception, by_id
 
 Known = list[tuple[Misconception, Tensor]]

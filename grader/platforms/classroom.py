@@ -25,7 +25,7 @@ from grader.report import results_json
 from grader.report.files import write_whole
 from grader.report.text import harmless, shortened
 
-from .verdict import FAILED, OfficialVerdict, judge, ungraded
+from .official_grading import FAILED, OfficialVerdict, judge, ungraded
 
 VERSION = 3
 _MOST = 96_000  # encoded characters: the reporter gets them in one variable, which Linux limits to 131,072 bytes

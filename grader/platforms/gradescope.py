@@ -15,7 +15,7 @@ from data.commandline import Parser, path, print_everywhere
 from grader.grading import seeds
 from grader.report.files import write_whole
 
-from .verdict import FAILED, UNFINISHED, OfficialVerdict, judge, ungraded
+from .official_grading import FAILED, UNFINISHED, OfficialVerdict, judge, ungraded
 
 LEAST_MIB = 1024
 """Measured: the reference needs about 830 MiB; with 768 MiB, the kernel kills processes of correct submissions."""

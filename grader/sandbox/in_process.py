@@ -95,7 +95,7 @@ class InProcess:
             serve = importlib.import_module("grader.worker.serve")
             known, standins = error, getattr(submission, "standins", {})
             if submission:
-                known = serve.untouched.instead_of(error, submission.module, probe, arguments)
+                known = serve.not_attempted.instead_of(error, submission.module, probe, arguments)
             described = serve.describe(known, self._file.original, standins)
             self.raised = error, from_error(described, self._file.neighbours, submission is None, frozenset(standins))
             raise

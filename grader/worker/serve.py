@@ -10,12 +10,12 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from . import untouched, wire
+from . import not_attempted, wire
 from .confine import confine
 from .devices import DefaultDevice
 from .errors import WrongType, describe
 from .probes import PROBES
-from .probes.found import need_tensor
+from .probes.common import need_tensor
 from .submission import LoadedSubmission, draw_without_windows, load_submission, module_from_source, own_command_line
 from .wire import Message
 
@@ -72,9 +72,9 @@ def answer(submission: LoadedSubmission, path: Path, request: Message) -> Messag
         return Message({"id": number, "facts": facts}, plain)
     except BaseException as error:
         probe, arguments = request.header["probe"], request.header["arguments"]
-        error = untouched.instead_of(error, submission.module, probe, arguments)
+        error = not_attempted.instead_of(error, submission.module, probe, arguments)
         described = describe(error, path, submission.standins)
-        described["begun"] = untouched.is_begun(submission.module, probe, arguments)
+        described["begun"] = not_attempted.is_begun(submission.module, probe, arguments)
         return Message({"id": number, "error": described})
     finally:
         sys.stdout.flush()

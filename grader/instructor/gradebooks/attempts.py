@@ -13,11 +13,12 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from grader.judge.offering import Counts, Late, reduced
+from grader.judge.late_policy import Late, reduced
+from grader.judge.offering import Counts
 from grader.report.results_json import Record
 from grader.report.text import harmless, two_decimals
 
-from ..classes.submissions import HandedIn, Student
+from ..class_runs.submissions import HandedIn, Student
 from .gradebook import Grade, Person
 
 

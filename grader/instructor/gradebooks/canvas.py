@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from grader.report.text import safe_cell, two_decimals
 
-from ..tables import Row, Table
+from ..csv_tables import Row, Table
 from .gradebook import ZERO, Grades, Person, kept_cell
 
 _IDS = ("ID", "SIS User ID", "SIS Login ID", "Integration ID")

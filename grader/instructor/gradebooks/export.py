@@ -6,12 +6,12 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Literal
 
-from grader.instructor.classes.grades import record
-from grader.judge.offering import Counts, Late
+from grader.judge.late_policy import Late
+from grader.judge.offering import Counts
 
-from ..classes import submissions
-from ..classes.grades import Entry, read_class
-from ..tables import Table, TableError, moodle_time, read_table, time_in
+from ..class_runs import submissions
+from ..class_runs.grades import Entry, read_class, record
+from ..csv_tables import Table, TableError, moodle_time, read_table, time_in
 from . import canvas, moodle, plain
 from .attempts import Attempt, Claim, Decided, Findings, by_student, claims, considered, decide, match_students
 from .gradebook import Person, canvas_name, moodle_name, zipped_reports

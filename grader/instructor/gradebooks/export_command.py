@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from data.commandline import file, path, quoted, words
 from grader.grading.options import refuse
 from grader.judge import offering
-from grader.judge.offering import Late, moment
+from grader.judge.late_policy import Late, moment
 from grader.report.files import write_whole
 
 from . import FILE_NAMES

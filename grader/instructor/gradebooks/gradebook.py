@@ -11,8 +11,8 @@ from decimal import Decimal
 from grader.judge.result import Result
 from grader.report.text import harmless, safe_cell, two_decimals
 
-from ..classes.submissions import System
-from ..tables import Row
+from ..class_runs.submissions import System
+from ..csv_tables import Row
 
 COLUMNS = ("points", "max_points", "status", "earned", "days_late", "late_percent", "submitted", "due", "attempt")
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from grader.report.text import safe_cell, two_decimals
 
-from ..tables import Row, Table
+from ..csv_tables import Row, Table
 from .gradebook import ZERO, Grade, Grades, Person, kept_cell
 
 _IDS = ("Email address", "Email", "ID number", "Username")

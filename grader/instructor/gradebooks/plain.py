@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from grader.report.text import safe_cell
 
-from ..tables import Table
+from ..csv_tables import Table
 from . import canvas, moodle
 from .gradebook import COLUMNS, ZERO, Grade, Person
 

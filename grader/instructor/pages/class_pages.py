@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.grading.options import ROOT
-from grader.instructor.classes.grades import record
 from grader.judge.misconceptions import CATALOGUE
 from grader.report import html
 from grader.report.explain import Explained
 from grader.report.files import write_whole
 from grader.report.results_json import Record
 
-from ..classes.grades import Entry, read_class
+from ..class_runs.grades import Entry, read_class, record
 from . import compare, index
 from .compare import Comparison
 from .look_alikes import LookAlikes, find_look_alikes

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.grading.seeds import FILE_NAME as SECRET
+from grader.report.files import write_whole
 
 from .contents import (
     SOLUTION,
@@ -19,9 +20,8 @@ from .contents import (
     lay,
     student_files,
     template,
-    write_artefact,
 )
-from .proof import leaks, pieces
+from .release_checks import leaks, pieces
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip archive
 _KEPT = ".git"  # kept, so that the output folder itself can be a git repository
@@ -163,7 +163,7 @@ def write_release(out: Path, release: Release) -> list[Path]:
         OSError: A file cannot be written.
     """
     write_folder(out / CLASSROOM, release.classroom, sign=WORKFLOW)
-    write_artefact(out / STUDENT, zip_archive(release.student))
-    write_artefact(out / GRADESCOPE, zip_archive(release.gradescope), mode=0o600)  # it holds the secret
-    write_artefact(out / README, template("README.md").content)
+    write_whole(out / STUDENT, zip_archive(release.student), 0o644)
+    write_whole(out / GRADESCOPE, zip_archive(release.gradescope), mode=0o600)  # it holds the secret
+    write_whole(out / README, template("README.md").content, 0o644)
     return [out / STUDENT, out / GRADESCOPE, out / CLASSROOM, out / README, out / SECRET]

@@ -7,7 +7,6 @@ In a checkout, files that are unknown to git are refused, as nobody decided that
 import configparser
 import fnmatch
 import io
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from grader.grading.seeds import FILE_NAME as SECRET
+from grader.report.files import write_whole
 
 _TEXT = (".cfg", ".ipynb", ".md", ".py", ".sh", ".toml", ".yml", "")  # files without suffix: LICENSE and scripts
 
@@ -205,24 +205,6 @@ def classroom_files(root: Path) -> dict[str, File]:
     }
 
 
-def write_artefact(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file atomically, with a mode that does not depend on the umask.
-
-    Raises:
-        OSError: The file cannot be written; an earlier file at this path is unchanged.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        temporary.chmod(mode)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def lay(folder: Path, files: Mapping[str, File]) -> None:
     """Write files below a folder.
 
@@ -232,7 +214,7 @@ def lay(folder: Path, files: Mapping[str, File]) -> None:
     for path in sorted(files):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_artefact(target, files[path].content, files[path].mode)
+        write_whole(target, files[path].content, files[path].mode)
 
 
 def bytes_of(artefact: Mapping[str, File]) -> dict[str, bytes]:

@@ -57,10 +57,10 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def main(options: argparse.Namespace, root: Path = ROOT) -> int:
     """Run the subcommand; returns the exit status."""
-    from . import build, proof
+    from . import build, release_checks
     from .build import NotOurs, check_ours
     from .contents import Missing
-    from .proof import NoAnswers
+    from .release_checks import NoAnswers
 
     try:
         load_offering()
@@ -70,11 +70,11 @@ def main(options: argparse.Namespace, root: Path = ROOT) -> int:
         # Everything is built and checked before the first file is written, so also before a secret is created.
         release = build.build_release(root, given or b"made only once all is proven")
         print("grading skeleton and reference with the grader that students get ...", file=sys.stderr)
-        proof.prove(root, release.student)
+        release_checks.prove(root, release.student)
         out.mkdir(parents=True, exist_ok=True)
         secret = seeds.find_secret({}, home=out) if given is None else _kept(given, out)
         written = build.write_release(out, build.with_secret(release, root, secret))
-    except (build.Leaking, proof.NotProven) as error:
+    except (build.Leaking, release_checks.NotProven) as error:
         return refuse("release", f"{error}; nothing was written", 1)
     except (_Unusable, Missing, NoAnswers, NotOurs, OfferingError, seeds.SecretError) as error:
         return refuse("release", error)
@@ -120,7 +120,7 @@ def _given(file: Path | None, out: Path) -> bytes | None:
 
 def _kept(secret: bytes, out: Path) -> bytes:
     """Save a secret in the output folder, for class runs and the next release; return it."""
-    from .build import write_artefact
+    from grader.report.files import write_whole
 
-    write_artefact(out / seeds.FILE_NAME, secret + b"\n", mode=0o600)
+    write_whole(out / seeds.FILE_NAME, secret + b"\n", mode=0o600)
     return secret

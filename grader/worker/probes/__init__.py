@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from . import distribution, layers, model, training
-from .found import Found
+from .common import Found
 
 PROBES: dict[str, Callable[..., Found]] = {
     "distribution": distribution.call,

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from ..submission import LoadedSubmission, lean_on_standins
-from .found import Found, changed, in_turn, leaves, method, need_tensor, pull_back, sets_of, snapshot
+from .common import Found, changed, in_turn, leaves, method, need_tensor, pull_back, sets_of, snapshot
 
 _ATTRIBUTES = ("mean", "logvar", "std", "var")
 

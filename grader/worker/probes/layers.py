@@ -9,7 +9,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import MissingName
 from ..submission import LoadedSubmission, Sizes, build_model
-from .found import Found, changed, gradients, in_turn, left_switched, need_tensor, sets_of, snapshot, switches
+from .common import Found, changed, gradients, in_turn, left_switched, need_tensor, sets_of, snapshot, switches
 
 _INITIALISATIONS = 32
 _PATIENCE = 1.0  # CPU seconds; after that, no further model is built

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..submission import LoadedSubmission, Sizes, build_known, head_weight, layers_used, own_parameters
-from .found import (
+from .common import (
     Found,
     attribute,
     changed,

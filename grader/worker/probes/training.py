@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import WrongType
 from ..submission import LoadedSubmission, Sizes, build_model
-from .found import Found, attribute, three_results
+from .common import Found, attribute, three_results
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 

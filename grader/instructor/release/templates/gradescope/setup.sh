@@ -41,4 +41,4 @@ fi
 
 # Is all there, and does it work? Better to fail now than for every submission. What is compiled now starts faster.
 cd "$project"
-"${VAE_GRADER_PYTHON:-$home/bin/python}" -m grader.platforms.ready "$root"
+"${VAE_GRADER_PYTHON:-$home/bin/python}" -m grader.platforms.gradescope_setup "$root"

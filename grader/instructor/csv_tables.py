@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from grader.judge.offering import moment
+from grader.judge.late_policy import moment
 
 _SEPARATORS = ("\t", ";", ",")  # the first one wins a tie, so the rarest in headings comes first
 _KNOWN = {

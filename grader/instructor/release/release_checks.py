@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.grading.child import Child, GraderFailed
+from grader.grading.grading_process import Child, GraderFailed
 from grader.grading.options import GradingOptions
 
 from .contents import SKELETON, SOLUTION, File, lay

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.instructor.tables import read_table
 from grader.report.results_json import GRADED, Record, result
 from grader.report.text import harmless, points_text, safe_cell
+
+from ..csv_tables import read_table
 
 
 @dataclass(frozen=True)

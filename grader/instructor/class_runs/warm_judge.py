@@ -1,6 +1,7 @@
 """The warm judge: a process that collects the checks once, and forks a child per submission to run them.
 
-python -m grader.instructor.classes.warm DATA    one job per line of standard input, its outcome on standard output
+`python -m grader.instructor.class_runs.warm_judge DATA` reads one job per line of standard input, and writes its
+outcome as a line of standard output.
 
 It runs `pytest grader/ --collect-only` with a plugin that forks where the test run would begin. The child sets the
 options of its job and continues as pytest does, so the same checks run in the same way. Its zygote is a separate

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grader.report.text import safe_cell, some
 
-from ..tables import Row, Table, read_table, time_in
+from ..csv_tables import Row, Table, read_table, time_in
 from .entries import Told, by_form, stem
 from .submissions import HandedIn, Student
 

@@ -17,7 +17,7 @@ from grader.judge.offering import Offering, OfferingError
 from grader.report.text import some
 from grader.sandbox import SANDBOXES
 
-from ..tables import TableError
+from ..csv_tables import TableError
 from .grades import GRADED
 from .resume import LOCK, WAITING
 from .roster import Listed, read_roster
@@ -72,7 +72,7 @@ def settings(options: argparse.Namespace) -> ClassSettings:
     Raises:
         Unusable, SecretError, OfferingError, TableError: An option is wrong, or names something that cannot be used.
     """
-    from .fleet import usable_cores
+    from .dask_judges import usable_cores
 
     if options.jobs is not None and options.scheduler:
         raise Unusable(
@@ -243,8 +243,8 @@ def main(options: argparse.Namespace) -> int:
     """Run the subcommand; returns the exit status."""
     try:
         from . import class_run
+        from .dask_judges import ClusterLost
         from .entries import ExportError
-        from .fleet import ClusterLost
     except ModuleNotFoundError as error:
         return refuse("class", f"the class run needs {error.name}: pip install -e '.[class]'")
     try:

@@ -20,7 +20,7 @@ def chosen_here(name: str) -> str:
     Raises:
         NoSuchSandbox: The requested sandbox does not work here.
     """
-    command = [sys.executable, "-m", "grader.instructor.classes.sandbox_here", name]
+    command = [sys.executable, "-m", "grader.instructor.class_runs.sandbox_here", name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
         raise NoSuchSandbox((done.stderr.strip().splitlines() or [f"--sandbox={name} does not work here"])[-1])

@@ -18,11 +18,11 @@ from grader.report.text import some
 
 from .. import gradebooks
 from ..pages.class_pages import NAMES, write_pages
-from . import fleet, resume
+from . import dask_judges, resume
 from . import submissions as listing_file
 from .class_command import ClassSettings, Unusable
+from .dask_judges import ClusterLost, cluster_at, local_cluster
 from .entries import GRADESCOPE, Submission, Told, collect, listing, read_gradescope
-from .fleet import ClusterLost, cluster_at, local_cluster
 from .grades import FILE_NAME, GRADED, Entry, grades_text
 from .judging import Job
 from .resume import THREADS, Ledger, Stamp, grader_version, versions
@@ -81,7 +81,7 @@ def grade_class(settings: ClassSettings) -> RunSummary:
     _tell(settings, found)
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(cluster_at(settings.scheduler)) if settings.scheduler else None
-        sandbox = fleet.agree(client, settings.sandbox) if client else _chosen(settings.sandbox)
+        sandbox = dask_judges.agree(client, settings.sandbox) if client else _chosen(settings.sandbox)
         if sandbox == "process" and settings.sandbox != "process":
             raise Unusable(_UNPROTECTED)
         # Files of an earlier run are not changed before this run is able to start.
@@ -271,7 +271,7 @@ def _enter_outcomes(
         for name, stamp in by_name.items()
     }
     saved = time.monotonic()
-    for name, outcome in fleet.outcomes(client, jobs, apart=settings.scheduler is not None):
+    for name, outcome in dask_judges.outcomes(client, jobs, apart=settings.scheduler is not None):
         stamp = by_name[name]
         for submission in waiting[stamp]:
             if outcome.results is None:

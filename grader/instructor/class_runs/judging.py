@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from grader.grading.child import Child, GraderFailed, graded, last_words
+from grader.grading.grading_process import Child, GraderFailed, graded, last_words
 from grader.grading.options import ROOT, GradingOptions, clean_environment
 
 
@@ -155,7 +155,7 @@ class WarmJudge:
         environment = {k: v for k, v in clean_environment().items() if k != "MALLOC_TRIM_THRESHOLD_"}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the judge runs
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "grader.instructor.classes.warm", data],
+            [sys.executable, "-m", "grader.instructor.class_runs.warm_judge", data],
             cwd=ROOT,
             env={**environment, **threads, "CUDA_VISIBLE_DEVICES": ""},
             stdin=subprocess.PIPE,

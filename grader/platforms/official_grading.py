@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.grading import seeds
-from grader.grading.child import Child, GraderFailed
+from grader.grading.grading_process import Child, GraderFailed
 from grader.grading.options import GradingOptions
 from grader.judge.offering import Offering, load_offering
 from grader.judge.result import CheckResult, Explanation, Result, Status, TaskResult

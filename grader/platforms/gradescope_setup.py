@@ -1,4 +1,7 @@
-"""Check that a Gradescope image can grade: `python -m grader.platforms.ready [/autograder]`, at the end of setup.sh."""
+"""Check that a Gradescope image can grade, at the end of setup.sh.
+
+`python -m grader.platforms.gradescope_setup [/autograder]`
+"""
 
 import compileall
 import os
@@ -18,7 +21,7 @@ _NEEDED = ("hypothesis", "matplotlib", "psutil", "pytest", "safetensors", "scipy
 def main(argv: list[str]) -> int:
     """Check everything that a grading needs; return 0, or print one line about the problem and return 1."""
     print_everywhere()
-    parser = Parser(prog="python -m grader.platforms.ready", description=__doc__)
+    parser = Parser(prog="python -m grader.platforms.gradescope_setup", description=__doc__)
     parser.add_argument(
         "root",
         nargs="?",
