@@ -116,8 +116,8 @@ def test_code_for_instructors_does_not_import_platforms(module: str) -> None:
 
 @pytest.mark.parametrize("module", of("grader.instructor.gradebooks"))
 def test_exports_import_results_but_no_grading_code(module: str) -> None:
-    policy = ("grader.judge.offering", "grader.judge.result", "grader.grading.options")
-    graded = (f"grader.instructor.{name}" for name in ("classes.grades", "classes.submissions", "tables"))
+    policy = ("grader.judge.offering", "grader.judge.late_policy", "grader.judge.result", "grader.grading.options")
+    graded = (f"grader.instructor.{name}" for name in ("class_runs.grades", "class_runs.submissions", "csv_tables"))
     assert not strangers(module, "grader.instructor.gradebooks", "grader.report", "data.commandline", *graded, *policy)
 
 
@@ -130,8 +130,9 @@ def test_exports_need_no_third_party_packages() -> None:
 
 @pytest.mark.parametrize("module", of("grader.instructor.release"))
 def test_a_release_reads_other_files_as_text(module: str) -> None:
-    grading = (f"grader.grading.{name}" for name in ("options", "seeds", "child"))
-    assert not strangers(module, "grader.instructor.release", "grader.judge.offering", "data.commandline", *grading)
+    grading = (f"grader.grading.{name}" for name in ("options", "seeds", "grading_process"))
+    allowed = ("grader.judge.offering", "grader.report.files", "data.commandline")
+    assert not strangers(module, "grader.instructor.release", *allowed, *grading)
 
 
 @pytest.mark.parametrize("module", of("grader.instructor.class_runs"))

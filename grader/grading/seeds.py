@@ -64,6 +64,7 @@ def _kept(path: Path) -> str:
         return _read(path)
     secret = secrets.token_hex(32)
     try:
+        path.parent.stat()  # the folder of a run exists; a mistyped one must not be created
         write_whole(path, secret + "\n", mode=0o600)  # on disk before seeds are derived from it
     except OSError as error:
         raise SecretError(f"cannot write a secret to {path}: {error.strerror}; set {VARIABLE} instead") from None
