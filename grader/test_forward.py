@@ -25,6 +25,7 @@ from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model,
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
+from grader.judge.tolerances import SAME_DRAW, SAME_NOISE
 from grader.judge.wrong_formulas import wrong_forward
 
 pytestmark = pytest.mark.forward
@@ -173,8 +174,7 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
     expect_sampled(noise)
     rows = noise.flatten(0, 1)
     nearest = torch.cdist(rows, rows).fill_diagonal_(torch.inf).min(dim=1).values
-    # 800 rows of 5 normal numbers: two come closer than 1e-4 with probability below 1e-15.
-    if float(nearest.min()) < 1e-4:
+    if float(nearest.min()) < SAME_NOISE:
         mode = "train" if int(nearest.argmin()) < 2 * len(x) else "eval"
         fail(
             f"different samples of one posterior, in {mode} mode",
@@ -189,7 +189,7 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
 def expect_sampled(noise: torch.Tensor) -> None:
     """Demand noise that is not zero: with zeros, the posterior's mean is decoded."""
     found = by_id("forward_mean_decoded")
-    if bool((noise.abs() < 1e-3).all()):  # three codes of five normal numbers: by chance with probability 1e-46
+    if bool((noise.abs() < SAME_DRAW).all()):  # three codes of five normal numbers: by chance with probability 1e-46
         fail("a sample of the posterior when no noise is given", "its mean", hint=found.hint, diagnosis=found.id)
 
 

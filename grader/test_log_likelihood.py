@@ -31,7 +31,7 @@ from grader.judge.known_models import (
 )
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id, match
-from grader.judge.tolerances import NATS_OF_A_NAME, UNIT_LOG_WEIGHT
+from grader.judge.tolerances import NATS_OF_A_NAME, SAME_ESTIMATE, UNIT_LOG_WEIGHT
 from grader.judge.wrong_formulas import log_densities, miscounted, wrong_log_likelihood
 
 pytestmark = pytest.mark.log_likelihood
@@ -244,8 +244,7 @@ def test_every_call_is_fresh(probe: Probe, draw: Draw) -> None:
     known, x = one_image_often(draw)
     answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=3, calls=2, **known.as_dtype(torch.float32))
     one, other = (answer.tensor(f"value_{i}", (len(x),), "log_likelihood", finite=True) for i in (0, 1))
-    # Two estimates with 3 weights each differ by about 0.5 nats; all 128 pairs never agree to 2e-3 by chance.
-    if not float((one - other).abs().max()) > 2e-3:
+    if not float((one - other).abs().max()) > SAME_ESTIMATE:
         found = by_id("noise_not_fresh")
         fail("different estimates from two calls", "the same estimates twice", hint=found.hint, diagnosis=found.id)
     probe.note_devices("log_likelihood", sizes=known.sizes, x=x[:3].float(), K=3, **known.as_dtype(torch.float32))

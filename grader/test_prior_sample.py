@@ -19,6 +19,7 @@ from grader.judge.known_models import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id
 from grader.judge.normality import expect_standard_normal
+from grader.judge.tolerances import SAME_DRAW
 from grader.judge.wrong_formulas import wrong_prior_sample
 
 pytestmark = pytest.mark.prior_sample
@@ -100,7 +101,7 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
             size=known.decode_size(codes[-1].abs()),
             otherwise=pixel_noise(known, images.double()),
         )
-        if float((codes[-1] - codes[-1][:1]).abs().max()) < 1e-3:
+        if float((codes[-1] - codes[-1][:1]).abs().max()) < SAME_DRAW:
             found = by_id("prior_sample_same_code")
             fail("images of different codes", "the same image every time", hint=found.hint, diagnosis=found.id)
     expect_standard_normal(torch.stack(codes), "the code of sample()", uniform="prior_sample_uniform_prior")
@@ -108,7 +109,7 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
     one_image = (1, *known.image_shape)
     singles = torch.cat([alone.tensor(f"value_{i}", one_image, "an image", finite=True).double() for i in range(6)])
     singles = singles.flatten(1)
-    if not float(torch.cdist(singles, singles).fill_diagonal_(torch.inf).min()) > 1e-3:
+    if not float(torch.cdist(singles, singles).fill_diagonal_(torch.inf).min()) > SAME_DRAW:
         found = by_id("prior_sample_same_code")
         fail(
             "six different images from six calls of sample(1)",

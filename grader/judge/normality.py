@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .check import fail
 from .misconceptions import by_id
+from .tolerances import SAME_DRAW
 
 FALSE_FAILURE = 1e-10
 _LOG = math.log(2.0 / FALSE_FAILURE)  # 23.7
@@ -41,7 +42,7 @@ def expect_standard_normal(noise: Float64[Tensor, "calls B z"], what: str, unifo
     _expect_distribution(noise.flatten(), what, uniform)
     rows = noise.flatten(0, 1).abs()
     nearest = torch.cdist(rows, rows, p=math.inf).fill_diagonal_(math.inf).min()
-    if noise.shape[2] >= 5 and not float(nearest) > 1e-3:
+    if noise.shape[2] >= 5 and not float(nearest) > SAME_DRAW:
         fail(
             f"{what} is different in every row",
             "the same numbers in two rows, up to sign",

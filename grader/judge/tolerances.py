@@ -36,6 +36,19 @@ NATS_OF_A_NAME = 2e-3
 tolerance of the check, because one of a dozen wrong formulas easily matches by chance."""
 
 
+SAME_DRAW = 1e-3
+"""Rows of noise or codes that differ by less than this in every number are the same draw. Each check states how unlikely
+that is by chance for its sizes; right work in float32 reproduces a draw to 1e-5."""
+
+SAME_NOISE = 1e-4
+"""The same as a distance, for noise that was computed from images: 800 rows of 5 numbers are compared in pairs, and two
+independent ones are this close with a probability below 1e-15."""
+
+SAME_ESTIMATE = 2e-3
+"""Nats by which two random estimates of a log-likelihood differ at least, if each draws its own codes: with 3 weights
+they differ by about 0.5 nats, and 128 pairs are compared."""
+
+
 def unit_of(dtype: torch.dtype) -> float:
     """Return the unit for answers computed in `dtype`."""
     return UNIT64 if dtype == torch.float64 else UNIT32
