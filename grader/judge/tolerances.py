@@ -37,8 +37,8 @@ tolerance of the check, because one of a dozen wrong formulas easily matches by 
 
 
 SAME_DRAW = 1e-3
-"""Rows of noise or codes that differ by less than this in every number are the same draw. Each check states how unlikely
-that is by chance for its sizes; right work in float32 reproduces a draw to 1e-5."""
+"""Rows of noise or codes that differ by less than this in every number are the same draw. Each check states how
+unlikely that is by chance for its sizes; right work in float32 reproduces a draw to 1e-5."""
 
 SAME_NOISE = 1e-4
 """The same as a distance, for noise that was computed from images: 800 rows of 5 numbers are compared in pairs, and two
