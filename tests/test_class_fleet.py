@@ -81,6 +81,7 @@ def run(client: Client, *contents: str) -> dict[str, Outcome]:
     return found
 
 
+@pytest.mark.slow
 def test_every_job_has_its_outcome_and_workers_keep_their_judges(client: Client) -> None:
     contents = [f"submission {i}" for i in range(20)]
     found = run(client, *contents)
@@ -162,6 +163,7 @@ def test_workers_that_differ_are_told(client: Client, monkeypatch: pytest.Monkey
         agree(client, "auto")
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_later_and_is_unfit_takes_no_part(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     coming = outcomes(client, jobs(*(f"submission {i}" for i in range(40))))
     next(coming)
@@ -174,6 +176,7 @@ def test_a_worker_that_joins_later_and_is_unfit_takes_no_part(client: Client, mo
     assert Dummy.most <= 2
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away_ends_the_run(client: Client) -> None:
     coming = outcomes(client, jobs(*(f"submission {i}" for i in range(200))))
     next(coming)

@@ -94,6 +94,7 @@ def test_the_verdict_is_that_of_pytest_to_the_letter(judge: WarmJudge, tmp_path:
     assert ours.results["extra_data"]["tasks"]["kl"]["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_one_judge_grades_one_after_the_other_and_does_not_grow(judge: WarmJudge) -> None:
     memory = []
     for content, expected in [(REFERENCE, 2.0), (SKELETON, 0.0), (REFERENCE, 2.0)]:
@@ -122,6 +123,7 @@ def test_another_offering_gives_other_points(judge: WarmJudge) -> None:
 
 
 # ## Hostile submissions
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -200,6 +202,7 @@ def test_what_died_is_tried_once_more(deaths: list[Any], problem: str, judges: i
     assert judge.grade(job(b"")).results, "the next submission has a judge"
 
 
+@pytest.mark.slow
 def test_a_killed_judge_is_replaced_and_its_grading_ends_with_it() -> None:
     judge = LastingJudge()
     killed: list[psutil.Process] = []
@@ -220,6 +223,7 @@ def test_a_killed_judge_is_replaced_and_its_grading_ends_with_it() -> None:
     judge.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["closed", "hung up"])
 def test_a_judge_that_is_not_needed_any_more_ends_what_it_is_at(how: str) -> None:
     judge = WarmJudge("sample")
@@ -247,6 +251,7 @@ def test_a_judge_that_is_not_needed_any_more_ends_what_it_is_at(how: str) -> Non
     judge.close()
 
 
+@pytest.mark.slow
 def test_a_judge_that_cannot_start_says_why() -> None:
     judge = LastingJudge()
     outcome = judge.grade(Job(b"", 0, "process", data="nowhere"))
@@ -255,6 +260,7 @@ def test_a_judge_that_cannot_start_says_why() -> None:
 
 
 # ## Where fork is unsafe
+@pytest.mark.slow
 def test_without_fork_a_fresh_interpreter_judges_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # other runs on this machine leave folders in theirs

@@ -366,6 +366,7 @@ def test_a_full_disk_never_stops_the_rest(whole: tuple[Path, Ended], folder: Pat
 
 
 # ## The secret
+@pytest.mark.slow
 def test_without_a_secret_one_is_made_and_kept(folder: Path, tmp_path: Path) -> None:
     out, submissions = tmp_path / "out", tmp_path / "submissions"
     submissions.mkdir()

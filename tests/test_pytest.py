@@ -163,6 +163,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("option", "plugin", "words"), [(k, *v) for k, v in REFUSED.items()], ids=REFUSED)
 def test_a_run_without_verdicts_is_refused_in_one_line(start: Start, option: str, plugin: str, words: str) -> None:
     run = start("grader/", *option.split(" ", 1), plugin=plugin)
@@ -183,6 +184,7 @@ def test_the_real_plugins_are_refused(start_alone: Start, package: str, option: 
     assert len(IN_ONE_LINE.findall(run.text)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--markers", "--fixtures", "--collect-only"])
 def test_a_question_to_pytest_leaves_nothing_behind(start: Start, option: str, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patched:

@@ -78,10 +78,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> str:
     return FILE.format(answers=answers)
 
 
+@pytest.mark.slow
 def test_the_public_seed_can_be_learned_by_heart(recording: str, tmp_path: Path) -> None:
     assert passed(recording, PUBLIC, tmp_path) == set(CHECKS) - {"test_gradient"}
 
 
+@pytest.mark.slow
 def test_an_official_seed_is_another_one_for_which_that_is_worth_nothing(recording: str, tmp_path: Path) -> None:
     seed = official_seed(b"a secret that students do not know", recording.encode())
     assert seed != PUBLIC

@@ -118,6 +118,7 @@ def test_its_commands_are_those_of_the_template(tmp_path: Path) -> None:
 
 
 # ## The step that grades
+@pytest.mark.slow
 def test_partial_points_are_told_as_the_reporter_reads_them(repository: Path) -> None:
     result, results, log = graded(repository, **{VARIABLE: SECRET.decode()})
     points = {task: entry["score"] for task, entry in results["extra_data"]["tasks"].items()}

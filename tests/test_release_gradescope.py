@@ -77,6 +77,7 @@ def test_gradescope_understands_the_results(graded: Callable[[str], dict[str, An
     assert sum(test["max_score"] for test in results["tests"]) == pytest.approx(100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "score", "words"),
     [

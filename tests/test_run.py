@@ -193,6 +193,7 @@ def test_the_least_and_the_most_that_options_allow_work_to_the_end(
         json.loads(path.read_text(), parse_constant=refuse)
 
 
+@pytest.mark.slow
 def test_settings_of_matplotlib_elsewhere_do_not_matter(tmp_path: Path) -> None:
     options = [*TINY, "--limit", "2", "--k", "1", "--epochs", "1", "--out", str(tmp_path / "out")]
     done = started("solution", *options, MPLBACKEND="junk")
@@ -275,6 +276,7 @@ def test_ctrl_c_in_the_first_epoch_says_that_nothing_is_saved(
     assert go(reference, tmp_path, "--epochs", "1") == 0, "the folder can be used again"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to a child")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_the_command_cleanly(tmp_path: Path, number: signal.Signals) -> None:
