@@ -20,7 +20,7 @@ from .. import gradebooks
 from ..pages.class_pages import NAMES, write_pages
 from . import dask_judges, resume
 from . import submissions as listing_file
-from .class_command import ClassSettings, Unusable
+from .class_settings import ClassSettings, Unusable
 from .dask_judges import ClusterLost, cluster_at, local_cluster
 from .entries import GRADESCOPE, Submission, Told, collect, listing, read_gradescope
 from .grades import FILE_NAME, GRADED, Entry, grades_text
