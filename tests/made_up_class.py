@@ -37,7 +37,7 @@ def checks(task: str, outcome: str, got: str | None = None) -> tuple[CheckResult
         return full
     statuses: dict[str, Status] = {s: s for s in ("not attempted", "crashed", "timed out", "out of memory")}
     if outcome in statuses:
-        left = Explanation(said="not attempted yet: the TODO is still there")
+        left = Explanation(message="not attempted yet: the TODO is still there")
         ended = left if outcome == "not attempted" and not got else Explanation(got=got or f"it {outcome}")
         return tuple(replace(c, score=0, status=statuses[outcome], explanation=ended) for c in full)
     diagnosis = None if outcome == "wrong" else outcome

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from grader.grading.verdicts import told_of
+from grader.grading.verdicts import explanation_of
 from grader.judge.inputs import Draw
 from grader.judge.known_models import random_model
 from grader.judge.offering import BY_ID
@@ -234,9 +234,9 @@ def failed(sandbox: Any, variant: str, task: str, limits: WorkerLimits = SMALL) 
 # ## The text of a failure
 def test_a_hint_is_printed_after_the_lines() -> None:
     lines = [{"line": 3, "function": "kl", "text": "x = 1"}]
-    text = told_of(Failure("crashed", "it broke", lines, hint="is it so?")).text()
+    text = explanation_of(Failure("crashed", "it broke", lines, hint="is it so?")).text()
     assert text.splitlines() == ["got       it broke", "          line 3, in kl: x = 1", "hint      is it so?"]
-    assert not told_of(Failure("crashed", "it broke", lines)).hint
+    assert not explanation_of(Failure("crashed", "it broke", lines)).hint
 
 
 def test_only_a_stand_in_that_was_sent_can_be_named() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from grader.grading.probe import Probe
 from grader.grading.session import Session
-from grader.grading.verdicts import told_of
+from grader.grading.verdicts import explanation_of
 from grader.judge.check import CheckFailed
 from grader.judge.inputs import Draw
 from grader.judge.offering import BY_ID, TASKS
@@ -172,7 +172,7 @@ def verdict(worker: Any, task: str) -> str:
     except CheckFailed as failed:
         return failed.explanation.text()
     except WorkerFailed as failed:
-        return told_of(failed.failure).text()
+        return explanation_of(failed.failure).text()
     return ""
 
 

@@ -43,7 +43,7 @@ def test_a_later_check_keeps_the_status_of_its_own() -> None:
 
 def test_what_was_not_judged_and_what_was_left_out_return() -> None:
     shape, value, gradient = checks("kl", "kl_missing_half")
-    stopped = replace(gradient, status="not judged", explanation=Explanation(said="the run was stopped"))
+    stopped = replace(gradient, status="not judged", explanation=Explanation(message="the run was stopped"))
     tasks = (TaskResult("kl", (shape, value, stopped)), TaskResult("mode", checks("mode", "full")[:2], left_out=60))
     before = Result("f.py", tasks, 1.0, "process", 0)
     after = results_json.result(json.loads(json.dumps(results_json.as_json(before))), "f.py")
@@ -134,4 +134,4 @@ def test_an_explanation_falls_into_its_parts() -> None:
     assert told.parts() == (("expected", "a\nmore"), ("got", "b"), ("hint", "c"), ("printed", "d\nhint      e"))
     text = "expected  a\n          more\ngot       b\nhint      c\nprinted   d\n          hint      e"
     assert told.text() == text, "what a student prints cannot pose as the grader's words"
-    assert (Explanation(said="not attempted yet").text(), Explanation().text()) == ("not attempted yet", "")
+    assert (Explanation(message="not attempted yet").text(), Explanation().text()) == ("not attempted yet", "")

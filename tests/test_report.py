@@ -35,12 +35,13 @@ KL = TaskResult(
             0,
             300,
             "passed",
-            Explanation(said="passes, but pays only once"),
+            Explanation(message="passes, but pays only once"),
         ),
     ),
 )
 MODE = TaskResult(
-    "mode", (CheckResult("mode", "test_value", "the peak", "value", 0, 200, "not attempted", Explanation(said="TODO")),)
+    "mode",
+    (CheckResult("mode", "test_value", "the peak", "value", 0, 200, "not attempted", Explanation(message="TODO")),),
 )
 NLL = TaskResult(
     "nll",
@@ -211,7 +212,7 @@ def test_a_score_from_in_process_says_that_it_does_not_count() -> None:
 def test_a_part_says_how_much_was_judged() -> None:
     whole, (shape, value, _) = TaskResult("mode", checks("mode", "full")), checks("kl", "full")
     stopped = TaskResult(
-        "kl", (shape, replace(value, score=0, status="not judged", explanation=Explanation(said="stopped")))
+        "kl", (shape, replace(value, score=0, status="not judged", explanation=Explanation(message="stopped")))
     )
     never = TaskResult("training", tuple(replace(c, score=0, status="not judged") for c in checks("training", "full")))
     text = terminal.render(Result("f.py", (stopped, whole, never), 1.0, "process", 0))

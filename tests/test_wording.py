@@ -113,7 +113,7 @@ def test_the_report_shows_the_todo_that_is_left_once_and_of_untouched_tasks_noth
 
     left = shown(task(Explanation(got="begun, but a TODO is left\nline 59, in forward: raise")))
     assert [check.name for check in left.explained] == ["shape"] and left.waiting == ()
-    assert shown(task(Explanation(said="not attempted yet: the TODO is still there"))).explained == ()
+    assert shown(task(Explanation(message="not attempted yet: the TODO is still there"))).explained == ()
 
 
 # ## Whole reports

@@ -192,7 +192,7 @@ class Grading:
 
     def _score(self) -> Result:
         verdicts = [
-            self._verdicts.get(item.nodeid) or _verdict(item, "not judged", Explanation(said=_STOPPED))
+            self._verdicts.get(item.nodeid) or _verdict(item, "not judged", Explanation(message=_STOPPED))
             for item in self._selected
         ]
         return Result(
@@ -219,9 +219,9 @@ class Grading:
             message = "an error in the grader, not in your code; please tell your instructor"
             return _verdict(item, "failed", Explanation(got=message))
         if failure.status == "not attempted":
-            explanation = told_of(failure) if failure.traceback else Explanation(said=failure.message)
+            explanation = explanation_of(failure) if failure.traceback else Explanation(message=failure.message)
             return _verdict(item, "not attempted", self._harmless(explanation))
-        return self._explained(item, failure.status, told_of(failure))
+        return self._explained(item, failure.status, explanation_of(failure))
 
     def _note_grader_error(self, error: BaseException) -> None:
         """Store an error of the grader itself with its traceback; of a lost sandbox, store only the message, once."""
@@ -253,7 +253,7 @@ class Grading:
         return replace(explanation, **clean)
 
 
-def told_of(failure: Failure) -> Explanation:
+def explanation_of(failure: Failure) -> Explanation:
     """Return the explanation for a failure without an answer: what happened, and on which lines of the file."""
     lines = [f"line {f['line']}, in {f['function'] or 'the file'}: {f['text']}" for f in failure.traceback]
     return Explanation(got="\n".join([failure.message, *lines]), hint=failure.hint)

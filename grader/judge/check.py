@@ -114,7 +114,9 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
     if not value_is_wrong or verdict.kind == "shape":
         return result
     if result.score:
-        return replace(result, score=0, explanation=Explanation(said="passes, but counts only once the value is right"))
+        return replace(
+            result, score=0, explanation=Explanation(message="passes, but counts only once the value is right")
+        )
     # A failure that follows from a wrong value is not a second mistake: it gets no diagnosis.
     if verdict.kind == "value":
         return result

@@ -19,7 +19,7 @@ class Explanation:
         hint: What to look at, without the answer.
         note: A remark that does not change the points.
         printed: What the submission printed during the check.
-        said: The whole text if nothing was compared, as for a TODO that is left or a check that was not judged.
+        message: The whole text if nothing was compared, as for a TODO that is left or a check that was not judged.
         diagnosis: Id of the misconception that matched, if any.
     """
 
@@ -29,13 +29,13 @@ class Explanation:
     hint: str = ""
     note: str = ""
     printed: str = ""
-    said: str = ""
+    message: str = ""
     diagnosis: str | None = None
 
     def parts(self) -> tuple[tuple[str, str], ...]:
         """Return the fields that are not empty as (label, text), in the order of a report."""
-        labels = ("said", "expected", "got", "deviation", "hint", "note", "printed")
-        return tuple(("" if label == "said" else label, text) for label in labels if (text := getattr(self, label)))
+        labels = ("message", "expected", "got", "deviation", "hint", "note", "printed")
+        return tuple(("" if label == "message" else label, text) for label in labels if (text := getattr(self, label)))
 
     def text(self) -> str:
         """Return the parts as lines of "label  text"."""

@@ -112,7 +112,8 @@ def ungraded(message: str, status: Status, sound: bool, seconds: float = 0.0) ->
 def _without_points(offering: Offering, status: Status, message: str) -> tuple[TaskResult, ...]:
     return tuple(
         TaskResult(
-            task, (CheckResult(task, "graded", "graded", "value", 0, 100 * points, status, Explanation(said=message)),)
+            task,
+            (CheckResult(task, "graded", "graded", "value", 0, 100 * points, status, Explanation(message=message)),),
         )
         for task, points in offering.points.items()
     )

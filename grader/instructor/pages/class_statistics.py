@@ -157,5 +157,5 @@ def _trouble(submission: str, result: Result) -> Trouble | None:
         return None
     of_it = [check for check in checks if check.status == worst]
     explanation = of_it[0].explanation
-    words = (explanation.got or explanation.said).partition("\n")[0]
+    words = (explanation.got or explanation.message).partition("\n")[0]
     return Trouble(submission, worst, tuple(dict.fromkeys(check.task for check in of_it)), words)
