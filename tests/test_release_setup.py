@@ -97,7 +97,7 @@ def test_pytorch_comes_from_the_index_that_the_offering_names(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("total = 100", "total = 101", "the points add up to 100, not to total = 101"),
+        ("total = 100", "total = 101", "the points add up to 100, but total = 101"),
         ("[limits]", "[limit]", "unknown key 'limit'"),
     ],
 )
