@@ -156,8 +156,8 @@ REFUSED = {
     "--setup-only": ("", "leave --setup-only out"),
     "--noconftest": ("", "leave --noconftest out"),
     "--verbose": (REPEATS, "more than once"),
-    "-m kll": ("", "no task kll"),
-    "-m kl or nl": ("", "no task nl"),
+    "-m kll": ("", "no task 'kll'"),
+    "-m kl or nl": ("", "no task 'nl'"),
     "-m kl and nll": ("", "no check is selected by -m 'kl and nll'"),
     "-k nothing": ("", "no check is selected by -k 'nothing'"),
 }

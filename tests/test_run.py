@@ -226,7 +226,7 @@ def test_each_stage_is_announced_where_no_bar_is_drawn(tmp_path: Path, capsys: p
     """What comes after the last epoch takes most of a short run."""
     assert go(reference, tmp_path, "--epochs", "1") == 0
     stages = capsys.readouterr().out.partition("epoch 1/1")[2].splitlines()[1:]
-    wanted = ["anchors", "figures", "log-likelihood of 20 test images, K = 2", "the results are in"]
+    wanted = ["anchors", "figures", "log-likelihood of 20 test images, K = 2", "results written to"]
     assert len(stages) == len(wanted)
     assert all(words in line for words, line in zip(wanted, stages, strict=True)), stages
 

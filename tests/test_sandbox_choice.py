@@ -86,7 +86,7 @@ def test_what_is_stated_is_what_a_submission_finds(folder: Path, name: str, fork
     ("options", "words"),
     [
         (["--no-fork", "--sandbox=bubblewrap"], "--sandbox=bubblewrap needs to fork"),
-        (["--sandbox=bubblewrap", "--in-process"], "--in-process is no sandbox"),
+        (["--sandbox=bubblewrap", "--in-process"], "--in-process uses no sandbox"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(tmp_path: Path, options: list[str], words: str) -> None:
