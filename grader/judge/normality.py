@@ -1,4 +1,4 @@
-"""Is noise independent and standard normal? Seven tests; each one fails right noise with a probability <= 1e-10."""
+"""Is noise independent and standard normal? Each test fails right noise with a probability of at most 1e-10."""
 
 import math
 

@@ -65,10 +65,9 @@ def answer(submission: LoadedSubmission, path: Path, request: Message) -> Messag
         tensors = {name: _tensor(name, value) for name, value in found.tensors.items()}
         size = sum(t.numel() * t.element_size() for t in tensors.values())
         if size > wire.MAX_TENSORS - wire.MAX_HEADER:
-            raise WrongType(f"an answer of {size >> 20} MiB; {wire.MAX_TENSORS >> 20} MiB are the most (weights count)")
-        plain = {
-            name: wire.plain(tensor) for name, tensor in tensors.items()
-        }  # after the check: expanding needs memory
+            most = f"at most {wire.MAX_TENSORS >> 20} MiB are allowed, weights included"
+            raise WrongType(f"an answer of {size >> 20} MiB; {most}")
+        plain = {name: wire.plain(tensor) for name, tensor in tensors.items()}  # only now: expanding needs memory
         return Message({"id": number, "facts": facts}, plain)
     except BaseException as error:
         probe, arguments = request.header["probe"], request.header["arguments"]

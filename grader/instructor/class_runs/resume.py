@@ -33,7 +33,9 @@ THREADS = 1
 
 
 def grader_version(root: Path = ROOT) -> str:
-    """Return 16 characters that change whenever verdicts may change: with the files of grader/ and data/, or a library.
+    """Return 16 characters that change whenever verdicts may change: with the code of grader/ and data/, or a library.
+
+    The images of data/sample and setup.cfg are included.
 
     Of offering.toml, only points and limits count, as the rest does not influence a verdict.
 

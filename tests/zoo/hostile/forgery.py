@@ -194,7 +194,7 @@ FORGERY = (
         "a tensor of eight exabytes",
         file(of_kl="return torch.zeros(1).expand(1 << 60)"),
         kl(0, "failed"),
-        ("MiB are the most",),
+        ("MiB are allowed",),
     ),
     Hostile("a tensor without memory", file(of_kl="return torch.empty(3, device='meta')"), kl(0, "crashed")),
     Hostile("a sparse tensor", file(of_kl="return self.mean[:, 0].to_sparse()"), kl(0, "failed"), ("sparse tensor",)),
