@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from grader.conftest import begin
 from grader.grading.options import GradingOptions
 from grader.grading.session import Session
 from grader.instructor.doctor.doctor import doctor
@@ -235,3 +238,20 @@ def test_a_grading_ends_with_that_one_line(folder: Path) -> None:
     assert text.count("libmkl_rt") == 1 and "Traceback" not in text
     assert "no tests ran" in text and "status" not in text, "neither checks nor points"
     assert not (folder / "results.json").exists()
+
+
+def test_a_sandbox_that_cannot_be_prepared_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(session: Session, task: str) -> None:
+        raise SandboxError("no process to be had")
+
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(Session, "prepare", refuse)
+    (tmp_path / "VAE_Model.py").write_text(SEES, encoding="utf-8")
+    cleanups: list[Callable[[], None]] = []
+    config: Any = SimpleNamespace(add_cleanup=cleanups.append)
+    with pytest.raises(pytest.UsageError, match="no process to be had"):
+        begin(config, GradingOptions(tmp_path / "VAE_Model.py", sandbox="process"))
+    for clean in reversed(cleanups):  # as pytest does, however it ends
+        clean()
+    assert list((tmp_path / "temporary").iterdir()) == []
