@@ -232,7 +232,7 @@ def test_a_run_that_was_stopped_leaves_nothing_and_goes_on_where_it_was(
     assert [row["submission"] for row in stopped.rows] == [row["submission"] for row in whole[1].rows]
     if number != signal.SIGKILL:
         assert list(scratch(out).iterdir()) == []
-        assert "interrupted" in stopped.text and "the same command goes on" in stopped.text
+        assert "interrupted" in stopped.text and "run the same command again" in stopped.text
         assert "Traceback" not in stopped.text, stopped.text
         return
     found = {path: path.stat().st_mtime_ns for path in out.glob("*/results.json")}
@@ -317,7 +317,7 @@ def test_a_scheduler_that_dies_ends_the_run_and_loses_nothing(
     scheduler.kill()
     ended = end(process, out)
     assert ended.exit == 3
-    assert "the connection to the scheduler is lost" in ended.text and "the same command goes on" in ended.text
+    assert "the connection to the scheduler is lost" in ended.text and "run the same command again" in ended.text
     assert "graded" in {row["status"] for row in ended.rows}
     assert run(folder, out, "--jobs=2").verdicts == whole[1].verdicts
 
