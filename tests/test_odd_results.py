@@ -176,6 +176,7 @@ def verdict(worker: Any, task: str) -> str:
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_an_odd_result_is_named(sandbox: Any, name: str) -> None:
     wrong = []

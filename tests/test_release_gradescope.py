@@ -98,6 +98,7 @@ def test_the_student_has_a_score_and_reads_why(
     assert graded(name)["output"].startswith(words)
 
 
+@pytest.mark.slow
 def test_a_file_that_never_ends_is_timed_out(graded: Callable[[str], dict[str, Any]]) -> None:
     statuses = {entry["status"] for entry in graded("time-out")["extra_data"]["tasks"].values()}
     assert statuses == {"timed out"}

@@ -146,6 +146,7 @@ def bare(folder: Path) -> Path:
     return folder / "bare" / "bin" / "python"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "sandbox"), [(by_a_pth_file, "auto"), (for_its_user, "auto"), (by_its_path, "process")]
 )
