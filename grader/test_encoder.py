@@ -26,10 +26,10 @@ pytestmark = pytest.mark.encoder
 FORMATS = [(3, 32), (1, 16), (2, 64)]  # channels, size
 
 
-def features_of(answer: Answer, name: str, x: torch.Tensor) -> torch.Tensor:
-    """Return the features of images, of any width."""
+def features_of(answer: Answer, name: str, x: torch.Tensor, axes: int = 2) -> torch.Tensor:
+    """Return the features of images, of any width; with more axes where only their values count."""
     what, hint = f"features of images {tuple(x.shape)}", "Flatten all dimensions except the batch."
-    return answer.tensor(name, (len(x), "hidden"), what, hint=hint)
+    return answer.tensor(name, (len(x), *["hidden"] * (axes - 1)), what, hint=hint)
 
 
 @check("shape", 40)
@@ -61,10 +61,11 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
     x = sets[0]["x"]
     inputs = {f"x_{i}": each["x"] for i, each in enumerate(sets) if i > 0}
     answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x, **inputs)
-    batch = features_of(answer, "batch", x)
+    axes = max(2, answer.axes("batch"))  # features that are not flattened cost the check of shapes alone
+    batch = features_of(answer, "batch", x, axes)
     expect_varies(batch, "features")
     expect_rows_independent(answer, "encoder", batch.shape)
-    expect_outputs_not_remembered(answer, "encoder", (3 * len(x), batch.shape[1]))
+    expect_outputs_not_remembered(answer, "encoder", (3 * len(x), *batch.shape[1:]))
     for size, tiles in ((32, 4), (64, 2)):
         image = draw.uniform(-1, 1, 1, 3, size, size, dtype=torch.float32)
         changes = image_changes(draw, image, tiles)
@@ -72,7 +73,7 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
         sizes = LAYER_SIZES | {"input_size": size}
 
         def features(rows: torch.Tensor = rows, sizes: dict[str, int] = sizes) -> torch.Tensor:
-            outputs = features_of(probe("outputs", part="encoder", sizes=sizes, x=rows), "batch", rows)
+            outputs = features_of(probe("outputs", part="encoder", sizes=sizes, x=rows), "batch", rows, axes)
             expect_finite(outputs, "features")
             return outputs
 

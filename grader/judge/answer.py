@@ -37,6 +37,10 @@ class Answer:
         """Whether a tensor was returned; a gradient is missing if it does not reach its input."""
         return name in self._tensors
 
+    def axes(self, name: str) -> int:
+        """Return the number of axes of a tensor; 0 if it is missing."""
+        return self._tensors[name].dim() if name in self._tensors else 0
+
     def tensor(
         self,
         name: str,
