@@ -16,8 +16,11 @@ from typing import Any
 import psutil
 import pytest
 
+from grader.grading.grading_process import Child
+from grader.grading.options import GradingOptions
 from grader.instructor.class_runs.judging import FreshJudge, Job, JudgeDied, LastingJudge, Outcome, WarmJudge
 from grader.judge.offering import OFFERING
+from grader.sandbox import watchdog
 from tests.gradings import REFERENCE, ROOT, SKELETON
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a warm judge forks")
@@ -269,3 +272,11 @@ def test_without_fork_a_fresh_interpreter_judges_the_same(tmp_path: Path, monkey
     outcome = judge.grade(job("import time; time.sleep(600)", limit_s=4.0))
     assert outcome.problem == "the grader took more than 4 s"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_grading_that_has_ended_is_not_ended_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pid may belong to another process by then."""
+    monkeypatch.setattr(watchdog, "end_family", lambda *_, **__: pytest.fail("a stranger's process would be ended"))
+    child = Child(GradingOptions(tmp_path / "no such file.py", results=tmp_path / "results.json"), tmp_path / "log")
+    assert child.wait(60) == 4, (tmp_path / "log").read_text()
+    child.end()

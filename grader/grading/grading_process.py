@@ -85,7 +85,9 @@ class Child:
         return graded(self.wait(seconds), self._results, self._log, seconds)
 
     def end(self) -> None:
-        """End the grader and all its descendants."""
+        """End the grader and all its descendants; does nothing if it has ended, since its pid may be in use again."""
+        if self._process.poll() is not None:
+            return
         try:
             from grader.sandbox.watchdog import end_family
 

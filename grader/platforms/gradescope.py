@@ -44,7 +44,16 @@ _TOO_SMALL = "Nothing was graded: {}. This is not your mistake: please tell your
 def main(argv: list[str]) -> int:
     """Grade ROOT/submission, write ROOT/results/results.json, and return 0."""
     print_everywhere()
-    parser = Parser(prog="python -m grader.platforms.gradescope", description=__doc__)
+    root = root_folder(argv, "gradescope", __doc__)
+    target = root / "results" / "results.json"
+    _write(target, ungraded(UNFINISHED, "crashed", sound=False).results)
+    _write(target, _verdict(root).results)
+    return 0
+
+
+def root_folder(argv: list[str], program: str, description: str | None) -> Path:
+    """Return Gradescope's folder from the command line of a program of this package."""
+    parser = Parser(prog=f"python -m grader.platforms.{program}", description=description)
     parser.add_argument(
         "root",
         nargs="?",
@@ -53,11 +62,8 @@ def main(argv: list[str]) -> int:
         metavar="ROOT",
         help="Gradescope's folder [/autograder]",
     )
-    root = parser.parse_args(argv[1:]).root
-    target = root / "results" / "results.json"
-    _write(target, ungraded(UNFINISHED, "crashed", sound=False).results)
-    _write(target, _verdict(root).results)
-    return 0
+    root: Path = parser.parse_args(argv[1:]).root
+    return root
 
 
 def _verdict(root: Path) -> OfficialVerdict:

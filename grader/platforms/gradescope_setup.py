@@ -6,14 +6,13 @@
 import compileall
 import os
 import sys
-from pathlib import Path
 
-from data.commandline import Parser, path, print_everywhere
+from data.commandline import print_everywhere
 from grader.grading import seeds
 from grader.grading.options import ROOT
 from grader.judge.offering import OfferingError, load_offering
 
-from .gradescope import SANDBOX
+from .gradescope import SANDBOX, root_folder
 
 _NEEDED = ("hypothesis", "matplotlib", "psutil", "pytest", "safetensors", "scipy", "torch")
 
@@ -21,16 +20,7 @@ _NEEDED = ("hypothesis", "matplotlib", "psutil", "pytest", "safetensors", "scipy
 def main(argv: list[str]) -> int:
     """Check everything that a grading needs; return 0, or print one line about the problem and return 1."""
     print_everywhere()
-    parser = Parser(prog="python -m grader.platforms.gradescope_setup", description=__doc__)
-    parser.add_argument(
-        "root",
-        nargs="?",
-        type=path,
-        default=Path("/autograder"),
-        metavar="ROOT",
-        help="Gradescope's folder [/autograder]",
-    )
-    root = parser.parse_args(argv[1:]).root
+    root = root_folder(argv, "gradescope_setup", __doc__)
     try:
         load_offering()
         seeds.find_secret({}, root / "source" / seeds.FILE_NAME)
