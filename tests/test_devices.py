@@ -6,18 +6,16 @@ from typing import Any
 import pytest
 import torch
 
+from grader.grading.session import standin_sources
 from grader.judge.inputs import Draw
 from grader.judge.known_models import random_model
-from grader.judge.offering import BY_ID
 from grader.judge.result import CheckResult, Explanation, Result, TaskResult
 from grader.report import terminal
 from grader.report.explain import shown
 from grader.worker.devices import DefaultDevice
 from grader.worker.probes import PROBES
-from grader.worker.submission import LoadedSubmission, load_submission, module_from_source
+from grader.worker.submission import LoadedSubmission, load_submission, standin_from_source
 from tests.zoo.build import reference, with_answers
-
-STANDINS = Path(__file__).parents[1] / "grader" / "worker" / "standins"
 
 LINE = "return model.decode(z_1 + w * (z_2 - z_1)).mode()"
 GIVEN = "z = noise if noise is not None else "
@@ -86,7 +84,7 @@ def noted(text: str, task: str, folder: Path) -> list[str]:
     """Return the lines of a file that are noted while a task is asked for, with the stand-ins that its worker has."""
     file = folder / "VAE_Model.py"
     file.write_text(text, encoding="utf-8")
-    standins = {name: module_from_source(name, (STANDINS / f"{name}.py").read_text()) for name in BY_ID[task].leans_on}
+    standins = {name: standin_from_source(name, source) for name, source in standin_sources(task).items()}
     submission, watch = LoadedSubmission(load_submission(file), standins), DefaultDevice(file)
     draw = Draw(1, "devices")
     known = random_model(draw)

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
+from grader.grading.session import standin_sources
 from grader.grading.verdicts import explanation_of
 from grader.judge.inputs import Draw
 from grader.judge.known_models import random_model
-from grader.judge.offering import BY_ID
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import RETURNED_NONE, Failure, from_error, trace_lines
 from grader.sandbox.process import FreshInterpreters, PlainProcess
@@ -31,7 +31,6 @@ from grader.worker.zygote import new_trace, taken_trace
 from tests.acts import SMALL, failure, why_not
 from tests.zoo.build import reference
 
-STANDINS = Path(__file__).parents[1] / "grader" / "worker" / "standins"
 OURS = re.compile(r"einsum|Known|Linear(En|De)coder|Any(En|De)coder|stand-in|standin|worker|\.py")
 EMPTY = ("pass", "...", "return None", "return", '"""Only a docstring."""')
 
@@ -219,8 +218,7 @@ def asked(worker: Any, task: str) -> Any:
 
 
 def start(sandbox: Any, variant: str, task: str, limits: WorkerLimits = SMALL) -> Any:
-    standins = {name: (STANDINS / f"{name}.py").read_text(encoding="utf-8") for name in BY_ID[task].leans_on}
-    return sandbox.start(limits, standins, seed=NUMBER[variant])
+    return sandbox.start(limits, standin_sources(task), seed=NUMBER[variant])
 
 
 def failed(sandbox: Any, variant: str, task: str, limits: WorkerLimits = SMALL) -> Failure:

@@ -9,17 +9,17 @@ import pytest
 from torch import Tensor
 
 from grader.grading.probe import Probe
-from grader.grading.session import Session
+from grader.grading.session import Session, standin_sources
 from grader.grading.verdicts import explanation_of
 from grader.judge.check import CheckFailed
 from grader.judge.inputs import Draw
-from grader.judge.offering import BY_ID, TASKS
+from grader.judge.offering import TASKS
 from grader.sandbox.failure import WorkerFailed
 from grader.sandbox.process import PlainProcess
 from grader.sandbox.submission import take
 from tests.acts import SMALL, why_not
 from tests.calibrate import checks
-from tests.test_failures import STANDINS, asked
+from tests.test_failures import asked
 from tests.wording import misleading
 from tests.zoo.build import reference
 
@@ -181,9 +181,10 @@ def verdict(worker: Any, task: str) -> str:
 def test_an_odd_result_is_named(sandbox: Any, name: str) -> None:
     wrong = []
     for task in TASKS:
-        standins = {each: (STANDINS / f"{each}.py").read_text(encoding="utf-8") for each in BY_ID[task.id].leans_on}
         # Where nothing stands in for other tasks, only forward() is odd.
-        worker = sandbox.start(SMALL, standins, seed=NUMBER[name] + (100 if task.id == "training" else 0))
+        worker = sandbox.start(
+            SMALL, standin_sources(task.id), seed=NUMBER[name] + (100 if task.id == "training" else 0)
+        )
         try:
             text = verdict(worker, task.id)
         finally:

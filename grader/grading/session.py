@@ -1,6 +1,8 @@
 """The grading of one submission: its copy, its sandboxes, and one worker per task while the checks of the task run."""
 
+import ast
 import contextlib
+import functools
 import hashlib
 import platform
 import tempfile
@@ -19,8 +21,21 @@ from grader.sandbox.submission import take
 from grader.sandbox.watchdog import remove_folder
 from grader.sandbox.worker import Asks, Ceilings, WorkerLimits
 
-_STANDINS = FOLDER / "worker" / "standins"
+_STANDINS = FOLDER / "worker" / "standins.py"
 _MIB = 1 << 20
+
+
+def standin_sources(task: str) -> dict[str, str]:
+    """Return the source texts of the stand-ins that a task leans on, each with the imports it needs, by task id."""
+    sources = _sources()
+    return {name: sources[name.title().replace("_", "")] for name in BY_ID[task].leans_on}
+
+
+@functools.cache
+def _sources() -> dict[str, str]:
+    nodes = ast.parse(_STANDINS.read_text(encoding="utf-8")).body
+    imports = [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {node.name: "\n".join([*imports, ast.unparse(node)]) for node in nodes if isinstance(node, ast.ClassDef)}
 
 
 class NoWorker(WorkerFailed):
@@ -136,9 +151,8 @@ class Session:
         with self._lock:
             if isinstance(self._dead_on_import, Failure):
                 raise WorkerFailed(self._dead_on_import)
-        standins = {name: (_STANDINS / f"{name}.py").read_text(encoding="utf-8") for name in BY_ID[task].leans_on}
         try:
-            return self._sandbox_of(task).start(limits, standins, seed=probe_seed(self.seed, task, 0))
+            return self._sandbox_of(task).start(limits, standin_sources(task), seed=probe_seed(self.seed, task, 0))
         except WorkerFailed as error:
             raise WorkerFailed(self._note_import_failure(error.failure)) from None
 

@@ -16,7 +16,7 @@ from .zygote import View, Zygote
 
 _MIB = 1 << 20
 _FOLDER, _PROGRAM, _SUBMISSION = (f"/vae-sandbox/{name}" for name in ("work", "worker", "submission"))
-_HIDDEN = ("standins", "__pycache__")  # correct solutions: the judge sends only those that a worker may have
+_HIDDEN = ("standins.py", "__pycache__")  # correct solutions: the judge sends only those that a worker may have
 _NAMESPACES = ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--as-pid-1"]
 _PROCESS = ["--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"]
 

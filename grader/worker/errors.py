@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, FunctionType, ModuleType
+from types import FrameType, FunctionType
 from typing import Any, SupportsIndex
 
 import torch
@@ -45,7 +45,7 @@ def up_to_a_part(frames: Frames) -> Frames:
 
 
 def standin(
-    error: BaseException, message: str, frames: Frames, submission: Path, standins: Mapping[str, ModuleType] | None
+    error: BaseException, message: str, frames: Frames, submission: Path, standins: Mapping[str, type] | None
 ) -> Accused | None:
     """Return the stand-in that could not handle the student's last call; None if there is none.
 
@@ -59,7 +59,7 @@ def standin(
     for frame, _ in frames[own[-1] + 1 :]:
         name = _standin_of(frame)
         if name in standins and not frame.f_code.co_name.startswith("__"):
-            return Accused(name, _as_called(name, frame, message))
+            return Accused(name, _as_called(name, standins[name], frame, message))
     return _hidden_class(message, standins) or _refused_call(error, message, last, standins)
 
 
@@ -101,26 +101,26 @@ def _standin_of(frame: FrameType) -> str:
     return found[1] if found else ""
 
 
-def _title(name: str, module: Mapping[str, Any]) -> str:
+def _title(name: str, standin: Mapping[str, Any]) -> str:
     """Return what a stand-in replaces, in the form that students write: self.decoder, nll(), VAE.sample()."""
-    replaced = str(module.get("REPLACES") or (f"self.{name}" if name in _PARTS else name))
+    replaced = str(standin.get("REPLACES") or (f"self.{name}" if name in _PARTS else name))
     if replaced.startswith("self."):
         return replaced
     method = replaced.rpartition(".")[2]
     return f"{method if method == name else replaced}()"
 
 
-def _as_called(name: str, frame: FrameType, message: str) -> str:
-    code, module = frame.f_code, frame.f_globals
+def _as_called(name: str, standin: type, frame: FrameType, message: str) -> str:
+    code, expects = frame.f_code, vars(standin).get("EXPECTS")
     arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     precise = "dtype" in message or "scalar type" in message  # in this case, shapes do not explain the error
     seen = [_seen(each, frame.f_locals.get(each), precise) for each in arguments if each != "self"]
     listed = ", ".join(each for each in seen if each)
-    text = f"{_title(name, module)} was called" + (f" with {listed}" if listed else "")
+    text = f"{_title(name, vars(standin))} was called" + (f" with {listed}" if listed else "")
     mean = _mean_shape(frame.f_locals.get("self"))
     if mean:
         text += f"{',' if listed else ''} on a distribution whose mean has shape {mean}"
-    return text + (f"; it expects {module['EXPECTS']}" if module.get("EXPECTS") else "")
+    return text + (f"; it expects {expects}" if expects else "")
 
 
 def _seen(name: str, value: Any, precise: bool) -> str:
@@ -146,32 +146,27 @@ def _mean_shape(owner: Any) -> str:
         return ""
 
 
-def _hidden_class(message: str, standins: Mapping[str, ModuleType]) -> Accused | None:
+def _hidden_class(message: str, standins: Mapping[str, type]) -> Accused | None:
     """Return the stand-in whose class the message names, as in "'X' object has no attribute"; X is replaced."""
     for name in _PARTS:
-        module = standins.get(name)
-        if module is None:
-            continue
-        for value in vars(module).values():
-            if isinstance(value, type) and value.__module__ == module.__name__:
+        for value in vars(standins[name]).values() if name in standins else ():
+            if isinstance(value, type):
                 shown = re.sub(rf"\b{re.escape(value.__name__)}\b", name.capitalize(), message)
                 if shown != message:
                     return Accused(name, shown)
     return None
 
 
-def _refused_call(
-    error: BaseException, message: str, last: FrameType, standins: Mapping[str, ModuleType]
-) -> Accused | None:
+def _refused_call(error: BaseException, message: str, last: FrameType, standins: Mapping[str, type]) -> Accused | None:
     """Return the stand-in whose function Python refused to call: "nll() got an unexpected keyword argument"."""
     found = re.match(r"([\w.]+)\(\) ", message) if isinstance(error, TypeError) else None
     if not found or isinstance(last.f_globals.get(found[1]), FunctionType):  # the file has a function of that name
         return None
     fitting = {
         name: function
-        for name, module in standins.items()
-        for function in _functions(module)
-        if found[1] in (function.__qualname__, getattr(module, "REPLACES", None))
+        for name, each in standins.items()
+        for function in _functions(each)
+        if found[1] in (function.__qualname__, getattr(each, "REPLACES", None))
     }
     if not fitting:
         return None
@@ -180,8 +175,8 @@ def _refused_call(
     return Accused(name, f"{title} {rest}; its arguments are {_parameters(fitting[name])}")
 
 
-def _functions(module: ModuleType) -> Iterator[FunctionType]:
-    for value in vars(module).values():
+def _functions(standin: type) -> Iterator[FunctionType]:
+    for value in vars(standin).values():
         if isinstance(value, FunctionType) and _FILE.fullmatch(value.__code__.co_filename):
             yield value
 
@@ -203,9 +198,7 @@ class NotAttempted(NotImplementedError):  # noqa: N818
     """A required function does nothing: the TODO was replaced by `pass`. The message begins with "TODO"."""
 
 
-def describe(
-    error: BaseException, submission: Path, standins: Mapping[str, ModuleType] | None = None
-) -> dict[str, Any]:
+def describe(error: BaseException, submission: Path, standins: Mapping[str, type] | None = None) -> dict[str, Any]:
     """Return an error as JSON data: its kind, its message and the traceback lines that are in the student's file.
 
     Kinds: `todo` (an untouched TODO), `missing`, `type`, `memory`, `exit` (sys.exit), `exception`. If a stand-in could

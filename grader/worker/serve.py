@@ -16,7 +16,7 @@ from .devices import DefaultDevice
 from .errors import WrongType, describe
 from .probes import PROBES
 from .probes.common import need_tensor
-from .submission import LoadedSubmission, draw_without_windows, load_submission, module_from_source, own_command_line
+from .submission import LoadedSubmission, draw_without_windows, load_submission, own_command_line, standin_from_source
 from .wire import Message
 
 
@@ -94,7 +94,7 @@ def open_submission(path: Path, sources: dict[str, str]) -> LoadedSubmission:
         module = load_submission(path)
     # Override the file's own setting: limits are in CPU seconds, and workers share the cores of the machine.
     torch.set_num_threads(1)
-    standins = {name: module_from_source(name, source) for name, source in sources.items()}
+    standins = {name: standin_from_source(name, source) for name, source in sources.items()}
     for standin in standins.values():
         # Python uses this name in the message when it refuses a call.
         if "." in (replaced := getattr(standin, "REPLACES", "")):

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -25,14 +25,14 @@ class LoadedSubmission:
 
     Args:
         module: The student's module.
-        standins: Modules created from the source texts of the stand-ins, by task id. The stand-in of the task that is
+        standins: Classes created from the source texts of the stand-ins, by task id. The stand-in of the task that is
             being checked is never among them.
 
     Attributes:
         own: Ids of stand-ins that the current probe does not use; the student's own methods are called instead.
     """
 
-    def __init__(self, module: ModuleType, standins: dict[str, ModuleType]):
+    def __init__(self, module: ModuleType, standins: dict[str, type[Any]]):
         self.module = module
         self.standins = standins
         self.own: frozenset[str] = frozenset()
@@ -95,11 +95,24 @@ def draw_without_windows(path: Path) -> None:
             pyplot.switch_backend = lambda *_, **__: switch("agg")
 
 
-def module_from_source(name: str, source: str) -> ModuleType:
-    """Return a module created from source text that the judge sent; a worker has no files with stand-ins."""
+def standin_from_source(name: str, source: str) -> type[Any]:
+    """Return the last class of a source text that the judge sent; a worker has no file with stand-ins.
+
+    Python's messages show the qualified names of functions and classes: the stand-in around them is left out.
+    """
     module = ModuleType(f"standin_{name}")
     exec(compile(source, f"<stand-in {name}>", "exec"), module.__dict__)  # trusted, since the judge sent it
-    return module
+    standin: type[Any] = list(vars(module).values())[-1]
+    _leave_out(f"{standin.__name__}.", standin)
+    return standin
+
+
+def _leave_out(prefix: str, owner: type) -> None:
+    for value in vars(owner).values():
+        if isinstance(value, type | FunctionType):
+            value.__qualname__ = value.__qualname__.removeprefix(prefix)
+        if isinstance(value, type):
+            _leave_out(prefix, value)
 
 
 Sizes = dict[str, int]

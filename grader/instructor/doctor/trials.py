@@ -69,7 +69,7 @@ TRIALS = (
         "read the solution, the judge, the points",
         """
         for path in ("solution/VAE_Model.py", "grader/judge/oracles.py", "grader/offering.toml",
-                     "grader/worker/standins/kl.py", "tests/zoo/build.py"):
+                     "grader/worker/standins.py", "tests/zoo/build.py"):
             try:
                 open(os.path.join(PROJECT, path)).read()
                 said += path + " "
