@@ -1,5 +1,7 @@
 """Task `mode`: the most probable value."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ from grader.judge.expect import (
 from grader.judge.inputs import Draw
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
-from grader.judge.wrong_formulas import wrong_mode
+from grader.judge.recover import of_distribution
 
 pytestmark = pytest.mark.mode
 
@@ -42,8 +44,9 @@ def test_value(probe: Probe, draw: Draw) -> None:
             answer = probe("distribution", name="mode", mean=mean, logvar=logvar, calls=2, strided=strided)
             one, other = (answer.tensor(f"value_{i}", shape, "mode") for i in (0, 1))
             expect_same(one, other, "mode", by_id("mode_sample"))
-            known, hint = wrong_mode(mean, logvar), ONLY_CONTIGUOUS if strided else ""
-            expect_repeated(answer, mean, "mode", known=known, hint=hint)
+            recover = partial(of_distribution, "mode", probe.attempt, draw)
+            hint = ONLY_CONTIGUOUS if strided else ""
+            expect_repeated(answer, mean, "mode", hint=hint, recover=recover)
             expect_unchanged(answer, "mode()")
     sets = three_sets(lambda: {"mean": draw.normal(4, 3), "logvar": draw.normal(4, 3)})
     answer = probe("distribution_remembered", name="mode", **sent(sets))

@@ -1,5 +1,7 @@
 """Task `sample`: reparameterised sampling."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ from grader.judge.expect import (
     ONLY_IN_FLOAT32,
     ONLY_LONGER_AXES,
     ONLY_THESE,
-    Known,
+    Recover,
     expect_gradient,
     expect_repeated,
     expect_unchanged,
@@ -24,7 +26,7 @@ from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, exa
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
-from grader.judge.wrong_formulas import wrong_sample
+from grader.judge.recover import of_distribution
 
 pytestmark = pytest.mark.sample
 
@@ -32,11 +34,11 @@ SHAPES = [(1, 7), (5, 3), (2, 3, 4, 4), (3, 1), (1, 1, 4, 4)]
 
 
 def expect_sample(
-    answer: Answer, inputs: dict[str, torch.Tensor], what: str, *, known: Known = (), hint: str = ""
+    answer: Answer, inputs: dict[str, torch.Tensor], what: str, *, hint: str = "", recover: Recover = lambda: None
 ) -> None:
     """Demand the reparameterised sample from both calls."""
     exact, size = oracles.sample(**inputs), sizes.sample(**inputs)
-    expect_repeated(answer, exact, what, size=size, known=known, hint=hint)
+    expect_repeated(answer, exact, what, size=size, hint=hint, recover=recover)
 
 
 @check("shape", 20)
@@ -57,7 +59,7 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
         inputs = {name: draw.normal(*shape) for name in ("mean", "logvar", "noise")}
         answer = probe("distribution", name="sample", **inputs, calls=2)
         expect_unchanged(answer, "sample()")
-        expect_sample(answer, inputs, "sample", known=wrong_sample(**inputs))
+        expect_sample(answer, inputs, "sample", recover=partial(of_distribution, "sample", probe.attempt, draw))
         answer = probe("distribution", name="sample", **{k: t.float() for k, t in inputs.items()}, calls=2)
         expect_sample(answer, inputs, "sample in float32", hint=ONLY_IN_FLOAT32)
         answer = probe("distribution", name="sample", **inputs, calls=2, strided=True)

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
@@ -15,9 +14,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Before anything imports them: every call's shapes and types are checked against the annotations.
 install_import_hook(["data", "solution", "assignment", "grader.judge"], "tests.typechecker.check")
-
-if TYPE_CHECKING:
-    from tests.zoo.matrix import Row
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,15 +42,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left = [item for item in items if item.get_closest_marker("slow") or item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
-
-
-@pytest.fixture(scope="session")
-def zoo_sample() -> "list[Row]":
-    """Some wrong submissions, graded in all tasks but training: once, for all tests that look at their reports."""
-    from tests.zoo.matrix import rows
-    from tests.zoo.wrong import WRONG
-
-    return list(rows(WRONG[::50]))
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,7 @@ def test_the_reference_has_full_points(runs: Callable[[str], Run], name: str) ->
     assert "100 / 100" in run.text
 
 
+@pytest.mark.slow
 def test_results_are_complete_and_add_up(runs: Callable[[str], Run]) -> None:
     for name, seed in [("reference", 0), ("reference, seed 5", 5), ("wrong kl", 0), ("skeleton", 0), ("no python", 5)]:
         results = runs(name).results

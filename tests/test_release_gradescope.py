@@ -104,6 +104,7 @@ def test_a_file_that_never_ends_is_timed_out(graded: Callable[[str], dict[str, A
     assert statuses == {"timed out"}
 
 
+@pytest.mark.slow
 def test_the_seed_follows_from_the_secret_of_the_offering(graded: Callable[[str], dict[str, Any]]) -> None:
     for name in ("right", "partly right"):
         content = SUBMISSIONS[name]["VAE_Model.py"]

@@ -12,7 +12,7 @@ import torch
 from grader.grading.options import GradingOptions
 from grader.grading.probe import Probe
 from grader.grading.session import Session
-from grader.judge import oracles
+from grader.judge import misconceptions, oracles
 from grader.judge.check import CheckFailed
 from grader.judge.inputs import Draw
 from grader.judge.misconceptions import CATALOGUE
@@ -56,12 +56,15 @@ def test_the_check_passes_on_the_reference(example: dict[str, Any], tmp_path: Pa
         run(example, session)
 
 
-def test_the_check_fails_on_the_zoo_entry_and_names_the_misconception(example: dict[str, Any], tmp_path: Path) -> None:
+def test_the_check_fails_on_the_zoo_entry_and_names_the_misconception(
+    example: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(misconceptions, "CATALOGUE", (*CATALOGUE, example["ONE_ONCE"]))
     with opened(source(example["ENTRY"]), tmp_path) as session, pytest.raises(CheckFailed) as failed:
         run(example, session)
     explanation = failed.value.explanation
     assert explanation.diagnosis == example["ENTRY"].diagnosis == example["ONE_ONCE"].id
-    assert explanation.hint == example["ONE_ONCE"].hint
+    assert (explanation.hint, explanation.computes) == (example["ONE_ONCE"].hint, f"kl = {example['ONE_ONCE'].formula}")
 
 
 def test_other_mistakes_keep_their_names(example: dict[str, Any], tmp_path: Path) -> None:

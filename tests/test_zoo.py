@@ -10,6 +10,7 @@ import pytest
 
 from grader.judge.misconceptions import CATALOGUE
 from grader.judge.offering import TASKS
+from tests.test_wording import misleading_reports
 from tests.zoo.build import REGIONS, reference, source, spans, with_answers
 from tests.zoo.entry import Equivalent, Wrong
 from tests.zoo.equivalent import EQUIVALENT
@@ -126,8 +127,19 @@ def test_wrong_submissions_fall_in_their_task():
     check(list(rows(WRONG[1::9], own_only=True)))
 
 
-def test_wrong_submissions_keep_all_other_points(zoo_sample: list[Row]) -> None:
-    check(zoo_sample)
+@pytest.fixture(scope="module")
+def sample() -> list[Row]:
+    """Some wrong submissions, graded once in all tasks but training, for the tests that look at their reports."""
+    return list(rows(WRONG[::50]))
+
+
+def test_wrong_submissions_keep_all_other_points(sample: list[Row]) -> None:
+    check(sample)
+
+
+def test_no_report_of_a_sample_of_wrong_submissions_misleads(sample: list[Row]) -> None:
+    assert sum(bool(row.graded.output) for row in sample) > 10
+    assert misleading_reports(row.graded for row in sample) == {}
 
 
 @pytest.mark.slow

@@ -71,6 +71,14 @@ class Probe:
             raise WorkerFailed(replace(failure, hint=ONLY_CONTIGUOUS))
         raise WorkerFailed(failure)
 
+    def attempt(self, name: str, /, **arguments: Any) -> Answer | None:
+        """Run a probe once more to find out what is wrong; None if there is no answer, for whatever reason."""
+        self._calls += 1
+        try:
+            return self._ask(name, arguments)
+        except WorkerFailed:
+            return None
+
     def note_devices(self, name: str, /, **arguments: Any) -> None:
         """Run a probe once more, and note the lines that create tensors which would fail with a model on a GPU.
 

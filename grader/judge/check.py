@@ -35,13 +35,15 @@ class CheckFailed(Exception):  # noqa: N818
         self.explanation = explanation
 
 
-def fail(expected: str, got: str, *, deviation: str = "", hint: str = "", diagnosis: str | None = None) -> NoReturn:
-    """Fail the running check.
+def fail(
+    expected: str, got: str, *, deviation: str = "", computes: str = "", hint: str = "", diagnosis: str | None = None
+) -> NoReturn:
+    """Fail the running check; see Explanation for the arguments.
 
     Raises:
         CheckFailed: Always.
     """
-    raise CheckFailed(Explanation(expected, got, deviation, hint, diagnosis=diagnosis))
+    raise CheckFailed(Explanation(expected, got, deviation, computes, hint, diagnosis=diagnosis))
 
 
 MOST_FOR_FORM = 40  # the largest share, in percent, that the shape checks of a task may have

@@ -9,9 +9,11 @@ from torch import Tensor
 from .answer import Answer, expect_finite
 from .check import fail
 from .misconceptions import Misconception, by_id, match
-from .tolerances import UNIT_SAME
+from .recover import Recovered
+from .tolerances import UNIT_NICE, UNIT_SAME
 
 Known = Sequence[tuple[Misconception, Tensor]]
+Recover = Callable[[], Recovered | None]
 
 ONLY_IN_FLOAT32 = (
     "The result in float64 is right. Which step uses a lower precision, or creates tensors of another dtype?"
@@ -50,6 +52,7 @@ def expect_close(
     hint: str = "",
     otherwise: Misconception | None = None,
     explain: Callable[[], Misconception | None] = lambda: None,
+    recover: Recover = lambda: None,
 ) -> None:
     """Demand that a tensor of an answer has the expected values: elementwise |actual - expected| <= unit * size.
 
@@ -65,6 +68,7 @@ def expect_close(
         hint: The hint if no misconception matches.
         explain: Looks for a misconception that needs more than a formula; called if none of `known` matches.
         otherwise: The misconception to name if no other matches.
+        recover: Finds out what the submission computes instead; called first.
 
     Raises:
         CheckFailed: A value differs.
@@ -76,7 +80,8 @@ def expect_close(
     shares = used(got, wanted, unit * size)
     if bool((shares <= 1).all()):
         return
-    misconception = match(got, known, unit=unit, size=size) or explain() or otherwise
+    found = recover() or Recovered()
+    misconception = found.misconception or match(got, known, unit=unit, size=size) or explain() or otherwise
     if misconception is None:
         expect_finite(actual, what)
     off = torch.where(shares > 1, (got - wanted).abs().nan_to_num(nan=math.inf), -1.0)
@@ -89,9 +94,26 @@ def expect_close(
         f"{_number(float(got[index]))}{count}",
         # The distance to nan or an infinite number says nothing.
         deviation=f"{_number(most)} at most{at and ','}{at}" if math.isfinite(most) else "",
-        hint=misconception.hint if misconception else hint,
+        computes=found.computes,
+        hint=misconception.hint if misconception else found.hint or hint or _seen(got, wanted, shares),
         diagnosis=misconception.id if misconception else None,
     )
+
+
+def _seen(got: Tensor, wanted: Tensor, shares: Tensor) -> str:
+    """Return a hint about how wrong numbers differ from the right ones."""
+    wrong = shares > 1
+    off, size = (got - wanted)[wrong], wanted.abs()[wrong]
+    ratio = (got / wanted)[wrong]
+    if len(off) > 1 and bool((ratio - ratio[0]).abs().max() <= UNIT_NICE * ratio[0].abs()):
+        return f"Each of these numbers is {_number(float(ratio[0]))} times the expected one."
+    if len(off) > 1 and bool((off - off[0]).abs().max() <= UNIT_NICE * off[0].abs()):
+        return f"Each of these numbers differs from the expected one by {_number(float(off[0]))}."
+    if bool((off.abs() <= _CLOSE * size).all()):
+        return "The numbers are close. Is a step rounded to a lower precision, an epsilon added, or a number clamped?"
+    if bool(wrong.all()):
+        return "All numbers are wrong. Compute one of them by hand, for one row and one dimension."
+    return "Only some of the numbers are wrong. What do their inputs have in common: are they large, or negative?"
 
 
 def expect_gradient(
@@ -115,7 +137,10 @@ def expect_gradient(
         fail(f"a gradient of {of} with respect to {by}", missing, hint=cut.hint, diagnosis=cut.id)
     if not bool(answer.tensor(name, expected.shape, what).any()) and bool(expected.any()):
         fail(what, "zeros: no gradient flows back", hint=cut.hint, diagnosis=cut.id)
-    expect_close(answer, name, expected, what, unit=unit, size=size)
+    expect_close(answer, name, expected, what, unit=unit, size=size, hint=_GRADIENT)
+
+
+_GRADIENT = "The value is right, and its gradient is not. Is a part of it detached, or computed from .data or numbers?"
 
 
 def expect_repeated(
@@ -126,13 +151,14 @@ def expect_repeated(
     size: Tensor | None = None,
     known: Known = (),
     hint: str = "",
+    recover: Recover = lambda: None,
 ) -> None:
     """Demand the same values from `value_0` and `value_1`, two calls on the same object.
 
     Raises:
         CheckFailed: One of them differs.
     """
-    expect_close(answer, "value_0", expected, what, size=size, known=known, hint=hint)
+    expect_close(answer, "value_0", expected, what, size=size, known=known, hint=hint, recover=recover)
     again, what = (
         "The first call was right. What does it change that the second call uses?",
         f"{what}, second call",
@@ -155,6 +181,8 @@ def expect_unchanged(answer: Answer, what: str) -> None:
             diagnosis="in_place_change",
         )
 
+
+_CLOSE = 0.02  # a share of the expected number
 
 _NO_PARAMETER = "The formulas contain no learnable parameter. Does the result depend on {}?"
 

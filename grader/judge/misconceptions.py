@@ -21,12 +21,14 @@ class Misconception:
         task: The task it belongs to.
         wrong: The wrong formula or behaviour, for instructors and class reports.
         hint: What the student reads: a pointer to the cause, not the answer.
+        formula: The formula by which it is recognised, as formula.py writes it; empty if it has none.
     """
 
     id: str
     task: str
     wrong: str
     hint: str
+    formula: str = ""
 
 
 def match(
@@ -64,7 +66,7 @@ _LAYERS = [
      "The output is random in eval mode. Random operations must depend on self.training: see nn.Dropout."),
 ]
 
-_ENTRIES = {
+_ENTRIES: dict[str, list[tuple[str, ...]]] = {
     "noise": [
         ("not_normal", "noise from another distribution",
          "The noise is not standard normal. Which distribution does it come from, and with which scale?"),
@@ -99,93 +101,138 @@ _ENTRIES = {
     ],
     "sample": [
         ("var_for_std", "mean + var * noise",
-         "The noise is multiplied by the variance. Is that the standard deviation?"),
+         "The noise is multiplied by the variance. Is that the standard deviation?",
+         "mean + var * noise"),
         ("logvar_for_std", "mean + logvar * noise",
-         "The noise is multiplied by logvar, which can be negative. What is logvar the logarithm of?"),
+         "The noise is multiplied by logvar, which can be negative. What is logvar the logarithm of?",
+         "mean + logvar * noise"),
         ("std_twice", "mean + exp(logvar / 4) * noise",
-         "A square root is taken twice. self.std is already the square root of the variance."),
-        ("no_mean", "std * noise", "The samples are centred at zero. Where is the distribution centred?"),
-        ("noise_ignored", "mean", "The result is the mean itself: the noise has no effect. Where is it used?"),
-        ("noise_only", "noise", "The noise is returned unchanged: mean and scale have no effect. Where are they used?"),
+         "A square root is taken twice. self.std is already the square root of the variance.",
+         "mean + sqrt(std) * noise"),
+        ("no_mean", "std * noise", "The samples are centred at zero. Where is the distribution centred?",
+         "std * noise"),
+        ("noise_ignored", "mean", "The result is the mean itself: the noise has no effect. Where is it used?",
+         "mean"),
+        ("noise_only", "noise", "The noise is returned unchanged: mean and scale have no effect. Where are they used?",
+         "noise"),
         ("std_ignored", "mean + noise",
-         "The spread of the samples does not depend on the distribution. What must scale the noise?"),
+         "The spread of the samples does not depend on the distribution. What must scale the noise?",
+         "mean + noise"),
         ("std_inverted", "mean + noise / std",
-         "A wider distribution gives narrower samples here. How does the standard deviation enter?"),
+         "A wider distribution gives narrower samples here. How does the standard deviation enter?",
+         "mean + noise / std"),
         ("minus_noise", "mean - std * noise",
-         "The noise has the opposite sign. Noise that is passed in must keep its sign."),
+         "The noise has the opposite sign. Noise that is passed in must keep its sign.",
+         "mean - std * noise"),
         ("std_added", "mean + std + noise",
-         "The standard deviation is added. How does a standard deviation act on standard normal noise?"),
+         "The standard deviation is added. How does a standard deviation act on standard normal noise?",
+         "mean + std + noise"),
     ],
     "kl": [
         ("missing_half", "factor 1/2 forgotten",
-         "The result is too large by a constant factor. Compare it with appendix B of the paper."),
+         "The result is too large by a constant factor. Compare it with appendix B of the paper.",
+         "sum(mean^2 + var - logvar - 1)"),
         ("negated", "minus the divergence",
-         "The result is negative, but a divergence never is. Note that appendix B gives the negative divergence."),
+         "The result is negative, but a divergence never is. Note that appendix B gives the negative divergence.",
+         "-1/2 sum(mean^2 + var - logvar - 1)"),
         ("std_for_var", "std in place of the variance",
-         "One term has a wrong power of sigma. Which power does the closed form contain?"),
+         "One term has a wrong power of sigma. Which power does the closed form contain?",
+         "1/2 sum(mean^2 + std - logvar - 1)"),
         ("logvar_plus", "+ logvar",
-         "One of the terms has the wrong sign. Does your result grow when the variance approaches 0?"),
+         "One of the terms has the wrong sign. Does your result grow when the variance approaches 0?",
+         "1/2 sum(mean^2 + var + logvar - 1)"),
         ("missing_one", "- 1 forgotten",
-         "The result is not 0 for the standard normal distribution. What does your formula give there?"),
+         "The result is not 0 for the standard normal distribution. What does your formula give there?",
+         "1/2 sum(mean^2 + var - logvar)"),
         ("mean_not_squared", "mean in place of mean^2",
-         "The result changes when the mean changes its sign. Is a mean of -1 closer to the prior than a mean of 1?"),
+         "The result changes when the mean changes its sign. Is a mean of -1 closer to the prior than a mean of 1?",
+         "1/2 sum(mean + var - logvar - 1)"),
         ("mean_missing", "mean^2 forgotten",
-         "The result does not depend on the mean. Must it grow as the mean moves away from zero?"),
+         "The result does not depend on the mean. Must it grow as the mean moves away from zero?",
+         "1/2 sum(var - logvar - 1)"),
         ("log_std", "log std in place of log variance",
-         "A logarithm is wrong by a factor. Is it the logarithm of the variance, or of its square root?"),
+         "A logarithm is wrong by a factor. Is it the logarithm of the variance, or of its square root?",
+         "sum(1/2 mean^2 + 1/2 var - 1/4 logvar - 1/2)"),
         ("reversed", "KL(prior || posterior)",
-         "The two distributions are swapped. Which one does the expectation run over?"),
+         "The two distributions are swapped. Which one does the expectation run over?",
+         "1/2 sum(1/var + mean^2/var + logvar - 1)"),
         ("var_missing", "variance term forgotten",
-         "A very wide posterior is far from the prior. Does your result grow when the variance becomes large?"),
+         "A very wide posterior is far from the prior. Does your result grow when the variance becomes large?",
+         "1/2 sum(mean^2 - logvar - 1)"),
         ("mean_over_dims", "mean over dimensions",
-         "The result is averaged over the dimensions. Do divergences of independent dimensions add up, or average?"),
+         "The result is averaged over the dimensions. Do divergences of independent dimensions add up, or average?",
+         "1/2 mean(mean^2 + var - logvar - 1)"),
         ("missing_half_mean", "1/2 only on the variance terms",
-         "One term lacks a factor. Does the factor stand before all terms?"),
+         "One term lacks a factor. Does the factor stand before all terms?",
+         "sum(mean^2 + 1/2 var - 1/2 logvar - 1/2)"),
         ("var_squared", "variance squared",
-         "The variance is squared. Is exp applied to twice the logarithm, or var squared once more?"),
+         "The variance is squared. Is exp applied to twice the logarithm, or var squared once more?",
+         "1/2 sum(mean^2 + var^2 - logvar - 1)"),
     ],
     "nll": [
-        ("no_constant", "log 2 pi left out", "The normalising constant of the density is missing. Which one is it?"),
-        ("no_half", "factor 1/2 forgotten", "The result is twice as large as it should be. Which factor is missing?"),
+        ("no_constant", "log 2 pi left out", "The normalising constant of the density is missing. Which one is it?",
+         "1/2 sum((sample - mean)^2/var + logvar)"),
+        ("no_half", "factor 1/2 forgotten", "The result is twice as large as it should be. Which factor is missing?",
+         "sum((sample - mean)^2/var + logvar + log(2 pi))"),
         ("negated", "the log-density itself",
-         "The result has the opposite sign. The negative log-density is asked for."),
+         "The result has the opposite sign. The negative log-density is asked for.",
+         "-1/2 sum((sample - mean)^2/var + logvar + log(2 pi))"),
         ("no_logvar", "log-determinant left out",
-         "A term is missing. A narrower density is higher at its centre: which term expresses that?"),
+         "A term is missing. A narrower density is higher at its centre: which term expresses that?",
+         "1/2 sum((sample - mean)^2/var + log(2 pi))"),
         ("std_for_var", "squared error divided by std",
-         "The squared error is divided by the standard deviation. In which units is a squared error measured?"),
+         "The squared error is divided by the standard deviation. In which units is a squared error measured?",
+         "1/2 sum((sample - mean)^2/std + logvar + log(2 pi))"),
         ("no_var", "squared error not divided",
-         "The squared error is not scaled. Does an error count the same under a narrow and under a wide distribution?"),
+         "The squared error is not scaled. Does an error count the same under a narrow and under a wide distribution?",
+         "1/2 sum((sample - mean)^2 + logvar + log(2 pi))"),
         ("logvar_no_half", "logvar in place of log std",
-         "The logarithm is too large by a factor. Is it the logarithm of the standard deviation, or of its square?"),
+         "The logarithm is too large by a factor. Is it the logarithm of the standard deviation, or of its square?",
+         "sum(1/2 (sample - mean)^2/var + logvar + 1/2 log(2 pi))"),
         ("constant_no_half", "log 2 pi in place of its half",
-         "The constant is twice as large as it should be. In the density, it stands under a square root."),
+         "The constant is twice as large as it should be. In the density, it stands under a square root.",
+         "1/2 sum((sample - mean)^2/var + logvar + 2 log(2 pi))"),
         ("constant_once", "the constant added once",
-         "The constant is added only once. Does it grow with the number of dimensions?"),
+         "The constant is added only once. Does it grow with the number of dimensions?",
+         "1/2 sum((sample - mean)^2/var + logvar) + 1/2 log(2 pi)"),
         ("mean_over_dims", "mean in place of sum",
-         "The result is averaged over dims. Do log-densities of independent dimensions add up, or average?"),
+         "The result is averaged over dims. Do log-densities of independent dimensions add up, or average?",
+         "1/2 mean((sample - mean)^2/var + logvar + log(2 pi))"),
         ("squared_error", "squared error only",
-         "The result is a squared error, not yet a log-density. What else does the density contain?"),
+         "The result is a squared error, not yet a log-density. What else does the density contain?",
+         "sum((sample - mean)^2)"),
         ("half_squared_error", "half squared error only",
-         "The result is the exponent only. The scale and the constant of the density are missing."),
+         "The result is the exponent only. The scale and the constant of the density are missing.",
+         "sum(1/2 (sample - mean)^2)"),
         ("logvar_minus", "- logvar / 2",
-         "One term has the wrong sign. Does a wider density make a point near the centre more or less likely?"),
+         "One term has the wrong sign. Does a wider density make a point near the centre more or less likely?",
+         "1/2 sum((sample - mean)^2/var - logvar + log(2 pi))"),
         ("error_not_squared", "error in place of its square",
-         "The error has the wrong power. Look at the exponent of the normal density."),
+         "The error has the wrong power. Look at the exponent of the normal density.",
+         "1/2 sum((sample - mean)/var + logvar + log(2 pi))"),
         ("var_multiplied", "squared error times var",
-         "The squared error is multiplied by the variance. Should a wide distribution punish an error more, or less?"),
+         "The squared error is multiplied by the variance. Should a wide distribution punish an error more, or less?",
+         "1/2 sum((sample - mean)^2 var + logvar + log(2 pi))"),
         ("pi_once", "log pi in place of log 2 pi",
-         "The constant is too small. Look at the constant of the normal density again."),
+         "The constant is too small. Look at the constant of the normal density again.",
+         "1/2 sum((sample - mean)^2/var + logvar + log(pi))"),
     ],
     "mode": [
         ("sample", "a random draw",
          "Two calls gave two different results. Where is a normal density highest, and is that place random?"),
-        ("std", "the standard deviation", "The result is the standard deviation. Where is a normal density highest?"),
-        ("var", "the variance", "The result is the variance. Where is a normal density highest?"),
-        ("logvar", "the log-variance", "The result is logvar. Where is a normal density highest?"),
-        ("zero", "zero", "The result is zero everywhere. Does the highest point of a density move with its centre?"),
+        ("std", "the standard deviation", "The result is the standard deviation. Where is a normal density highest?",
+         "std"),
+        ("var", "the variance", "The result is the variance. Where is a normal density highest?",
+         "var"),
+        ("logvar", "the log-variance", "The result is logvar. Where is a normal density highest?",
+         "logvar"),
+        ("zero", "zero", "The result is zero everywhere. Does the highest point of a density move with its centre?",
+         "0"),
         ("density", "the density at the mean",
-         "The result is the height of the maximum. The place of the maximum is asked for."),
-        ("plus_std", "mean + std", "The result depends on the standard deviation. Where is a normal density highest?"),
+         "The result is the height of the maximum. The place of the maximum is asked for.",
+         "1/sqrt(2 pi) 1/std"),
+        ("plus_std", "mean + std", "The result depends on the standard deviation. Where is a normal density highest?",
+         "mean + std"),
     ],
     "encode": [
         ("swapped_heads", "heads swapped", "The two heads are swapped. Which head belongs to which parameter?"),
@@ -335,12 +382,15 @@ _ENTRIES = {
 # fmt: on
 
 CATALOGUE = tuple(
-    Misconception(f"{task}_{name}", task, wrong, hint)
-    for task, entries in _ENTRIES.items()
-    for name, wrong, hint in entries
+    Misconception(f"{task}_{name}", task, *texts) for task, entries in _ENTRIES.items() for name, *texts in entries
 )
 
 _BY_ID = {m.id: m for m in CATALOGUE}
+
+
+def of_formula(task: str, formula: str) -> Misconception | None:
+    """Return the misconception of a task that has this formula, or None."""
+    return next((m for m in CATALOGUE if m.task == task and m.formula == formula), None)
 
 
 def by_id(identifier: str) -> Misconception:

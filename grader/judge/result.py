@@ -16,6 +16,7 @@ class Explanation:
         expected: What the check demands.
         got: What the submission returned or did instead.
         deviation: The largest deviation and its position.
+        computes: The formula that the submission's numbers follow.
         hint: What to look at, without the answer.
         note: A remark that does not change the points.
         printed: What the submission printed during the check.
@@ -26,6 +27,7 @@ class Explanation:
     expected: str = ""
     got: str = ""
     deviation: str = ""
+    computes: str = ""
     hint: str = ""
     note: str = ""
     printed: str = ""
@@ -34,7 +36,7 @@ class Explanation:
 
     def parts(self) -> tuple[tuple[str, str], ...]:
         """Return the fields that are not empty as (label, text), in the order of a report."""
-        labels = ("message", "expected", "got", "deviation", "hint", "note", "printed")
+        labels = ("message", "expected", "got", "deviation", "computes", "hint", "note", "printed")
         return tuple(("" if label == "message" else label, text) for label in labels if (text := getattr(self, label)))
 
     def text(self) -> str:

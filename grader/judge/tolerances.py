@@ -49,6 +49,14 @@ SAME_ESTIMATE = 2e-3
 they differ by about 0.5 nats, and 128 pairs are compared."""
 
 
+UNIT_FORMULA = 1e-5
+"""Answers that a formula explains, as a share of the size of its terms. Code may round to float32 on the way; a fit of
+the wrong terms to 20 or more random numbers misses some of them by a hundredth or more."""
+
+UNIT_NICE = 1e-4
+"""A factor that least squares found is 1/2 or log(2 pi) if it differs by less than this share of it."""
+
+
 def unit_of(dtype: torch.dtype) -> float:
     """Return the unit for answers computed in `dtype`."""
     return UNIT64 if dtype == torch.float64 else UNIT32

@@ -1,6 +1,7 @@
 """Make the text of a submission from the reference and an entry of the zoo."""
 
 import ast
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,9 +52,14 @@ def source(entry: Wrong | Equivalent) -> str:
     text = _swapped(text, entry.swaps, entry.title)
     if isinstance(entry, Equivalent):
         text = text.replace(_LAST_IMPORT, _LAST_IMPORT + dedent(entry.top), 1) + dedent(entry.bottom)
-    if ast.dump(ast.parse(text)) == ast.dump(ast.parse(reference())):
+    if ast.dump(ast.parse(text)) == _tree_of_the_reference():
         raise ValueError(f"{entry.title}: this is the reference itself")
     return text
+
+
+@functools.cache
+def _tree_of_the_reference() -> str:
+    return ast.dump(ast.parse(reference()))
 
 
 def with_answers(text: str, answers: Mapping[str, str]) -> str:

@@ -1,0 +1,132 @@
+"""The formula that a submission computes is recovered from its answers; the right formula is never shown."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from grader.judge.answer import Answer
+from grader.judge.formula import ONE, Formula, Part, across, fit, number_text
+from grader.judge.inputs import Draw
+from grader.judge.misconceptions import CATALOGUE
+from grader.judge.recover import DISTRIBUTION, Recovered, of_distribution
+
+Method = Callable[[Mapping[str, Tensor]], Tensor]
+
+
+def recovered(name: str, method: Method, seed: int = 1) -> Recovered | None:
+    """What is recovered from a method that is right or wrong; its own process is not needed."""
+
+    def ask(_: str, **arguments: Any) -> Answer:
+        value = method({each: arguments[each] for each in DISTRIBUTION[name].inputs})
+        return Answer({"value_0": value, "value_1": value}, {}, 1e-9)
+
+    return of_distribution(name, ask, Draw(seed, name))
+
+
+def kl(of: Mapping[str, Tensor], *terms: str) -> Tensor:
+    mean, logvar = of["mean"], of["logvar"]
+    values = {"mean^2": mean**2, "mean": mean, "var": logvar.exp(), "std": (logvar / 2).exp(), "logvar": logvar}
+    values[ONE] = torch.ones_like(mean)
+    parts = [float(factor) * values[name] for factor, name in map(str.split, terms)]
+    return torch.stack(parts).sum(0)
+
+
+WRONG_KL: list[tuple[Method, str]] = [
+    (lambda of: kl(of, "1 mean^2", "1 var", "-1 logvar", "-1 1").sum(1), "sum(mean^2 + var - logvar - 1)"),
+    (lambda of: kl(of, "0.5 mean^2", "0.5 std", "-0.5 logvar", "-0.5 1").sum(1), "1/2 sum(mean^2 + std - logvar - 1)"),
+    (lambda of: kl(of, "0.5 mean^2", "0.5 var", "-0.5 logvar").sum(1) - 0.5, "1/2 sum(mean^2 + var - logvar) - 1/2"),
+    (lambda of: kl(of, "-1 mean^2", "-1 std", "1 logvar").sum(1), "-sum(mean^2 + std - logvar)"),
+    (lambda of: kl(of, "0.5 mean^2", "0.5 var", "-0.5 logvar", "-0.5 1").mean(1),
+     "1/2 mean(mean^2 + var - logvar - 1)"),
+    (lambda of: kl(of, "1 mean^2", "0.5 var", "-0.5 logvar", "-0.5 1").sum(1) / len(of["mean"]),
+     "sum(mean^2 / B + 1/2 var / B - 1/2 logvar / B - 1/2 / B)"),
+    (lambda of: kl(of, "0.7 mean", "0.35 var").sum(1), "sum(7/10 mean + 7/20 var)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "formula"), WRONG_KL, ids=[formula for _, formula in WRONG_KL])
+def test_a_wrong_kl_is_recovered(method: Method, formula: str) -> None:
+    found = recovered("kl", method)
+    assert found is not None
+    assert found.computes == f"kl = {formula}"
+    assert found.hint
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_float32_arithmetic_is_recovered_too(seed: int) -> None:
+    found = recovered("kl", lambda of: kl({k: t.float() for k, t in of.items()}, "1 mean^2", "1 std").sum(1), seed)
+    assert found is not None and found.computes == "kl = sum(mean^2 + std)"
+
+
+@pytest.mark.parametrize("name", DISTRIBUTION)
+def test_nothing_is_said_of_the_right_formula(name: str) -> None:
+    subject = DISTRIBUTION[name]
+
+    def right(of: Mapping[str, Tensor]) -> Tensor:
+        terms = subject.terms(of)
+        value = sum(factor * terms[term] for term, factor in subject.right.items())
+        assert isinstance(value, Tensor)
+        return value.sum(1) if subject.reduced else value
+
+    assert recovered(name, right) is None
+
+
+@pytest.mark.parametrize("name", ["kl", "sample"])
+def test_nothing_is_said_of_what_is_no_sum_of_terms(name: str) -> None:
+    assert recovered(name, lambda of: (of["mean"].sin() * of["logvar"].cos()).sum(1)) is None
+    assert recovered(name, lambda of: of["mean"].clamp(-1, 1) + 0.1 * torch.sign(of["logvar"])) is None
+
+
+def test_two_calls_that_differ_are_said_to_be_random() -> None:
+    def ask(_: str, *, mean: Tensor, **arguments: Any) -> Answer:
+        return Answer({"value_0": mean.sum(1), "value_1": mean.sum(1) + 1}, {}, 1e-9)
+
+    found = of_distribution("kl", ask, Draw(1, "kl"))
+    assert found is not None and not found.computes and "random" in found.hint
+
+
+@pytest.mark.parametrize("answer", [None, Answer({}, {}, 1.0), Answer({"value_0": torch.ones(3, 1)}, {}, 1.0)])
+def test_an_answer_that_cannot_be_read_says_nothing(answer: Answer | None) -> None:
+    assert of_distribution("kl", lambda *_, **__: answer, Draw(1, "kl")) is None
+
+
+def test_each_formula_of_the_catalogue_is_one_that_can_be_found() -> None:
+    """Its terms are candidates, and no two misconceptions of a task have the same formula."""
+    texts = [(m.task, m.formula) for m in CATALOGUE if m.formula]
+    assert len(set(texts)) == len(texts) >= 40
+    for task, formula in texts:
+        draw = Draw(1, task)
+        candidates = DISTRIBUTION[task].terms({each: draw.normal(2, 3) for each in DISTRIBUTION[task].inputs})
+        assert formula == "0" or any(term in formula for term in candidates)
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    written = {0.5: "1/2", -1.0: "-1", 1 / 3: "1/3", 0.7: "7/10", math.log(2 * math.pi) / 2: "1/2 log(2 pi)"}
+    written |= {math.log(math.pi): "log(pi)", 0.123456: "0.1235", -math.sqrt(2): "-sqrt(2)"}
+    assert {value: number_text(value) for value in written} == written
+
+
+def test_the_fewest_terms_are_found_and_confirmed() -> None:
+    draw = Draw(2, "fit")
+    terms = {name: draw.normal(40) for name in "abcdef"}
+    assert fit(2 * terms["b"], terms) == pytest.approx({"b": 2.0})
+    three = terms["a"] - 0.5 * terms["c"] + 3 * terms["f"]
+    assert fit(three, terms) == pytest.approx({"a": 1.0, "c": -0.5, "f": 3.0})
+    assert fit(three, terms, most=2) is None
+    almost = three.clone()
+    almost[-1] += 0.01  # among the numbers that were not fitted
+    assert fit(almost, terms) is None
+    assert fit(three * math.inf, terms) is None
+
+
+def test_factors_of_two_sizes_tell_what_they_are_divided_by() -> None:
+    sizes = [{"B": 4, "z": 3}, {"B": 2, "z": 5}]
+    found = across([{"a": 1 / 3, ONE: 0.25}, {"a": 1 / 5, ONE: 0.5}], sizes)
+    assert found == Formula((Part("a", 1.0, "z"), Part(ONE, 1.0, "B")), "sum")
+    assert across([{"a": 1.0}, {"a": 7.0}], sizes) is None
+    assert across([{"a": 1.0}, {"b": 1.0}], sizes) is None
+    assert across([{"a": 1.0}, None], sizes) is None
