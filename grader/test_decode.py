@@ -1,5 +1,7 @@
 """Task `decode`: codes to likelihoods."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -20,6 +22,7 @@ from grader.judge.expect import (
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
+from grader.judge.recover_models import of_decode
 from grader.judge.wrong_formulas import wrong_decode
 
 pytestmark = pytest.mark.decode
@@ -71,11 +74,13 @@ def test_likelihood(probe: Probe, draw: Draw) -> None:
         answer = probe("decode", sizes=model.sizes, train=train, **inputs)
         wrong_means, wrong_logvars = wrong_decode(image)
         own = own_hint(answer) or short
-        expect_close(answer, "mean", image, "the likelihood's mean", size=size, known=wrong_means, hint=own)
+        of_mean, of_logvar = (partial(of_decode, name, probe.attempt, draw) for name in ("mean", "logvar"))
+        what = "the likelihood's mean"
+        expect_close(answer, "mean", image, what, size=size, known=wrong_means, hint=own, recover=of_mean)
         one, what = torch.ones_like(image), "the likelihood's logvar"
         hint = own or "p(x|z) has unit variance. What is the logarithm of one, and what does logvar=None mean?"
         answer.tensor("logvar", image.shape, what, hint=LIKE_THE_MEAN)
-        expect_close(answer, "logvar", 0 * one, what, size=one, known=wrong_logvars, hint=hint)
+        expect_close(answer, "logvar", 0 * one, what, size=one, known=wrong_logvars, hint=hint, recover=of_logvar)
         for name in ("std", "var"):
             expect_close(answer, name, one, f"the likelihood's {name}", hint=hint)
         expect_unchanged(answer, "decode()")

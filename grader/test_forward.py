@@ -1,5 +1,7 @@
 """Task `forward`: the three results that training needs."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -25,6 +27,7 @@ from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model,
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
+from grader.judge.recover_models import of_forward
 from grader.judge.tolerances import SAME_DRAW, SAME_NOISE
 from grader.judge.wrong_formulas import wrong_forward
 
@@ -104,7 +107,8 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
         for name, result in exact.items():
             value, size, which = result.value, result.size, f"{name}_0"
             answer.tensor(which, value.shape, name, hint=shown)
-            expect_close(answer, which, value, name, size=size, known=wrong.get(name, []), hint=shown)
+            recover = partial(of_forward, name, probe.attempt, draw)
+            expect_close(answer, which, value, name, size=size, known=wrong.get(name, []), hint=shown, recover=recover)
     image_shape, z_dim = tame.image_shape, tame.sizes["z_dim"]
     sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 3, *image_shape), "noise": draw.normal(3, z_dim)})
     tensors = sent(sets, torch.float32) | tame.as_dtype(torch.float32)

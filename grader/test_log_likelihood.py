@@ -13,6 +13,7 @@ from grader.judge.check import check, fail
 from grader.judge.expect import (
     ONLY_LONGER_AXES,
     Known,
+    Recover,
     expect_close,
     expect_switched_back,
     expect_unchanged,
@@ -31,6 +32,7 @@ from grader.judge.known_models import (
 )
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id, match
+from grader.judge.recover_models import of_log_likelihood
 from grader.judge.tolerances import NATS_OF_A_NAME, SAME_ESTIMATE, UNIT_LOG_WEIGHT
 from grader.judge.wrong_formulas import log_densities, miscounted, wrong_log_likelihood
 
@@ -73,16 +75,18 @@ def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
     return Exact(exact, sizes.log_mean(size, exact, samples), f"log_likelihood(x, K={samples})")
 
 
-def expect_estimate(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, hint: str) -> None:
+def expect_estimate(
+    answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, hint: str, recover: Recover
+) -> None:
     """Demand log p(x); for a single image, a wrong formula can be recognised."""
     exact, codes = estimate(known, x, samples), codes_of(answer, known)
     wrong, count = [(by_id("log_likelihood_averaged"), exact.value.mean().expand_as(exact.value))], None
     if len(x) == 1:
         wrong, count = wrong_log_likelihood(known, x, codes, samples), miscounted(known, x, codes, samples)
-    expect_log_likelihood(answer, exact, wrong, hint, otherwise=count)
+    expect_log_likelihood(answer, exact, wrong, hint, recover, otherwise=count)
 
 
-def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int) -> None:
+def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, recover: Recover) -> None:
     """Demand the log of the mean weight of the codes that were decoded for one image, if they could be observed."""
     codes = codes_of(answer, known)
     if (found := miscounted(known, x, codes, samples)) and len(codes) < samples:
@@ -96,11 +100,11 @@ def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, s
     of_each = log_weight_size(known, x.expand(samples, -1, -1, -1), codes)
     size = (torch.softmax(logs, dim=0) * of_each).sum().reshape(1)  # a weight counts as much as it adds to the mean
     exact = Exact(value, sizes.log_mean(size, value, samples), f"the log of the mean of {samples} weights")
-    expect_log_likelihood(answer, exact, wrong_log_likelihood(known, x, codes, samples), ONE_MEAN)
+    expect_log_likelihood(answer, exact, wrong_log_likelihood(known, x, codes, samples), ONE_MEAN, recover)
 
 
 def expect_log_likelihood(
-    answer: Answer, exact: Exact, wrong: Known, hint: str, otherwise: Misconception | None = None
+    answer: Answer, exact: Exact, wrong: Known, hint: str, recover: Recover, otherwise: Misconception | None = None
 ) -> None:
     """Demand an exact value; a wrong formula is named only if it matches to NATS_OF_A_NAME."""
     value = answer.tensor("value_0", exact.value.shape, exact.what)
@@ -116,6 +120,7 @@ def expect_log_likelihood(
         hint=hint,
         explain=explain,
         otherwise=otherwise,
+        recover=recover,
     )
 
 
@@ -169,7 +174,8 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
             **known.as_dtype(torch.float32),
         )
         expect_unchanged(answer, "log_likelihood()")
-        expect_estimate(answer, known, x, samples, own_hint(answer) or hint)
+        recover = partial(of_log_likelihood, probe.attempt, draw)
+        expect_estimate(answer, known, x, samples, own_hint(answer) or hint, recover)
     sets = three_sets(lambda: {"x": images_of(usual, draw, 2)})
     tensors, arguments = sent(sets, torch.float32) | usual.as_dtype(torch.float32), {"K": 3}
     answer = probe("model_remembered", task="log_likelihood", sizes=usual.sizes, arguments=arguments, **tensors)
@@ -189,7 +195,8 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
             found, exact = by_id("log_likelihood_underflow"), float(exact_log_likelihood(known, x)[0])
             got = ", ".join(f"{each:.1f}" for each in value.tolist())
             fail(f"log_likelihood = {exact:.1f}", got, hint=found.hint, diagnosis=found.id)
-        expect_estimate(answer, known, x, 5, BATCH if batch > 1 else DENSITIES)
+        recover = partial(of_log_likelihood, probe.attempt, draw)
+        expect_estimate(answer, known, x, 5, BATCH if batch > 1 else DENSITIES, recover)
 
 
 @check("value", 20)
@@ -202,7 +209,7 @@ def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
         x = images_of(known, draw, 1)
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=samples, **known.as_dtype(torch.float32))
         answer.tensor("value_0", (1,), "log_likelihood")
-        expect_mean_of_weights(answer, known, x, samples)
+        expect_mean_of_weights(answer, known, x, samples, partial(of_log_likelihood, probe.attempt, draw))
     # Bounded weights: the mean of many of them must be close to p(x), for any codes.
     factor, z_dim = 2.0, 2
     known = known_model(draw, inflation=factor, z_dim=z_dim, gain=4.0, in_channels=1)

@@ -1,5 +1,7 @@
 """Task `prior_sample`: images generated from the prior."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -19,6 +21,7 @@ from grader.judge.known_models import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id
 from grader.judge.normality import expect_standard_normal
+from grader.judge.recover_models import of_prior_sample
 from grader.judge.tolerances import SAME_DRAW
 from grader.judge.wrong_formulas import wrong_prior_sample
 
@@ -73,7 +76,10 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
         value = answer.tensor("value_0", image.shape, "images", hint=hint)
         drawn = pixel_noise(model, value.double()) if model is known else None
         wrong = wrong_prior_sample(image, model.decode(0 * z), model.decode(2 * z)) if model is known else []
-        expect_close(answer, "value_0", image, "the image", size=size, known=wrong, hint=hint, otherwise=drawn)
+        recover = partial(of_prior_sample, probe.attempt, draw)
+        expect_close(
+            answer, "value_0", image, "the image", size=size, known=wrong, hint=hint, otherwise=drawn, recover=recover
+        )
     sets = three_sets(lambda: {"noise": draw.normal(3, known.sizes["z_dim"])})
     tensors, arguments = sent(sets, torch.float32) | known.as_dtype(torch.float32), {"batch_size": 3}
     answer = probe("model_remembered", task="prior_sample", sizes=known.sizes, arguments=arguments, **tensors)

@@ -73,9 +73,8 @@ class Probe:
 
     def attempt(self, name: str, /, **arguments: Any) -> Answer | None:
         """Run a probe once more to find out what is wrong; None if there is no answer, for whatever reason."""
-        self._calls += 1
         try:
-            return self._ask(name, arguments)
+            return self(name, **arguments)
         except WorkerFailed:
             return None
 

@@ -63,6 +63,11 @@ class Formula:
         rest = f" {_added(outside, later=True)}" if outside else ""
         return f"{front}{reduced}({_added(scaled)}){rest}"
 
+    @property
+    def believable(self) -> bool:
+        """Whether somebody may have written it: of several terms, each has a simple factor."""
+        return len(self.parts) < 2 or all(_plain_text(part.factor) for part in self.parts)
+
     def factors(self) -> dict[str, Part]:
         """Return the terms by their texts."""
         return {part.term: part for part in self.parts}
@@ -103,23 +108,35 @@ def _product(part: Part) -> str:
 
 
 _CONSTANTS = {"": 1.0, "log(2 pi)": math.log(2 * math.pi), "log(pi)": math.log(math.pi), "log(2)": math.log(2.0)}
-_CONSTANTS |= {"sqrt(2 pi)": math.sqrt(2 * math.pi), "pi": math.pi, "sqrt(2)": math.sqrt(2.0)}
+_CONSTANTS |= {
+    "sqrt(2 pi)": math.sqrt(2 * math.pi),
+    "pi": math.pi,
+    "sqrt(2)": math.sqrt(2.0),
+    "log(100)": math.log(100.0),
+}
 _CONSTANTS |= {"1/sqrt(2 pi)": 1 / math.sqrt(2 * math.pi)}
 
 
 def number_text(value: float) -> str:
     """Return a number as people write it: 1/2, -3, 1/2 log(2 pi); else four digits of it."""
+    return _plain_text(value) or f"{value:.4g}"
+
+
+def _plain_text(value: float) -> str:
+    """Return a simple fraction, or one of a constant; empty if the number is neither."""
     for below in (1, 2, 3, 4, 5, 6, 8, 10, 20):
         for name, constant in _CONSTANTS.items():
             above = round(value / constant * below)
             if 0 < abs(above) <= 64 and math.isclose(value, above / below * constant, rel_tol=UNIT_NICE):
                 number = f"{above}" if below == 1 else f"{above}/{below}"
                 return number if not name else {"1": name, "-1": f"-{name}"}.get(number, f"{number} {name}")
-    return f"{value:.4g}"
+    return ""
 
 
 def fit(answers: Float64[Tensor, " n"], terms: Terms, most: int = 5) -> Factors | None:
     """Return the factors of the fewest terms whose sum equals the answers; None if no `most` terms explain them.
+
+    Of several subsets of as many terms, the one with the simplest factors is taken, and of those the first.
 
     Args:
         answers: The submission's numbers, in float64; at least four times as many as `most`.
@@ -145,10 +162,11 @@ def fit(answers: Float64[Tensor, " n"], terms: Terms, most: int = 5) -> Factors 
         off = (products.sum(dim=2) - answers).abs()
         share = (off / (UNIT_FORMULA * (products.abs().sum(dim=2) + answers.abs().mean()))).amax(dim=1)
         share = share.nan_to_num(nan=math.inf)
-        best = int(share.argmin())
-        if float(share[best]) <= 1:
-            factors = found[best, :, 0] / scale[subsets[best]]
-            return {names[i]: float(f) for i, f in zip(subsets[best].tolist(), factors, strict=True)}
+        exact = (share <= 1).nonzero().flatten().tolist()
+        if exact:
+            factors = {best: (found[best, :, 0] / scale[subsets[best]]).tolist() for best in exact}
+            best = min(exact, key=lambda i: sum(not _plain_text(f) for f in factors[i]))
+            return dict(zip((names[i] for i in subsets[best].tolist()), factors[best], strict=True))
     return None
 
 
@@ -196,7 +214,7 @@ def difference(found: Formula, right: Formula) -> str:
     wrong = [t for t, part in got.items() if t in wanted and not _same(part, wanted[t])]
     signs = [t for t in wrong if math.isclose(got[t].factor, -wanted[t].factor, rel_tol=UNIT_NICE)]
     if strange:
-        return f"Look at the term {_quoted(strange[0])}. Does it belong there, in this power?"
+        return f"Look at the term {_quoted(strange[0])}. Does it belong there?"
     if signs:
         return f"Look at the sign of {_quoted(signs[0])}."
     if missing and not wrong:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .answer import Answer
 from .check import CheckFailed
-from .formula import ONE, Factors, Formula, across, difference, fit
+from .formula import ONE, Factors, Formula, Part, across, difference, fit
 from .inputs import Draw
 from .misconceptions import Misconception, of_formula
 
@@ -203,9 +203,27 @@ def of_distribution(name: str, ask: Ask, draw: Draw) -> Recovered | None:
             flat = {text: term.flatten()[:_ENOUGH] for text, term in terms.items()}
             found.append(fit(answers[0].flatten()[:_ENOUGH], flat, subject.most))
             sizes.append({})
-    right = Formula(across([dict(subject.right)], [{}]).parts, subject.reduced)  # type: ignore[union-attr]
     formula = across(found, sizes, subject.reduced)
-    return None if formula is None else _described(name, formula, right)
+    return None if formula is None else described(name, name, formula, subject.right)
+
+
+def of_elements(
+    task: str, what: str, values: Tensor, terms: Mapping[str, Tensor], right: Mapping[str, float], most: int = 3
+) -> Recovered | None:
+    """Return the formula that each number of a tensor follows; None if there is none, or if it is the right one.
+
+    Args:
+        task: Task id.
+        what: Name of the tensor in the handout.
+        values: The submission's numbers.
+        terms: The candidate terms, of the shape of the values.
+        right: The factors of the right formula.
+        most: The largest number of terms.
+    """
+    step = max(1, values.numel() // _ENOUGH)
+    flat = {text: term.expand_as(values).flatten()[::step] for text, term in terms.items()}
+    formula = across([fit(values.double().flatten()[::step], flat, most)], [{}], "")
+    return None if formula is None else described(task, what, formula, right)
 
 
 def _answers(answer: Answer | None, shape: Sequence[int], what: str) -> tuple[Tensor, Tensor] | None:
@@ -216,10 +234,11 @@ def _answers(answer: Answer | None, shape: Sequence[int], what: str) -> tuple[Te
         return None
 
 
-def _described(task: str, formula: Formula, right: Formula) -> Recovered | None:
-    text = str(formula)
-    if text == str(right):
+def described(task: str, what: str, formula: Formula, right: Mapping[str, float]) -> Recovered | None:
+    """Return what is said about a formula that was found; None if it is the right one."""
+    wanted = Formula(tuple(Part(term, factor) for term, factor in right.items()), formula.reduced)
+    if str(formula) == str(wanted) or not formula.believable:
         return None
-    misconception = of_formula(task, text)
-    hint = misconception.hint if misconception else difference(formula, right)
-    return Recovered(f"{task} = {text}", hint, misconception)
+    misconception = of_formula(task, str(formula)) if what == task else None
+    hint = misconception.hint if misconception else difference(formula, wanted)
+    return Recovered(f"{what} = {formula}", hint, misconception)
