@@ -8,7 +8,9 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge.check import check
 from grader.judge.expect import (
+    ONLY_ALONE,
     ONLY_EXTREMES,
+    ONLY_IN_EVAL,
     ONLY_IN_FLOAT32,
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
@@ -61,8 +63,8 @@ def test_likelihood(probe: Probe, draw: Draw) -> None:
     double, single = torch.float64, torch.float32
     for model, batch, train, scale, dtype, short in [
         (known, 1, False, 5, double, ""),
-        (known, 4, False, 5, double, ""),
-        (known, 3, True, 5, double, ""),
+        (known, 4, False, 5, double, ONLY_ALONE),
+        (known, 3, True, 5, double, ONLY_IN_EVAL),
         (known, 4, False, 5, single, ONLY_IN_FLOAT32),
         (known, 4, False, 5000, double, ONLY_EXTREMES),
         (known, MANY_ROWS, False, 5, double, ONLY_SMALL_BATCHES),

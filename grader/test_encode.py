@@ -8,7 +8,9 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge.check import check
 from grader.judge.expect import (
+    ONLY_ALONE,
     ONLY_EXTREMES,
+    ONLY_IN_EVAL,
     ONLY_IN_FLOAT32,
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
@@ -75,8 +77,8 @@ def test_posterior(probe: Probe, draw: Draw) -> None:
     double, single = torch.float64, torch.float32
     for known, batch, train, dtype, hint in [
         (tame, 1, False, double, ""),
-        (tame, 4, False, double, ""),
-        (tame, 3, True, double, ""),
+        (tame, 4, False, double, ONLY_ALONE),
+        (tame, 3, True, double, ONLY_IN_EVAL),
         (tame, 4, False, single, ONLY_IN_FLOAT32),
         (wild, 4, False, double, ONLY_EXTREMES),
         (tame, MANY_ROWS, False, double, ONLY_SMALL_BATCHES),

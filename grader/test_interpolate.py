@@ -9,6 +9,7 @@ from grader.grading.probe import Probe
 from grader.judge.check import check
 from grader.judge.expect import (
     ONLY_CONTIGUOUS,
+    ONLY_IN_EVAL,
     ONLY_LONGER_AXES,
     expect_close,
     expect_same,
@@ -72,7 +73,7 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
         )
         expect_unchanged(answer, "interpolate()")
         expected, wrong = path(model, z_1, z_2, count), []
-        hint = own_hint(answer) or short or (ONLY_CONTIGUOUS if count == 5 else "")
+        hint = own_hint(answer) or short or {5: ONLY_CONTIGUOUS, 8: ONLY_IN_EVAL}.get(count, "")
         shape = (count, *model.image_shape)
         images, again = (answer.tensor(name, shape, "images", hint=hint) for name in ("value", "again"))
         expect_same(images, again, "images of a path", by_id("interpolate_random_codes"))

@@ -8,6 +8,8 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge.check import check, fail
 from grader.judge.expect import (
+    ONLY_ALONE,
+    ONLY_IN_EVAL,
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
     expect_close,
@@ -55,8 +57,8 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
     known = random_model(draw)
     for model, batch, train, short in [
         (known, 1, False, ""),
-        (known, 4, False, ""),
-        (known, 3, True, ""),
+        (known, 4, False, ONLY_ALONE),
+        (known, 3, True, ONLY_IN_EVAL),
         (known, MANY_ROWS, False, ONLY_SMALL_BATCHES),
         *((small, batch, False, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
     ]:

@@ -112,7 +112,8 @@ class Probe:
             raise WorkerFailed(failure) from None
         self.answered = True
         dtypes = {tensor.dtype for tensor in tensors.values()}
-        return Answer(found, facts, unit_of(torch.float64 if torch.float64 in dtypes else torch.float32))
+        unit = unit_of(torch.float64 if torch.float64 in dtypes else torch.float32)
+        return Answer(found, facts, unit, _sizes_of(arguments))
 
     def _another_way(self, name: str, arguments: dict[str, Any]) -> Answer | None:
         """Return the answer to a second call; None if it fails too."""
@@ -152,6 +153,19 @@ def _apart(arguments: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]
     """Split arguments into tensors and others; arguments that are None are not sent."""
     tensors = {k: v for k, v in arguments.items() if isinstance(v, Tensor)}
     return tensors, {k: v for k, v in arguments.items() if not isinstance(v, Tensor) and v is not None}
+
+
+def _sizes_of(arguments: dict[str, Any]) -> dict[str, int]:
+    """Return the sizes of a call by the names that the handout has for them."""
+    inputs = [arguments[name] for name in ("mean", "x", "z") if isinstance(arguments.get(name), Tensor)]
+    batch = arguments.get("batch_size") or (inputs[0].shape[0] if inputs and inputs[0].dim() else None)
+    model = arguments.get("sizes") or {}
+    found = {"B": batch, "K": arguments.get("K"), "n_samples": arguments.get("n_samples")}
+    if "mean" in arguments and not model:
+        names = {2: ("z",), 4: ("C", "H", "W")}.get(inputs[0].dim(), ())
+        found |= dict(zip(names, inputs[0].shape[1:], strict=True))
+    found |= {"C": model.get("in_channels"), "S": model.get("input_size"), "z": model.get("z_dim")} if model else {}
+    return {name: int(size) for name, size in found.items() if size is not None}
 
 
 def _is_float64(value: Any) -> bool:

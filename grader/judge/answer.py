@@ -5,6 +5,7 @@ No check can compute with what a submission returned without this test of its sh
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -28,10 +29,17 @@ class Answer:
         facts: Values that JSON can hold, by name.
         unit: Tolerance of its numbers, as a share of their size: see judge/tolerances.py. It follows from the dtype of
             the inputs.
+        sizes: The sizes of the call, such as {"B": 5, "z": 3}; messages about shapes and values name them.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], unit: float):
-        self._tensors, self._facts, self.unit = tensors, facts, unit
+    def __init__(
+        self,
+        tensors: Mapping[str, Tensor],
+        facts: Mapping[str, Any],
+        unit: float,
+        sizes: Mapping[str, int] = MappingProxyType({}),
+    ):
+        self._tensors, self._facts, self.unit, self.sizes = tensors, facts, unit, sizes
 
     def __contains__(self, name: str) -> bool:
         """Whether a tensor was returned; a gradient is missing if it does not reach its input."""
@@ -69,11 +77,25 @@ class Answer:
         found = self._tensors[name]
         if not _fits(found.shape, shape):
             hint = hint or _shape_hint(found, shape)
-            fail(f"{what} of shape {in_brackets(shape)}", f"shape {in_brackets(found.shape)}", hint=hint)
+            got = f"shape {in_brackets(found.shape)}{self._which(found.shape)}"
+            fail(f"{what} of shape {in_brackets(shape)}{self.where}", got, hint=hint)
         _expect_dtype(found, dtype, what)
         if finite:
             expect_finite(found, what)
         return found
+
+    @property
+    def where(self) -> str:
+        """The sizes of the call, as a message ends with them."""
+        return f", for {', '.join(f'{name} = {size}' for name, size in self.sizes.items())}" if self.sizes else ""
+
+    def _which(self, shape: Sequence[int]) -> str:
+        """Return which sizes of the call the lengths of a wrong shape are."""
+        names = {
+            length: [name for name, size in self.sizes.items() if size == length] for length in shape if length > 1
+        }
+        told = [f"{length} is {' or '.join(found)}" for length, found in names.items() if found]
+        return f": {', '.join(told)}" if told else ""
 
     def fact(self, name: str, *kinds: type[_T]) -> _T:
         """Return a fact of one of the given types; a bool does not count as an int.

@@ -24,6 +24,9 @@ ONLY_FEW = "The result for few dimensions is right. Does a product over all dime
 ONLY_SMALL_BATCHES = (
     "The result for small batches is right. Are some rows left out, or handled differently, in large ones?"
 )
+ONLY_ALONE = "The result for a single row is right; this is a batch. Are its rows mixed up, added or averaged?"
+ONLY_IN_EVAL = "The result in eval mode is right; this is train mode. What in your code behaves differently there?"
+ONLY_IN_TRAIN = "The result in train mode is right; this is eval mode. What in your code behaves differently there?"
 ONLY_LONGER_AXES = "The result for longer axes is right. Is an axis of length 1 lost, for example by squeeze()?"
 ONLY_CONTIGUOUS = (
     "The result for contiguous tensors is right; these are strided, like a transposed tensor. "
@@ -90,7 +93,7 @@ def expect_close(
     count = f", and {int((shares > 1).sum())} of {shares.numel()} values differ" if shares.numel() > 1 else ""
     most = abs(float(got[index] - wanted[index]))
     fail(
-        f"{what} = {_number(float(wanted[index]))}{at}",
+        f"{what} = {_number(float(wanted[index]))}{at}{answer.where}",
         f"{_number(float(got[index]))}{count}",
         # The distance to nan or an infinite number says nothing.
         deviation=f"{_number(most)} at most{at and ','}{at}" if math.isfinite(most) else "",
@@ -113,7 +116,41 @@ def _seen(got: Tensor, wanted: Tensor, shares: Tensor) -> str:
         return "The numbers are close. Is a step rounded to a lower precision, an epsilon added, or a number clamped?"
     if bool(wrong.all()):
         return "All numbers are wrong. Compute one of them by hand, for one row and one dimension."
-    return "Only some of the numbers are wrong. What do their inputs have in common: are they large, or negative?"
+    return (
+        _where(wrong)
+        or _beyond(wanted, wrong)
+        or ("Only some of the numbers are wrong. What do their inputs have in common: are they large, or negative?")
+    )
+
+
+def _where(wrong: Tensor) -> str:
+    """Return along which axis the wrong numbers differ from the right ones, if one index tells them apart."""
+    for axis, length in enumerate(wrong.shape):
+        others = [other for other in range(wrong.dim()) if other != axis]
+        some, every = (wrong.any(others), wrong.all(others)) if others else (wrong, wrong)
+        if length < 2 or (bool(some.all()) and not bool(every.any())) or bool((some != every).any()):
+            continue
+        right = [i for i in range(length) if not some[i]]
+        bad = [i for i in range(length) if some[i]]
+        if len(bad) <= len(right) and len(bad) <= 3:
+            return f"Only index {', '.join(map(str, bad))} of axis {axis} is wrong (of 0 to {length - 1})."
+        if len(right) <= 3:
+            return f"Only index {', '.join(map(str, right))} of axis {axis} is right (of 0 to {length - 1})."
+    return ""
+
+
+def _beyond(wanted: Tensor, wrong: Tensor) -> str:
+    """Return at which bound the wrong numbers begin, if their expected values are all larger or all smaller."""
+    right, bad = wanted[~wrong], wanted[wrong]
+    for text, value, other in (
+        ("absolute value", bad.abs().min(), right.abs().max()),
+        ("value", bad.min(), right.max()),
+    ):
+        if value > other:
+            return f"Wrong are those whose expected {text} is above {_number(float(other))}. Is there a bound?"
+    if bad.max() < right.min():
+        return f"Wrong are those whose expected value is below {_number(float(right.min()))}. Is there a bound?"
+    return ""
 
 
 def expect_gradient(

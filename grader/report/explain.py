@@ -23,6 +23,7 @@ class Shown:
     Attributes:
         explained: Checks with an explanation; if several have the same text, as after the death of a worker, only the
             first is listed. Passed checks with a note follow.
+        following: Failed checks that an explained check accounts for: the same hint, or another value of a wrong one.
         waiting: Checks that count only when the value is right, since their outcome follows from the wrong value.
         same: How many more checks failed for the same reason as a check in `explained`.
     """
@@ -30,6 +31,7 @@ class Shown:
     explained: tuple[CheckResult, ...]
     waiting: tuple[CheckResult, ...]
     same: int = 0
+    following: tuple[CheckResult, ...] = ()
 
 
 def shown(task: TaskResult) -> Shown:
@@ -47,9 +49,19 @@ def shown(task: TaskResult) -> Shown:
     waiting = tuple(c for c in short if wrong_value and (c.status == "passed" or c.kind in ("gradient", "statistics")))
     speaking = [check for check in short if check not in waiting]
     first = {check.output: check for check in reversed(speaking)}  # each text once, with the first check of that text
-    explained = tuple(check for check in speaking if first[check.output] is check)
+    distinct = [check for check in speaking if first[check.output] is check]
+    following = tuple(check for i, check in enumerate(distinct) if any(_follows(check, one) for one in distinct[:i]))
+    explained = tuple(check for check in distinct if check not in following)
     noted = tuple(c for c in task.checks if c.status == "passed" and c.output and c not in short)
-    return Shown(explained + noted, waiting, len(speaking) - len(explained))
+    return Shown(explained + noted, waiting, len(speaking) - len(distinct), following)
+
+
+def _follows(check: CheckResult, earlier: CheckResult) -> bool:
+    """Whether an earlier failure of the task accounts for this one, so that a second explanation would say no more."""
+    if not (check.status == earlier.status == "failed") or check.diagnosis not in (None, earlier.diagnosis):
+        return False
+    said = check.explanation.hint
+    return bool(said and said == earlier.explanation.hint) or check.kind == earlier.kind == "value"
 
 
 def judged_part(of: TaskResult | Result) -> str:

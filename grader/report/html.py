@@ -99,6 +99,7 @@ class ShownTask:
         attainment: `full`, `partial`, `zero` or `not attempted`.
         diagnoses: Ids of the misconceptions that were found.
         checks: Checks with an explanation.
+        following: Titles of failed checks that an explained check accounts for.
         waiting: Titles of checks that count only when the value is right.
         same: How many more checks failed for the same reason as a check in `checks`.
     """
@@ -111,6 +112,7 @@ class ShownTask:
     attainment: str
     diagnoses: tuple[str, ...]
     checks: tuple[ShownCheck, ...]
+    following: tuple[str, ...]
     waiting: tuple[str, ...]
     same: int
 
@@ -171,6 +173,7 @@ def _task(task: TaskResult) -> ShownTask:
         attainment=attainment(task),
         diagnoses=tuple(task.diagnoses),
         checks=tuple(_check(check) for check in checks.explained),
+        following=tuple(check.title for check in checks.following),
         waiting=tuple(check.title for check in checks.waiting),
         same=checks.same,
     )

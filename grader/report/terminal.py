@@ -21,6 +21,9 @@ def _explanations(task: TaskResult, color: bool) -> str:
     """Return the text for the student about the checks of a task that did not pass."""
     checks = shown(task)
     blocks = [_explanation(check, color) for check in checks.explained]
+    if checks.following:
+        titles = "".join(f"\n    - {check.title}" for check in checks.following)
+        blocks.append(f"{task.id}: follows from the above{titles}\n")
     if checks.waiting:
         titles = "".join(f"\n    - {check.title}" for check in checks.waiting)
         blocks.append(f"{task.id}: these checks count once the value is right{titles}\n")

@@ -27,6 +27,8 @@ COSTLY_MEMORY = (
     "The usual causes are a tensor of all pairs, (B, D, D) or (B, B, D), and one that holds all K images at once. "
     "Which of your tensors is the largest?"
 )
+MISSING = "The grader calls this name. Compare it with the skeleton: is it spelled the same, and inside its class?"
+RETURNED_ANOTHER = "Look at the return statement. The docstring of the function says what it returns."
 CALLED_WRONGLY = "Print the shapes of the arguments before this line. Are they as the docstring of that function says?"
 NOT_UTF8 = "This line is not in UTF-8. Which encoding does your editor show for the file? Save it in UTF-8."
 RETURNED_NONE = "A function that this line calls returned None. Is a `return` missing in it?"
@@ -92,9 +94,9 @@ def from_error(
         left = "a function that this task needs is empty" if name == "NotAttempted" else "the TODO is still there"
         return Failure("not attempted", f"not attempted yet: {left}", [], importing)
     if kind == "missing":
-        return Failure("failed", f"missing: {message}", [], importing)
+        return Failure("failed", f"missing: {message}", [], importing, MISSING)
     if kind == "type":
-        return Failure("failed", message, [], importing)
+        return Failure("failed", message, [], importing, RETURNED_ANOTHER)
     if kind == "memory":
         what = f"your code asked for more memory than a task may use{_asked_for(message)} ({name})"
         return Failure("out of memory", what, lines, importing, COSTLY_MEMORY, _known(error, standins))
