@@ -95,6 +95,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     grade.add_argument(
         "--results", type=path, metavar="FILE", help="write the results to this file, in Gradescope's format [no file]"
     )
+    grade.add_argument("--report", type=path, metavar="FILE", help="write the report to this file as a page [no file]")
     grade.add_argument("--seed", type=whole(), default=0, metavar="N", help="random seed for the test inputs [0]")
     grade.add_argument(
         "--data",
@@ -131,6 +132,7 @@ def _grade(options: argparse.Namespace) -> int:
         sandbox=options.sandbox,
         fork=not options.no_fork,
         results=options.results.absolute() if options.results else None,
+        report=options.report.absolute() if options.report else None,
         tasks=options.tasks or "",
     )
     with contextlib.chdir(ROOT):

@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--submission", path, "FILE", None, f"file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]")
     add("--offering", file, "FILE", None, "points and limits [grader/offering.toml]")
     add("--results", path, "FILE", None, "write the results to this file, in Gradescope's format")
+    add("--report", path, "FILE", None, "write the report to this file as a page, to read in a browser")
     add("--seed", whole(), "N", 0, "random seed for the test inputs [0]")
     add("--data", image_source, "sample|svhn|PATH", "sample", "images of the training task [sample]")
     add("--sandbox", one_of(*SANDBOXES), "|".join(SANDBOXES), "auto", "isolation method for the student's code [auto]")
@@ -97,7 +98,8 @@ def grading_options(config: pytest.Config) -> GradingOptions:
         fork=not config.getoption("no_fork"),
         lanes=config.getoption("lanes"),
         offering=folder / offering if offering else None,
-        results=_results(config),
+        results=_written_to(config, "results"),
+        report=_written_to(config, "report"),
         tasks=config.option.markexpr,
         shown=str(submission or DEFAULT_SUBMISSION),
     )
@@ -156,18 +158,18 @@ def _sandbox(config: pytest.Config) -> str:
     return "in-process"
 
 
-def _results(config: pytest.Config) -> Path | None:
-    if not (given := config.getoption("results")):
+def _written_to(config: pytest.Config, option: str) -> Path | None:
+    if not (given := config.getoption(option)):
         return None
     path = config.invocation_params.dir / given
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise pytest.UsageError(
-            f"--results {quoted(given)}: {error.strerror}; name a file that can be written"
+            f"--{option} {quoted(given)}: {error.strerror}; name a file that can be written"
         ) from None
     if path.exists() and not path.is_file():
-        raise pytest.UsageError(f"--results {quoted(given)} is a folder or a device: name a file")
+        raise pytest.UsageError(f"--{option} {quoted(given)} is a folder or a device: name a file")
     return path
 
 

@@ -24,7 +24,7 @@ from grader.judge.expect import (
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.recover_models import of_decode
+from grader.judge.recover_models import of_model
 from grader.judge.wrong_formulas import wrong_decode
 
 pytestmark = pytest.mark.decode
@@ -76,7 +76,7 @@ def test_likelihood(probe: Probe, draw: Draw) -> None:
         answer = probe("decode", sizes=model.sizes, train=train, **inputs)
         wrong_means, wrong_logvars = wrong_decode(image)
         own = own_hint(answer) or short
-        of_mean, of_logvar = (partial(of_decode, name, probe.attempt, draw) for name in ("mean", "logvar"))
+        of_mean, of_logvar = (partial(of_model, "decode", name, probe.attempt, draw) for name in ("mean", "logvar"))
         what = "the likelihood's mean"
         expect_close(answer, "mean", image, what, size=size, known=wrong_means, hint=own, recover=of_mean)
         one, what = torch.ones_like(image), "the likelihood's logvar"

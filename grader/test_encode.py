@@ -24,7 +24,7 @@ from grader.judge.expect import (
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.recover_models import of_encode
+from grader.judge.recover_models import of_model
 from grader.judge.wrong_formulas import wrong_encode
 
 pytestmark = pytest.mark.encode
@@ -92,7 +92,7 @@ def test_posterior(probe: Probe, draw: Draw) -> None:
         hint = own_hint(answer, HEADS) or hint
         for name, misconceptions in zip(("mean", "logvar"), wrong, strict=True):
             value, size, what = exact[name].value, exact[name].size, exact[name].what
-            recover = partial(of_encode, name, probe.attempt, draw)
+            recover = partial(of_model, "encode", name, probe.attempt, draw)
             expect_close(answer, name, value, what, size=size, known=misconceptions, hint=hint, recover=recover)
         expect_unchanged(answer, "encode()")
     sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 3, *tame.image_shape)})

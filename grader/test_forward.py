@@ -1,5 +1,6 @@
 """Task `forward`: the three results that training needs."""
 
+import math
 from functools import partial
 
 import pytest
@@ -16,6 +17,7 @@ from grader.judge.expect import (
     ONLY_IN_TRAIN,
     ONLY_LONGER_AXES,
     ONLY_SMALL_BATCHES,
+    Bound,
     expect_close,
     expect_gradient,
     expect_same,
@@ -29,7 +31,7 @@ from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model,
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
-from grader.judge.recover_models import of_forward
+from grader.judge.recover_models import of_model
 from grader.judge.tolerances import SAME_DRAW, SAME_NOISE
 from grader.judge.wrong_formulas import wrong_forward
 
@@ -51,6 +53,15 @@ def results(known: KnownModel, x: torch.Tensor, noise: torch.Tensor) -> dict[str
         "nll": Exact(nll, nll_size, "nll"),
         "kl": Exact(oracles.kl(mean, logvar), sizes.kl(mean, logvar, mean_size, logvar_size), "kl"),
     }
+
+
+def bound_of(result: str, x: torch.Tensor) -> Bound | None:
+    """Return the bound of `nll` or `kl` of images, or None for the reconstruction."""
+    constant = 0.5 * x[0].numel() * math.log(2 * math.pi)
+    return {
+        "nll": Bound(f"an nll of unit variance is never below D/2 log(2 pi) = {constant:.1f}", low=constant),
+        "kl": Bound("a divergence is never negative", low=0.0),
+    }.get(result)
 
 
 def expect_noise_used(one: torch.Tensor, other: torch.Tensor, known: KnownModel) -> None:
@@ -111,8 +122,18 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
         for name, result in exact.items():
             value, size, which = result.value, result.size, f"{name}_0"
             answer.tensor(which, value.shape, name, hint=shown)
-            recover = partial(of_forward, name, probe.attempt, draw)
-            expect_close(answer, which, value, name, size=size, known=wrong.get(name, []), hint=shown, recover=recover)
+            recover = partial(of_model, "forward", name, probe.attempt, draw)
+            expect_close(
+                answer,
+                which,
+                value,
+                name,
+                size=size,
+                known=wrong.get(name, []),
+                hint=shown,
+                recover=recover,
+                bound=bound_of(name, x),
+            )
     image_shape, z_dim = tame.image_shape, tame.sizes["z_dim"]
     sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 3, *image_shape), "noise": draw.normal(3, z_dim)})
     tensors = sent(sets, torch.float32) | tame.as_dtype(torch.float32)

@@ -22,7 +22,7 @@ from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
-from grader.judge.recover_models import of_interpolate
+from grader.judge.recover_models import of_model
 from grader.judge.wrong_formulas import wrong_interpolate
 
 pytestmark = pytest.mark.interpolate
@@ -79,7 +79,7 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
         expect_same(images, again, "images of a path", by_id("interpolate_random_codes"))
         if model is known:
             wrong = wrong_interpolate(z_1, z_2, count, model.decode) if count != 16 else []
-        recover = partial(of_interpolate, probe.attempt, draw)
+        recover = partial(of_model, "interpolate", "", probe.attempt, draw)
         value, size = expected.value, expected.size
         expect_close(answer, "value", value, "the image", size=size, known=wrong, hint=hint, recover=recover)
     sets = three_sets(lambda: {name: draw.normal(1, known.sizes["z_dim"]) for name in ("z_1", "z_2")})

@@ -16,6 +16,7 @@ from grader.judge.expect import (
     ONLY_IN_FLOAT32,
     ONLY_LONGER_AXES,
     ONLY_THESE,
+    Bound,
     Recover,
     expect_close,
     expect_gradient,
@@ -32,6 +33,9 @@ from grader.judge.tolerances import UNIT64, UNIT_NEAR_ZERO
 pytestmark = pytest.mark.kl
 
 
+NEVER_NEGATIVE = Bound("a divergence is never negative", low=0.0)
+
+
 def expect_kl(
     answer: Answer,
     mean: torch.Tensor,
@@ -43,7 +47,7 @@ def expect_kl(
 ) -> None:
     """Demand the closed form from both calls."""
     exact, size = oracles.kl(mean, logvar), sizes.kl(mean, logvar)
-    expect_repeated(answer, exact, what, size=size, hint=hint, recover=recover)
+    expect_repeated(answer, exact, what, size=size, hint=hint, recover=recover, bound=NEVER_NEGATIVE)
 
 
 @check("shape", 20)

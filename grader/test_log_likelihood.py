@@ -13,6 +13,7 @@ from grader.judge.check import check, fail
 from grader.judge.expect import (
     ONLY_IN_EVAL,
     ONLY_LONGER_AXES,
+    Bound,
     Known,
     Recover,
     expect_close,
@@ -33,7 +34,7 @@ from grader.judge.known_models import (
 )
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id, match
-from grader.judge.recover_models import of_log_likelihood
+from grader.judge.recover_models import of_model
 from grader.judge.tolerances import NATS_OF_A_NAME, SAME_ESTIMATE, UNIT_LOG_WEIGHT
 from grader.judge.wrong_formulas import log_densities, miscounted, wrong_log_likelihood
 
@@ -84,7 +85,7 @@ def expect_estimate(
     wrong, count = [(by_id("log_likelihood_averaged"), exact.value.mean().expand_as(exact.value))], None
     if len(x) == 1:
         wrong, count = wrong_log_likelihood(known, x, codes, samples), miscounted(known, x, codes, samples)
-    expect_log_likelihood(answer, exact, wrong, hint, recover, otherwise=count)
+    expect_log_likelihood(answer, known, exact, wrong, hint, recover, otherwise=count)
 
 
 def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, recover: Recover) -> None:
@@ -101,14 +102,22 @@ def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, s
     of_each = log_weight_size(known, x.expand(samples, -1, -1, -1), codes)
     size = (torch.softmax(logs, dim=0) * of_each).sum().reshape(1)  # a weight counts as much as it adds to the mean
     exact = Exact(value, sizes.log_mean(size, value, samples), f"the log of the mean of {samples} weights")
-    expect_log_likelihood(answer, exact, wrong_log_likelihood(known, x, codes, samples), ONE_MEAN, recover)
+    expect_log_likelihood(answer, known, exact, wrong_log_likelihood(known, x, codes, samples), ONE_MEAN, recover)
 
 
 def expect_log_likelihood(
-    answer: Answer, exact: Exact, wrong: Known, hint: str, recover: Recover, otherwise: Misconception | None = None
+    answer: Answer,
+    known: KnownModel,
+    exact: Exact,
+    wrong: Known,
+    hint: str,
+    recover: Recover,
+    otherwise: Misconception | None = None,
 ) -> None:
     """Demand an exact value; a wrong formula is named only if it matches to NATS_OF_A_NAME."""
     value = answer.tensor("value_0", exact.value.shape, exact.what)
+    highest = -0.5 * math.prod(known.image_shape) * math.log(2 * math.pi)
+    why = f"a log-likelihood is never above -D/2 log(2 pi) = {highest:.1f}"
     near = torch.full_like(exact.value, NATS_OF_A_NAME)
     explain = partial(match, value.double(), wrong, unit=1.0, size=near) if len(wrong) else lambda: None
     expect_close(
@@ -122,6 +131,7 @@ def expect_log_likelihood(
         explain=explain,
         otherwise=otherwise,
         recover=recover,
+        bound=Bound(why, high=highest),
     )
 
 
@@ -175,7 +185,7 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
             **known.as_dtype(torch.float32),
         )
         expect_unchanged(answer, "log_likelihood()")
-        recover = partial(of_log_likelihood, probe.attempt, draw)
+        recover = partial(of_model, "log_likelihood", "", probe.attempt, draw)
         expect_estimate(answer, known, x, samples, own_hint(answer) or hint, recover)
     sets = three_sets(lambda: {"x": images_of(usual, draw, 2)})
     tensors, arguments = sent(sets, torch.float32) | usual.as_dtype(torch.float32), {"K": 3}
@@ -196,7 +206,7 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
             found, exact = by_id("log_likelihood_underflow"), float(exact_log_likelihood(known, x)[0])
             got = ", ".join(f"{each:.1f}" for each in value.tolist())
             fail(f"log_likelihood = {exact:.1f}", got, hint=found.hint, diagnosis=found.id)
-        recover = partial(of_log_likelihood, probe.attempt, draw)
+        recover = partial(of_model, "log_likelihood", "", probe.attempt, draw)
         expect_estimate(answer, known, x, 5, BATCH if batch > 1 else DENSITIES, recover)
 
 
@@ -210,7 +220,7 @@ def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
         x = images_of(known, draw, 1)
         answer = probe("log_likelihood", sizes=known.sizes, x=x.float(), K=samples, **known.as_dtype(torch.float32))
         answer.tensor("value_0", (1,), "log_likelihood")
-        expect_mean_of_weights(answer, known, x, samples, partial(of_log_likelihood, probe.attempt, draw))
+        expect_mean_of_weights(answer, known, x, samples, partial(of_model, "log_likelihood", "", probe.attempt, draw))
     # Bounded weights: the mean of many of them must be close to p(x), for any codes.
     factor, z_dim = 2.0, 2
     known = known_model(draw, inflation=factor, z_dim=z_dim, gain=4.0, in_channels=1)

@@ -23,7 +23,7 @@ from grader.judge.known_models import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id
 from grader.judge.normality import expect_standard_normal
-from grader.judge.recover_models import of_prior_sample
+from grader.judge.recover_models import of_model
 from grader.judge.tolerances import SAME_DRAW
 from grader.judge.wrong_formulas import wrong_prior_sample
 
@@ -78,7 +78,7 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
         value = answer.tensor("value_0", image.shape, "images", hint=hint)
         drawn = pixel_noise(model, value.double()) if model is known else None
         wrong = wrong_prior_sample(image, model.decode(0 * z), model.decode(2 * z)) if model is known else []
-        recover = partial(of_prior_sample, probe.attempt, draw)
+        recover = partial(of_model, "prior_sample", "image", probe.attempt, draw)
         expect_close(
             answer, "value_0", image, "the image", size=size, known=wrong, hint=hint, otherwise=drawn, recover=recover
         )

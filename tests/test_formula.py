@@ -12,7 +12,7 @@ from grader.judge.answer import Answer
 from grader.judge.formula import ONE, Formula, Part, across, fit, number_text
 from grader.judge.inputs import Draw
 from grader.judge.misconceptions import CATALOGUE
-from grader.judge.recover import DISTRIBUTION, Recovered, of_distribution
+from grader.judge.recover import DISTRIBUTION, Recovered, formula_of_distribution
 
 Method = Callable[[Mapping[str, Tensor]], Tensor]
 
@@ -24,7 +24,7 @@ def recovered(name: str, method: Method, seed: int = 1) -> Recovered | None:
         value = method({each: arguments[each] for each in DISTRIBUTION[name].inputs})
         return Answer({"value_0": value, "value_1": value}, {}, 1e-9)
 
-    return of_distribution(name, ask, Draw(seed, name))
+    return formula_of_distribution(name, ask, Draw(seed, name))
 
 
 def kl(of: Mapping[str, Tensor], *terms: str) -> Tensor:
@@ -85,13 +85,13 @@ def test_two_calls_that_differ_are_said_to_be_random() -> None:
     def ask(_: str, *, mean: Tensor, **arguments: Any) -> Answer:
         return Answer({"value_0": mean.sum(1), "value_1": mean.sum(1) + 1}, {}, 1e-9)
 
-    found = of_distribution("kl", ask, Draw(1, "kl"))
+    found = formula_of_distribution("kl", ask, Draw(1, "kl"))
     assert found is not None and not found.computes and "random" in found.hint
 
 
 @pytest.mark.parametrize("answer", [None, Answer({}, {}, 1.0), Answer({"value_0": torch.ones(3, 1)}, {}, 1.0)])
 def test_an_answer_that_cannot_be_read_says_nothing(answer: Answer | None) -> None:
-    assert of_distribution("kl", lambda *_, **__: answer, Draw(1, "kl")) is None
+    assert formula_of_distribution("kl", lambda *_, **__: answer, Draw(1, "kl")) is None
 
 
 def test_each_formula_of_the_catalogue_is_one_that_can_be_found() -> None:

@@ -32,6 +32,7 @@ class GradingOptions:
         lanes: Number of sandboxes that run at the same time; with 2, the training task has a separate one.
         offering: File with points and limits; None for the grader's own file.
         results: Path for results.json; None to write no file.
+        report: Path for the report as a page; None to write no file.
         tasks: Expression that selects tasks, as in pytest's -m; empty for all tasks.
         shown: The submission as the user wrote it, for reports; empty to show its path.
     """
@@ -44,6 +45,7 @@ class GradingOptions:
     lanes: int = 2
     offering: Path | None = None
     results: Path | None = None
+    report: Path | None = None
     tasks: str = ""
     shown: str = ""
 
@@ -59,6 +61,7 @@ class GradingOptions:
             *([] if self.fork else ["--no-fork"]),
             *([f"--offering={self.offering}"] if self.offering else []),
             *([f"--results={_as_it_is(self.results)}"] if self.results else []),
+            *([f"--report={_as_it_is(self.report)}"] if self.report else []),
             *(["-m", self.tasks] if self.tasks else []),
         ]
 

@@ -24,6 +24,7 @@ from grader.judge.offering import BY_ID
 from grader.judge.result import Explanation, Result, Status
 from grader.judge.short_run import ShortRun
 from grader.report import junit, results_json, terminal
+from grader.report.files import write_whole
 from grader.report.text import harmless, one_line, settled, shortened
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.zygote import SandboxError
@@ -145,12 +146,21 @@ class Grading:
             self._result = self._score()
             session.exitstatus = self._exit_status(self._result, session.exitstatus)
             junit.add_points(session.config, self._result)
-            if self._options.results and self._begun:
-                results_json.write_results(self._options.results, self._result)
+            if self._begun:
+                self._write(self._result)
         except OSError as error:  # for example, the disk is full
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-            self._unwritten = f"--results {quoted(self._options.results)} cannot be written: {error.strerror}"
+            self._unwritten = f"{quoted(error.filename)} cannot be written: {error.strerror}"
         yield
+
+    def _write(self, result: Result) -> None:
+        if self._options.results:
+            results_json.write_results(self._options.results, result)
+        if self._options.report:
+            from grader.report import html  # here, because the import of jinja2 takes 0.1 s
+
+            record = results_json.Record(Path(result.submission).name, results_json.GRADED, result)
+            write_whole(self._options.report, html.report_page(record, "VAE assignment"))
 
     def _exit_status(self, result: Result, of_pytest: int) -> int:
         """Return 0 or 1 only if every selected check has a verdict; class runs rely on this."""
@@ -184,7 +194,8 @@ class Grading:
             for error in errors:
                 terminalreporter.write(f"\n{what} Please show this to your instructor:\n{harmless(error)}", red=True)
         if self._result and self._begun:
-            terminalreporter.write(terminal.render(self._result, color=terminalreporter.hasmarkup))
+            verbose = terminalreporter.verbosity > 0
+            terminalreporter.write(terminal.render(self._result, terminalreporter.hasmarkup, verbose))
             # Hide the time in pytest's last line, which does not include imports and differs from the grader's.
             terminalreporter.summary_stats = functools.partial(_write_counts, terminalreporter)  # type: ignore
         if problem := self._unwritten or self._unready:

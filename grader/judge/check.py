@@ -36,14 +36,23 @@ class CheckFailed(Exception):  # noqa: N818
 
 
 def fail(
-    expected: str, got: str, *, deviation: str = "", computes: str = "", hint: str = "", diagnosis: str | None = None
+    expected: str,
+    got: str,
+    *,
+    deviation: str = "",
+    computes: str = "",
+    smallest: str = "",
+    reproduce: str = "",
+    hint: str = "",
+    diagnosis: str | None = None,
 ) -> NoReturn:
     """Fail the running check; see Explanation for the arguments.
 
     Raises:
         CheckFailed: Always.
     """
-    raise CheckFailed(Explanation(expected, got, deviation, computes, hint, diagnosis=diagnosis))
+    explanation = Explanation(expected, got, deviation, computes, smallest, hint, reproduce=reproduce)
+    raise CheckFailed(replace(explanation, diagnosis=diagnosis))
 
 
 MOST_FOR_FORM = 40  # the largest share, in percent, that the shape checks of a task may have

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from .answer import Answer, expect_finite
 from .check import fail
 from .misconceptions import Misconception, by_id, match
 from .recover import Recovered
-from .tolerances import UNIT_NICE, UNIT_SAME
+from .tolerances import UNIT_FORMULA, UNIT_NICE, UNIT_SAME
 
 Known = Sequence[tuple[Misconception, Tensor]]
 Recover = Callable[[], Recovered | None]
@@ -32,6 +33,21 @@ ONLY_CONTIGUOUS = (
     "The result for contiguous tensors is right; these are strided, like a transposed tensor. "
     "Is view() used where reshape() is needed?"
 )
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound that holds for every right number: `low` <= number <= `high`; `why` is a clause of a message."""
+
+    why: str
+    low: float = -math.inf
+    high: float = math.inf
+
+    def broken_by(self, got: Tensor) -> str:
+        """Return the end of a sentence about numbers that break the bound; empty if none does."""
+        room = UNIT_FORMULA * max(1.0, *(abs(end) for end in (self.low, self.high) if math.isfinite(end)))
+        broken = (got < self.low - room) | (got > self.high + room)
+        return f"; {self.why}, but {int(broken.sum())} of {broken.numel()} are" if bool(broken.any()) else ""
 
 
 def used(actual: Tensor, expected: Tensor, tolerance: Tensor) -> Tensor:
@@ -56,6 +72,7 @@ def expect_close(
     otherwise: Misconception | None = None,
     explain: Callable[[], Misconception | None] = lambda: None,
     recover: Recover = lambda: None,
+    bound: Bound | None = None,
 ) -> None:
     """Demand that a tensor of an answer has the expected values: elementwise |actual - expected| <= unit * size.
 
@@ -72,6 +89,7 @@ def expect_close(
         explain: Looks for a misconception that needs more than a formula; called if none of `known` matches.
         otherwise: The misconception to name if no other matches.
         recover: Finds out what the submission computes instead; called first.
+        bound: A bound that no right number can break; a broken one is said first.
 
     Raises:
         CheckFailed: A value differs.
@@ -94,10 +112,12 @@ def expect_close(
     most = abs(float(got[index] - wanted[index]))
     fail(
         f"{what} = {_number(float(wanted[index]))}{at}{answer.where}",
-        f"{_number(float(got[index]))}{count}",
+        f"{_number(float(got[index]))}{count}{bound.broken_by(got) if bound else ''}",
         # The distance to nan or an infinite number says nothing.
         deviation=f"{_number(most)} at most{at and ','}{at}" if math.isfinite(most) else "",
         computes=found.computes,
+        smallest=found.example.smallest if found.example else "",
+        reproduce=found.example.reproduce if found.example else "",
         hint=misconception.hint if misconception else found.hint or hint or _seen(got, wanted, shares),
         diagnosis=misconception.id if misconception else None,
     )
@@ -189,13 +209,14 @@ def expect_repeated(
     known: Known = (),
     hint: str = "",
     recover: Recover = lambda: None,
+    bound: Bound | None = None,
 ) -> None:
     """Demand the same values from `value_0` and `value_1`, two calls on the same object.
 
     Raises:
         CheckFailed: One of them differs.
     """
-    expect_close(answer, "value_0", expected, what, size=size, known=known, hint=hint, recover=recover)
+    expect_close(answer, "value_0", expected, what, size=size, known=known, hint=hint, recover=recover, bound=bound)
     again, what = (
         "The first call was right. What does it change that the second call uses?",
         f"{what}, second call",

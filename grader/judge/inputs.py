@@ -78,12 +78,12 @@ def examples(strategy: "SearchStrategy[_T]", count: int, seed: int) -> list[_T]:
     def collect(example: _T) -> None:
         drawn.append(example)
 
-    with _nothing_from_loaded_modules():
+    with nothing_from_loaded_modules():
         collect()
     return drawn
 
 
-def _nothing_from_loaded_modules() -> contextlib.AbstractContextManager[object]:
+def nothing_from_loaded_modules() -> contextlib.AbstractContextManager[object]:
     """Keep hypothesis from using constants that it finds in the source of loaded project modules.
 
     Recent versions do so. A seed would then give other inputs in a class run, which loads other modules than

@@ -6,7 +6,7 @@ the right formula gives the hint. The right formula is never shown.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .answer import Answer
 from .check import CheckFailed
+from .example import Example, example_of_distribution
 from .formula import ONE, Factors, Formula, Part, across, difference, fit
 from .inputs import Draw
 from .misconceptions import Misconception, of_formula
@@ -30,11 +31,13 @@ class Recovered:
         computes: The formula, in the notation of the handout; empty if none was found.
         hint: A question about what is wrong with it.
         misconception: The misconception with this formula, if the catalogue has one.
+        example: An input for which the submission is wrong.
     """
 
     computes: str = ""
     hint: str = ""
     misconception: Misconception | None = None
+    example: Example | None = None
 
 
 def _distribution_terms(inputs: Inputs) -> dict[str, Tensor]:
@@ -174,7 +177,13 @@ _ENOUGH = 60  # numbers, where each has a formula of its own
 _SIZES = ({"B": 44, "z": 3}, {"B": 36, "z": 5})  # rows for 25 fitted answers; no two products of sizes are equal
 
 
-def of_distribution(name: str, ask: Ask, draw: Draw) -> Recovered | None:
+def of_distribution(name: str, ask: Ask, draw: Draw) -> Recovered:
+    """Return what is found out about a wrong method of the distribution: its formula, and the smallest wrong input."""
+    found = formula_of_distribution(name, ask, draw) or Recovered()
+    return replace(found, example=example_of_distribution(name, ask, draw))
+
+
+def formula_of_distribution(name: str, ask: Ask, draw: Draw) -> Recovered | None:
     """Return what a method of the distribution computes; None if nothing is known about it.
 
     Args:

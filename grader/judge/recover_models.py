@@ -5,7 +5,8 @@ was decoded from.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,12 +14,26 @@ from torch import Tensor
 from . import oracles
 from .answer import Answer
 from .check import CheckFailed
+from .example import example_of_model
 from .formula import ONE, across, fit
 from .inputs import Draw, single
 from .known_models import KnownModel, random_model, true_posterior_model
 from .recover import Ask, Recovered, described, of_elements
 from .tolerances import SAME_DRAW, UNIT_NICE
 from .wrong_formulas import log_densities
+
+
+def of_model(task: str, result: str, ask: Ask, draw: Draw) -> Recovered:
+    """Return what is found out about a wrong result of a task: its formula, and an input that shows it.
+
+    Args:
+        task: `encode`, `decode`, `prior_sample`, `forward`, `log_likelihood` or `interpolate`.
+        result: Which of its results is wrong.
+        ask: Calls a probe; None if there is no answer.
+        draw: Source of the inputs.
+    """
+    found = _FORMULAS[task](result, ask, draw) or Recovered()
+    return replace(found, example=example_of_model(task, ask))
 
 
 def _read(answer: Answer | None, name: str, *shape: int | str) -> Tensor | None:
@@ -44,7 +59,7 @@ def _bent(of: str, value: Tensor) -> dict[str, Tensor]:
     }
 
 
-def of_encode(result: str, ask: Ask, draw: Draw) -> Recovered | None:
+def _of_encode(result: str, ask: Ask, draw: Draw) -> Recovered | None:
     """Return what encode gives as `mean` or `logvar`: functions of the outputs of the heads, h = encoder(x)."""
     known = random_model(draw)
     x = draw.uniform(-1, 1, 12, *known.image_shape)
@@ -71,7 +86,7 @@ def of_encode(result: str, ask: Ask, draw: Draw) -> Recovered | None:
     return of_elements("encode", result, value, terms, {f"self.{result}(h)": 1.0})
 
 
-def of_decode(result: str, ask: Ask, draw: Draw) -> Recovered | None:
+def _of_decode(result: str, ask: Ask, draw: Draw) -> Recovered | None:
     """Return what decode gives as `mean` or `logvar`: functions of the decoder's output y."""
     known = random_model(draw)
     z = draw.normal(6, known.sizes["z_dim"])
@@ -96,7 +111,7 @@ def _of_image(known: KnownModel, z: Tensor) -> dict[str, Tensor]:
     }
 
 
-def of_prior_sample(ask: Ask, draw: Draw) -> Recovered | None:
+def _of_prior_sample(result: str, ask: Ask, draw: Draw) -> Recovered | None:
     """Return what VAE.sample makes of given noise z: functions of the decoder's output."""
     known = random_model(draw)
     z = draw.normal(6, known.sizes["z_dim"])
@@ -112,7 +127,7 @@ def of_prior_sample(ask: Ask, draw: Draw) -> Recovered | None:
     return of_elements("prior_sample", "image", one, terms, {"self.decoder(noise)": 1.0})
 
 
-def of_forward(result: str, ask: Ask, draw: Draw) -> Recovered | None:
+def _of_forward(result: str, ask: Ask, draw: Draw) -> Recovered | None:
     """Return what forward gives as `reconstruction` (by its code), `nll` or `kl`, for given noise."""
     known, batch = random_model(draw), 24
     x, noise = draw.uniform(-1, 1, batch, *known.image_shape), draw.normal(batch, known.sizes["z_dim"])
@@ -174,7 +189,7 @@ def _of_code(known: KnownModel, x: Tensor, noise: Tensor, image: Tensor) -> Reco
     return of_elements("forward", "the decoded code", code, terms, {"mean": 1.0, "std * noise": 1.0})
 
 
-def of_log_likelihood(ask: Ask, draw: Draw) -> Recovered | None:
+def _of_log_likelihood(result: str, ask: Ask, draw: Draw) -> Recovered | None:
     """Return what a single weight is made of (K = 1); if it is right, how several are combined, and their codes."""
     known = true_posterior_model(draw, inflation=4.0, gain=2.0, in_channels=1).single()
     weight = _of_one_weight(known, ask, draw)
@@ -282,7 +297,7 @@ def _of_many_weights(known: KnownModel, ask: Ask, draw: Draw) -> Recovered | Non
     return None if formula is None else described("log_likelihood", "log_likelihood", formula, right)
 
 
-def of_interpolate(ask: Ask, draw: Draw, count: int = 6) -> Recovered | None:
+def _of_interpolate(result: str, ask: Ask, draw: Draw, count: int = 6) -> Recovered | None:
     """Return at which codes interpolate decodes: the weights of z_1 and z_2 for each image."""
     known = random_model(draw)
     z_1, z_2 = (draw.normal(1, known.sizes["z_dim"]) for _ in range(2))
@@ -302,3 +317,13 @@ def of_interpolate(ask: Ask, draw: Draw, count: int = 6) -> Recovered | None:
     hint = "Which weights do the first and the last image need, and is the distance between neighbours the same?"
     text = f"for n_samples = {count}, codes that are {listed[0]} times z_1 plus {listed[1]} times z_2"
     return Recovered(text, hint)
+
+
+_FORMULAS: dict[str, Callable[[str, Ask, Draw], Recovered | None]] = {
+    "encode": _of_encode,
+    "decode": _of_decode,
+    "prior_sample": _of_prior_sample,
+    "forward": _of_forward,
+    "log_likelihood": _of_log_likelihood,
+    "interpolate": _of_interpolate,
+}

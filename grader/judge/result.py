@@ -17,9 +17,11 @@ class Explanation:
         got: What the submission returned or did instead.
         deviation: The largest deviation and its position.
         computes: The formula that the submission's numbers follow.
+        smallest: The smallest input for which it is wrong, the submission's answer and the right one.
         hint: What to look at, without the answer.
         note: A remark that does not change the points.
         printed: What the submission printed during the check.
+        reproduce: Lines of Python that show the wrong answer outside the grader.
         message: The whole text if nothing was compared, as for a TODO that is left or a check that was not judged.
         diagnosis: Id of the misconception that matched, if any.
     """
@@ -28,15 +30,17 @@ class Explanation:
     got: str = ""
     deviation: str = ""
     computes: str = ""
+    smallest: str = ""
     hint: str = ""
     note: str = ""
     printed: str = ""
+    reproduce: str = ""
     message: str = ""
     diagnosis: str | None = None
 
     def parts(self) -> tuple[tuple[str, str], ...]:
         """Return the fields that are not empty as (label, text), in the order of a report."""
-        labels = ("message", "expected", "got", "deviation", "computes", "hint", "note", "printed")
+        labels = ("message", "expected", "got", "deviation", "computes", "smallest", "hint", "note", "printed")
         return tuple(("" if label == "message" else label, text) for label in labels if (text := getattr(self, label)))
 
     def text(self) -> str:

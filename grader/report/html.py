@@ -80,13 +80,20 @@ def link(submission: str, page: str = "report.html") -> str:
 
 @dataclass(frozen=True)
 class ShownCheck:
-    """A check that lost points, prepared for the template; `parts` are pairs of label and text."""
+    """A check that lost points, prepared for the template.
+
+    Attributes:
+        title, status, score, max_score: The values of the check.
+        parts: Pairs of label and text.
+        reproduce: Lines of Python that show the wrong answer.
+    """
 
     title: str
     status: str
     score: float
     max_score: float
     parts: tuple[tuple[str, str], ...]
+    reproduce: str
 
 
 @dataclass(frozen=True)
@@ -195,6 +202,7 @@ def _check(check: CheckResult) -> ShownCheck:
         score=check.score / 100,
         max_score=check.max_score / 100,
         parts=check.explanation.parts(),
+        reproduce=check.explanation.reproduce,
     )
 
 

@@ -11,13 +11,20 @@ _COLORS = {"passed": "32", "not attempted": "33", "not judged": "33"}
 _RED = "31"
 
 
-def render(result: Result, color: bool = False) -> str:
-    """Return the report as text, with ANSI colours if `color` is true."""
-    blocks = [_explanations(task, color) for task in result.tasks]
+def render(result: Result, color: bool = False, verbose: bool = False) -> str:
+    """Return the report as text.
+
+    Args:
+        result: The result.
+        color: Whether to use ANSI colours.
+        verbose: Whether to show the lines that reproduce a wrong answer; they are also shown for a single task.
+    """
+    verbose = verbose or len(result.tasks) == 1
+    blocks = [_explanations(task, color, verbose) for task in result.tasks]
     return "\n".join(["", *(block for block in blocks if block), _table(result, color), ""])
 
 
-def _explanations(task: TaskResult, color: bool) -> str:
+def _explanations(task: TaskResult, color: bool, verbose: bool) -> str:
     """Return the text for the student about the checks of a task that did not pass."""
     checks = shown(task)
     blocks = [_explanation(check, color) for check in checks.explained]
@@ -27,6 +34,10 @@ def _explanations(task: TaskResult, color: bool) -> str:
     if checks.waiting:
         titles = "".join(f"\n    - {check.title}" for check in checks.waiting)
         blocks.append(f"{task.id}: these checks count once the value is right{titles}\n")
+    reproduce = next((lines for check in checks.explained if (lines := check.explanation.reproduce)), "")
+    if verbose and reproduce:
+        lines = textwrap.indent(harmless(reproduce), "    ")
+        blocks.append(f"{task.id}: these lines show it without the grader\n{lines}\n")
     return "\n".join(blocks)
 
 

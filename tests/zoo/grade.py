@@ -41,6 +41,7 @@ class Graded:
         status: Status by task.
         output: Explanations of the failed checks, by (task, check).
         seconds: How long it took.
+        reproduce: The lines of Python that show the first wrong answer; empty if the report has none.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Graded:
     status: dict[str, str]
     output: dict[tuple[str, str], str]
     seconds: float
+    reproduce: str = ""
 
     @property
     def fell(self) -> frozenset[str]:
@@ -89,6 +91,7 @@ def verdict(name: str, results: dict[str, Any], seconds: float) -> Graded:
         status={task: result["status"] for task, result in tasks.items()},
         output={(test["tags"][0], test["name"]): test["output"] for test in failed},
         seconds=seconds,
+        reproduce=next((lines for test in failed if (lines := test["extra_data"].get("reproduce"))), ""),
     )
 
 
