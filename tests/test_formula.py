@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -79,6 +80,54 @@ def test_nothing_is_said_of_the_right_formula(name: str) -> None:
 def test_nothing_is_said_of_what_is_no_sum_of_terms(name: str) -> None:
     assert recovered(name, lambda of: (of["mean"].sin() * of["logvar"].cos()).sum(1)) is None
     assert recovered(name, lambda of: of["mean"].clamp(-1, 1) + 0.1 * torch.sign(of["logvar"])) is None
+
+
+# One mistake for each part of the formula: what stands in place of a term, or a factor of the whole.
+PARTS = {
+    "mean^2": ["mean", "|mean|", "0"],
+    "var": ["std", "var^2", "0"],
+    "logvar": ["-logvar", "1/2 logvar", "0"],
+    "1": ["0", "2 1"],
+    "whole": ["2", "-1", "4"],
+}
+PAIRS = [
+    ((one, of_one), (other, of_other))
+    for one, other in combinations(PARTS, 2)
+    for of_one in PARTS[one]
+    for of_other in PARTS[other]
+]
+
+
+def both(pair: tuple[tuple[str, str], tuple[str, str]]) -> dict[str, float]:
+    """The factors of kl with two mistakes in it."""
+    factors = {"mean^2": 0.5, "var": 0.5, "logvar": -0.5, ONE: -0.5}
+    whole = 1.0
+    for part, wrong in pair:
+        if part == "whole":
+            whole = float(wrong)
+            continue
+        right = factors.pop(part)
+        number, _, term = wrong.rpartition(" ")
+        term, right = (term[1:], -right) if term.startswith("-") else (term, right)
+        if term != "0":
+            factors[term] = right * {"": 1.0, "1/2": 0.5, "2": 2.0}[number]
+    return {term: whole * factor for term, factor in factors.items()}
+
+
+def test_two_mistakes_in_one_formula_are_recovered_both() -> None:
+    """All 78 pairs."""
+    wrong, terms_of = [], DISTRIBUTION["kl"].terms
+    for pair in PAIRS:
+        factors = both(pair)
+        order = {
+            term: i for i, term in enumerate(terms_of({k: torch.zeros(1, 1).double() for k in ("mean", "logvar")}))
+        }
+        parts = tuple(Part(term, factors[term]) for term in sorted(factors, key=order.__getitem__))
+        found = recovered("kl", lambda of, f=factors: sum(c * terms_of(of)[t] for t, c in f.items()).sum(1))  # type: ignore
+        if found is None or found.computes != f"kl = {Formula(parts, 'sum')}":
+            wrong.append((pair, str(Formula(parts, "sum")), found))
+    assert len(PAIRS) == 78
+    assert wrong == []
 
 
 def test_two_calls_that_differ_are_said_to_be_random() -> None:

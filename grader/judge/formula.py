@@ -107,14 +107,17 @@ def _product(part: Part) -> str:
     return f"{sign}{part.term}{over}"
 
 
-_CONSTANTS = {"": 1.0, "log(2 pi)": math.log(2 * math.pi), "log(pi)": math.log(math.pi), "log(2)": math.log(2.0)}
-_CONSTANTS |= {
-    "sqrt(2 pi)": math.sqrt(2 * math.pi),
+_CONSTANTS = {
+    "": 1.0,
+    "log(2 pi)": math.log(2 * math.pi),
+    "log(pi)": math.log(math.pi),
+    "log(2)": math.log(2.0),
+    "log(100)": math.log(100.0),
     "pi": math.pi,
     "sqrt(2)": math.sqrt(2.0),
-    "log(100)": math.log(100.0),
+    "sqrt(2 pi)": math.sqrt(2 * math.pi),
+    "1/sqrt(2 pi)": 1 / math.sqrt(2 * math.pi),
 }
-_CONSTANTS |= {"1/sqrt(2 pi)": 1 / math.sqrt(2 * math.pi)}
 
 
 def number_text(value: float) -> str:
@@ -123,14 +126,17 @@ def number_text(value: float) -> str:
 
 
 def _plain_text(value: float) -> str:
-    """Return a simple fraction, or one of a constant; empty if the number is neither."""
-    for below in (1, 2, 3, 4, 5, 6, 8, 10, 20):
-        for name, constant in _CONSTANTS.items():
+    """Return a simple fraction, a decimal such as 127.5, or a simple multiple of a constant; empty if it is none."""
+    for name, constant in _CONSTANTS.items():
+        belows, most = ((1, 2, 3, 4, 5, 6, 8, 10, 20), 64) if not name else ((1, 2), 2)
+        for below in belows:
             above = round(value / constant * below)
-            if 0 < abs(above) <= 64 and math.isclose(value, above / below * constant, rel_tol=UNIT_NICE):
+            if 0 < abs(above) <= most and math.isclose(value, above / below * constant, rel_tol=UNIT_NICE):
                 number = f"{above}" if below == 1 else f"{above}/{below}"
                 return number if not name else {"1": name, "-1": f"-{name}"}.get(number, f"{number} {name}")
-    return ""
+    halves = round(2 * value)
+    large = 40 < abs(halves) < 2048 and math.isclose(2 * value, halves, rel_tol=UNIT_NICE / 100)
+    return f"{halves / 2:g}" if large else ""
 
 
 def fit(answers: Float64[Tensor, " n"], terms: Terms, most: int = 5) -> Factors | None:
