@@ -1,16 +1,24 @@
 """report.html and index.html: what they say, and that no text of a student's becomes anything but text."""
 
+import base64
+import io
+import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import torch
+from PIL import Image
 
 from grader.instructor.class_runs.grades import Entry, record
 from grader.instructor.pages import index
 from grader.instructor.pages.class_pages import write_class_reports
+from grader.judge.result import Result, TrainingPictures
+from grader.judge.short_run import ShortRun, pictures, side_by_side
 from grader.report import html
 from grader.report.html import number, percent
 from grader.report.results_json import Record
@@ -350,3 +358,46 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
     with pytest.raises(OSError, match="No space"):
         html.write_report(tmp_path, Record("a", "x"), TITLE)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("report.html", "old")]
+
+
+# ## The training run
+RUN = ShortRun(
+    losses=[3400.0, math.nan, *(3100.0 - step for step in range(198))],
+    moved={},
+    nll=2900.0,
+    kl=12.0,
+    gap=0.9,
+    constant_mean=3139.0,
+    ppca=2882.0,
+    steps=200,
+    pairs=torch.arange(3 * 64 * 256).remainder(256).to(torch.uint8).view(3, 64, 256),
+)
+
+
+def page_of(training: TrainingPictures) -> Seen:
+    return Seen(html.report_page(Record("a", "graded", Result("a", (), 1.0, "process", 0, training=training)), TITLE))
+
+
+def test_the_training_run_is_a_curve_and_a_strip_of_images_in_the_page_itself() -> None:
+    seen = page_of(pictures(RUN))
+    (curve,), (line,), (strip,) = seen.named("svg"), seen.named("polyline"), seen.named("img")
+    points = [tuple(map(float, point.split(","))) for point in str(line["points"]).split()]
+    assert len(points) == 50 and all(0 <= x <= 640 and 0 <= y <= 180 for x, y in points)
+    assert [x for x, _ in points] == sorted(x for x, _ in points)
+    assert "from 3400 to" not in seen.text and "begins at 3400 nats" in seen.text
+    assert "a constant image, 3139 nats" in str(curve["aria-label"]) and "PCA, 2882 nats" in seen.text
+    kind, _, content = str(strip["src"]).partition(",")
+    image = Image.open(io.BytesIO(base64.b64decode(content)))
+    assert (kind, image.size, str(strip["alt"])[:12]) == ("data:image/png;base64", (256, 64), "Eight images")
+
+
+def test_a_run_that_diverged_at_once_has_no_pictures() -> None:
+    seen = page_of(pictures(replace(RUN, losses=[math.inf], pairs=None)))
+    assert (seen.named("svg"), seen.named("img")) == ([], [])
+    assert "training run" not in seen.text
+
+
+def test_a_reconstruction_that_is_not_finite_is_still_a_picture() -> None:
+    x = torch.zeros(8, 3, 32, 32, dtype=torch.float64)
+    strip = side_by_side(x, x / 0.0)
+    assert (strip.shape, strip.dtype, int(strip[0, 40, 5])) == ((3, 64, 256), torch.uint8, 128)

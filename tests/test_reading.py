@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grader.instructor.class_runs.grades import Entry, read_class, record
-from grader.judge.result import Explanation, Result, TaskResult
+from grader.judge.result import Explanation, Result, TaskResult, TrainingPictures
 from grader.report import results_json
 from grader.report.explain import shown
 from grader.report.text import safe_cell
@@ -31,6 +31,12 @@ def test_every_field_of_an_explanation_returns() -> None:
     told = Explanation(**{field.name: f"{field.name},\nhint      {i}" for i, field in enumerate(fields(Explanation))})
     kl = tuple(replace(check, explanation=told) for check in checks("kl", "wrong"))
     before = Result("f.py", (TaskResult("kl", kl),), 1.0, "process", 0)
+    assert results_json.result(json.loads(json.dumps(results_json.as_json(before))), "f.py") == before
+
+
+def test_the_pictures_of_the_training_run_return() -> None:
+    seen = TrainingPictures((1, 5), (3140.5, 2950.0), 3139.0, 2882.0, b"\x89PNG\r\n")
+    before = Result("f.py", (), 1.0, "process", 0, training=seen)
     assert results_json.result(json.loads(json.dumps(results_json.as_json(before))), "f.py") == before
 
 

@@ -13,6 +13,7 @@ from data import HouseNumbers, load
 from grader.grading.session import Session, probe_seed
 from grader.judge import short_run
 from grader.judge.check import CheckFailed
+from grader.judge.result import TrainingPictures
 from grader.judge.short_run import LONGER, Ask, Images, ShortRun
 from grader.sandbox.failure import WorkerFailed
 
@@ -80,6 +81,14 @@ class ShortRunner:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+    def pictures(self) -> TrainingPictures | None:
+        """Return the pictures of the run; None if it has no outcome."""
+        if self._outcome.empty():
+            return None
+        outcome = self._outcome.get()
+        self._outcome.put(outcome)
+        return short_run.pictures(outcome) if isinstance(outcome, ShortRun) else None
 
     def join(self) -> None:
         """Wait for the thread after its workers have ended; the interpreter would crash if it exited before it."""

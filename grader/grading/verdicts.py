@@ -213,6 +213,7 @@ class Grading:
             sandbox=self.session.sandbox,
             seed=self.session.seed,
             environment=self.session.environment(),
+            training=self._training.pictures() if self._training else None,
         )
 
     def _verdict(self, item: pytest.Item, error: BaseException | None) -> Verdict:

@@ -218,7 +218,7 @@ def _snippet(task: str, result: str, expected: Tensor) -> Example:
     lines = [
         "from assignment import VAE_Model",
         "from grader.examples import example_input, small_model",
-        f"model = small_model(VAE_Model, {task!r})  # encoder, heads and decoder are small linear maps",
+        f"model = small_model(VAE_Model, {task!r})  # its parts are small linear maps",
         f"{', '.join(names)} = {', '.join(f'example_input({name!r})' for name in names)}",
         f"print({'VAE_Model.' if task == 'interpolate' else ''}{call})  # expected: {_written(expected[shown])}",
     ]

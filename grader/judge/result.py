@@ -132,6 +132,24 @@ class TaskResult:
 
 
 @dataclass(frozen=True)
+class TrainingPictures:
+    """What a page shows of the short training run.
+
+    Attributes:
+        steps: The steps whose losses are shown.
+        losses: Their losses, in nats per image.
+        constant_mean, ppca: The anchors: the loss of one constant image, and of probabilistic PCA.
+        pairs: A PNG image: held-out images, and their reconstructions below them; empty if there are none.
+    """
+
+    steps: tuple[int, ...]
+    losses: tuple[float, ...]
+    constant_mean: float
+    ppca: float
+    pairs: bytes = b""
+
+
+@dataclass(frozen=True)
 class Result:
     """One graded submission.
 
@@ -142,6 +160,7 @@ class Result:
         sandbox: `bubblewrap`, `user`, `process` or `in-process`.
         seed: Random seed of all inputs.
         environment: Versions and threads.
+        training: Pictures of the training run; None if there was none.
     """
 
     submission: str
@@ -150,6 +169,7 @@ class Result:
     sandbox: str
     seed: int
     environment: dict[str, Any] = field(default_factory=dict)
+    training: TrainingPictures | None = None
 
     @property
     def score(self) -> int:

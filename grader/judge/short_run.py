@@ -10,6 +10,7 @@ reference, ten other architectures (tests/zoo/equivalent/layers.py) and tests/zo
 sample; `python -m tests.margins` prints these values.
 """
 
+import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from . import oracles
 from .answer import Answer
 from .inputs import Draw
 from .misconceptions import by_id
+from .result import TrainingPictures
 from .tolerances import UNIT32
 
 THRESHOLD = 0.6
@@ -97,6 +99,7 @@ class ShortRun:
         gap: (constant mean - (nll + kl)) / (constant mean - PPCA): 0 for a constant, 1 for PPCA.
         steps: The number of steps that the run should take.
         seen: Statistics of codes and reconstructions; None if there are none.
+        pairs: uint8 (3, 64, 256): eight held-out images, and their reconstructions below them; None if there are none.
     """
 
     losses: list[float]
@@ -108,6 +111,7 @@ class ShortRun:
     ppca: float
     steps: int
     seen: Seen | None = None
+    pairs: UInt8[Tensor, "3 H W"] | None = None
 
     @property
     def threshold(self) -> float:
@@ -165,7 +169,15 @@ def run(ask: Ask, images: Images, seed: int, steps: int = STEPS) -> ShortRun:
     kl = float(oracles.kl(mean, logvar).mean())
     gap = (images.constant_mean - nll - kl) / (images.constant_mean - images.ppca)
     seen = look(mean, image, x)
-    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean, images.ppca, steps, seen)
+    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean, images.ppca, steps, seen, side_by_side(x, image))
+
+
+def side_by_side(
+    x: Float64[Tensor, "N C S S"], image: Float64[Tensor, "N C S S"], count: int = 8
+) -> UInt8[Tensor, "C H W"]:
+    """Return the first images in a row, and their reconstructions in a row below, as bytes."""
+    rows = [torch.cat(list(each[:count]), dim=2) for each in (x, image)]
+    return ((torch.cat(rows, dim=1).nan_to_num(nan=0.0).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Float64[Tensor, "N C S S"]) -> Seen | None:
@@ -184,6 +196,22 @@ def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Flo
         float(mean.std(dim=0).max() / mean.abs().max().clamp(min=1e-30)),
         int((torch.linalg.eigvalsh(torch.cov(mean.T)) > _ACTIVE).sum()),
     )
+
+
+_SHOWN = 60  # losses that a page shows
+
+
+def pictures(run: ShortRun) -> TrainingPictures:
+    """Return what a page shows of a run; losses that are not finite are left out."""
+    from PIL import Image
+
+    every = max(1, math.ceil(len(run.losses) / _SHOWN))
+    shown = [(i + 1, loss) for i, loss in enumerate(run.losses) if i % every == 0 and math.isfinite(loss)]
+    stream = io.BytesIO()
+    if run.pairs is not None:
+        Image.fromarray(run.pairs.permute(1, 2, 0).contiguous().numpy()).save(stream, "png", optimize=True)
+    steps, losses = tuple(step for step, _ in shown), tuple(loss for _, loss in shown)
+    return TrainingPictures(steps, losses, run.constant_mean, run.ppca, stream.getvalue())
 
 
 PARTS = ("encoder.", "mean.", "logvar.", "decoder.")  # other parameters of a model are not checked

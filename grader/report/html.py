@@ -16,7 +16,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.judge.result import CheckResult, Result, TaskResult
+from grader.judge.result import CheckResult, Result, TaskResult, TrainingPictures
 
 from .explain import BROKEN, shown
 from .files import write_whole
@@ -155,7 +155,48 @@ def report_page(record: Record, title: str, notes: Sequence[str] = ()) -> str:
         untouched=[task.id for task in tasks if task.attainment == "not attempted"],
         counts={kind: sum(task.attainment == kind for task in tasks) for kind in ("full", "partial", "zero")},
         environment=_environment(record.result),
+        training=_curve(record.result.training) if record.result and record.result.training else None,
     )
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss curve of the training run, prepared for the template, in pixels; and the reconstructions.
+
+    Attributes:
+        points: The polyline's points; empty if there are fewer than two losses.
+        anchors: Height and label of each anchor.
+        words: The curve in words, for readers who do not see it.
+        pairs: Address of the image of reconstructions; empty if there is none.
+    """
+
+    points: str
+    anchors: tuple[tuple[float, str], ...]
+    words: str
+    pairs: str
+
+
+_WIDE, _HIGH = 640.0, 180.0
+
+
+def _curve(training: TrainingPictures) -> Curve:
+    low, high = training.ppca - 10.0, training.constant_mean + 0.5 * (training.constant_mean - training.ppca)
+
+    def height(loss: float) -> float:
+        return round(_HIGH * (1 - (min(max(loss, low), high) - low) / (high - low)), 1)
+
+    last = training.steps[-1] if training.steps else 1
+    points = [
+        f"{round(_WIDE * step / last, 1)},{height(loss)}"
+        for step, loss in zip(training.steps, training.losses, strict=True)
+    ]
+    anchors = (
+        (height(training.constant_mean), f"a constant image, {training.constant_mean:.0f} nats"),
+        (height(training.ppca), f"PCA, {training.ppca:.0f} nats"),
+    )
+    ends = f"The loss begins at {training.losses[0]:.0f} nats and ends at {training.losses[-1]:.0f}." if points else ""
+    pairs = f"data:image/png;base64,{base64.b64encode(training.pairs).decode('ascii')}" if training.pairs else ""
+    return Curve(" ".join(points) if len(points) > 1 else "", anchors, ends, pairs)
 
 
 def write_report(folder: Path, record: Record, title: str) -> Path:

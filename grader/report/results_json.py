@@ -5,13 +5,14 @@ So reading a file gives the same result that was written. Texts in a file may co
 when the file is read.
 """
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult
+from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult, TrainingPictures
 
 from .explain import BROKEN, WAITS, judged_part, shown
 from .files import write_whole
@@ -61,8 +62,13 @@ def as_json(result: Result, notice: str = "") -> dict[str, Any]:
             "sandbox": result.sandbox,
             "seed": result.seed,
             "environment": result.environment,
+            **({"training": _pictures(result.training)} if result.training else {}),
         },
     }
+
+
+def _pictures(training: TrainingPictures) -> dict[str, Any]:
+    return asdict(training) | {"pairs": base64.b64encode(training.pairs).decode("ascii")}
 
 
 def summary(result: Result, notice: str = "") -> str:
@@ -150,6 +156,17 @@ def result(data: Mapping[str, Any], submission: str) -> Result:
         sandbox=harmless(str(extra["sandbox"])),
         seed=int(extra["seed"]),
         environment={harmless(str(k)): harmless(str(v)) for k, v in extra["environment"].items()},
+        training=_training(extra["training"]) if "training" in extra else None,
+    )
+
+
+def _training(pictures: Mapping[str, Any]) -> TrainingPictures:
+    return TrainingPictures(
+        steps=tuple(int(step) for step in pictures["steps"]),
+        losses=tuple(float(loss) for loss in pictures["losses"]),
+        constant_mean=float(pictures["constant_mean"]),
+        ppca=float(pictures["ppca"]),
+        pairs=base64.b64decode(pictures["pairs"], validate=True),
     )
 
 
