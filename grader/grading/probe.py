@@ -12,7 +12,7 @@ from grader.judge.expect import ONLY_CONTIGUOUS
 from grader.judge.offering import BY_ID
 from grader.judge.result import Kind
 from grader.judge.tolerances import unit_of
-from grader.sandbox.failure import Failure, WorkerFailed
+from grader.sandbox.failure import Failure, WorkerFailed, hint_of_crash
 
 _DEFAULT_DEVICE = (
     "tensors are created on the default device, but the model may be on another one (this does not change the points)"
@@ -137,7 +137,11 @@ class Probe:
         tensors = {name: value for name, value in arguments.items() if isinstance(value, Tensor)}
         shapes = [f"{name} {tuple(t.shape)} {_dtype(t)}" for name, t in tensors.items() if name in _OF_THE_STUDENT]
         called = f"; called with {', '.join(shapes)}" if shapes else ""
-        return replace(failure, message=f"{failure.message}{called}", hint=failure.hint or self._replaced())
+        return replace(
+            failure,
+            message=f"{failure.message}{called}",
+            hint=failure.hint or self._replaced() or hint_of_crash(failure.message),
+        )
 
     def _replaced(self) -> str:
         """Return a sentence on which parts of the student are replaced while this task is judged; empty if none."""

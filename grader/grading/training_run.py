@@ -14,7 +14,7 @@ from grader.grading.session import Session, probe_seed
 from grader.judge import short_run
 from grader.judge.check import CheckFailed
 from grader.judge.result import TrainingPictures
-from grader.judge.short_run import LONGER, Ask, Images, ShortRun
+from grader.judge.short_run import EARLY, LONGER, Ask, Images, ShortRun
 from grader.sandbox.failure import WorkerFailed
 
 
@@ -34,11 +34,16 @@ def images(data: str) -> Images:
 
 
 def judged(ask: Ask, images: Images, seed: int) -> ShortRun:
-    """Return the short run that counts: if the first run learns slowly, a longer run with the same initial weights.
+    """Return the short run that counts: of 80 steps if they are enough, else of 200, or of 400 for a slow starter.
+
+    All runs have the same initial weights, batches and noise.
 
     Raises:
-        WorkerFailed, CheckFailed: The first run has no outcome.
+        WorkerFailed, CheckFailed: The first run, or that of 200 steps, has no outcome.
     """
+    early = short_run.run(ask, images, seed, EARLY)
+    if early.is_certain:
+        return early
     first = short_run.run(ask, images, seed)
     if first.starts_slowly:
         # If the longer run fails, for example because it takes too much time, the first run counts.

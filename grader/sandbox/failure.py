@@ -143,6 +143,15 @@ def _hint(error: dict[str, Any], name: str, message: str, lines: list[dict[str, 
     return RETURNED_NONE if "NoneType" in message else ""
 
 
+def hint_of_crash(message: str) -> str:
+    """Return a hint for an exception of which nothing else is known."""
+    if re.search(r"shape|size|dimension|channels", message, re.IGNORECASE):
+        return "The grader calls this with other sizes than 64 images of 3 x 32 x 32. Is a size fixed, or an axis lost?"
+    if "is not defined" in message or "has no attribute" in message:
+        return "Is this name spelled as where it is defined, and is it defined before this line runs?"
+    return "The last of these lines is where it stopped. Print the values that enter it."
+
+
 def _newer(name: str, message: str, lines: list[dict[str, Any]]) -> str:
     """Return a hint with the installed version, if the code may be valid in another version of Python or a package."""
     python = f"Python {platform.python_version()}"
