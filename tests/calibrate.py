@@ -125,7 +125,7 @@ def run(job: Job, of: Sequence[Check]) -> Ran:
                     for check in of:
                         if check.task == task:
                             ran.add(_run_once(session, check, f"{job.title}, seed {session.seed}"))
-                    # The CPU seconds of a worker are those of one grading, and an equivalent may need a quarter of them.
+                    # A worker has the CPU seconds of one grading, and an equivalent may need a quarter of them.
                     if session.seed % _SEEDS_A_WORKER == 0 or task == "log_likelihood":
                         session.finish_task(task)
                 session.finish_task(task)
