@@ -73,7 +73,7 @@ def test_closed_form(probe: Probe, draw: Draw) -> None:
         probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2, strided=True),
         mean,
         logvar,
-        "kl of strided parameters",
+        "kl of non-contiguous parameters",
         hint=ONLY_CONTIGUOUS,
     )
     drawn = examples(parameters(), 20, draw.seed())

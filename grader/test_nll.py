@@ -84,7 +84,7 @@ def test_log_density(probe: Probe, draw: Draw) -> None:
         answer = probe("distribution", name="nll", **{k: t.float() for k, t in inputs.items()}, dims=dims, calls=2)
         expect_nll(answer, inputs, dims, f"{what} in float32", hint=ONLY_IN_FLOAT32)
         answer = probe("distribution", name="nll", **inputs, dims=dims, calls=2, strided=True)
-        expect_nll(answer, inputs, dims, f"{what}, of strided tensors", hint=ONLY_CONTIGUOUS)
+        expect_nll(answer, inputs, dims, f"{what}, of non-contiguous tensors", hint=ONLY_CONTIGUOUS)
     drawn = examples(parameters(), 12, draw.seed())
     for case, hint in [
         *((each, ONLY_EXTREMES) for each in EXTREMES),

@@ -27,6 +27,7 @@ from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
 from grader.judge.recover import of_distribution
+from grader.judge.tolerances import SAME_DRAW
 
 pytestmark = pytest.mark.sample
 
@@ -39,6 +40,16 @@ def expect_sample(
     """Demand the reparameterised sample from both calls."""
     exact, size = oracles.sample(**inputs), sizes.sample(**inputs)
     expect_repeated(answer, exact, what, size=size, hint=hint, recover=recover)
+
+
+def expect_no_repetition(noise: torch.Tensor) -> None:
+    """Demand noise (calls, *shape) that is not the same along a whole axis; so that a message can say where it is."""
+    for axis, length in enumerate(noise.shape):
+        # Equal up to rounding; two independent tensors of 256 normal numbers are this close with probability 0.
+        if length > 1 and bool((noise - noise.narrow(axis, 0, 1)).abs().max() < SAME_DRAW):
+            where = "the same noise in every call" if axis == 0 else f"the same noise along axis {axis - 1} of the mean"
+            found = by_id("noise_not_fresh")
+            fail("new noise for every call, row and dimension", where, hint=found.hint, diagnosis=found.id)
 
 
 @check("shape", 20)
@@ -63,7 +74,7 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
         answer = probe("distribution", name="sample", **{k: t.float() for k, t in inputs.items()}, calls=2)
         expect_sample(answer, inputs, "sample in float32", hint=ONLY_IN_FLOAT32)
         answer = probe("distribution", name="sample", **inputs, calls=2, strided=True)
-        expect_sample(answer, inputs, "sample of strided tensors", hint=ONLY_CONTIGUOUS)
+        expect_sample(answer, inputs, "sample of non-contiguous tensors", hint=ONLY_CONTIGUOUS)
     drawn = examples(parameters(), 12, draw.seed())
     for case, hint in [
         *((each, ONLY_EXTREMES) for each in EXTREMES),
@@ -109,7 +120,9 @@ def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
         answer = probe("distribution", name="sample", mean=mean, logvar=logvar, calls=2, objects=2)
         samples = [answer.tensor(f"value_{i}", shape, "sample", finite=True).double() for i in range(4)]
         values = torch.stack(samples)
-        drawn.append(((values - mean) / (0.5 * logvar).exp()).reshape(4, -1, 32))
+        fresh = (values - mean) / (0.5 * logvar).exp()
+        expect_no_repetition(fresh)
+        drawn.append(fresh.reshape(4, -1, 32))
     noise = torch.cat(drawn, dim=1)  # tested together, so that the bound on false failures holds once for all shapes
     if len(torch.unique(noise.abs().float().round(decimals=5))) < 0.9 * noise.numel():
         fail(

@@ -131,4 +131,6 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
     # A failure that follows from a wrong value is not a second mistake: it gets no diagnosis.
     if verdict.kind == "value":
         return result
-    return replace(result, explanation=replace(result.explanation, diagnosis=None))
+    # Its hint would look for another cause, such as detach() in a gradient.
+    plain = replace(result.explanation, diagnosis=None, hint="", computes="", smallest="", reproduce="")
+    return replace(result, explanation=plain)

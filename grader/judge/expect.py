@@ -30,8 +30,8 @@ ONLY_IN_EVAL = "The result in eval mode is right; this is train mode. What in yo
 ONLY_IN_TRAIN = "The result in train mode is right; this is eval mode. What in your code behaves differently there?"
 ONLY_LONGER_AXES = "The result for longer axes is right. Is an axis of length 1 lost, for example by squeeze()?"
 ONLY_CONTIGUOUS = (
-    "The result for contiguous tensors is right; these are strided, like a transposed tensor. "
-    "Is view() used where reshape() is needed?"
+    "The result for contiguous tensors is right; these are non-contiguous, like a transposed tensor. "
+    "Is view() used where reshape() is needed, or memory read in its own order?"
 )
 
 

@@ -190,13 +190,14 @@ def _of_code(known: KnownModel, x: Tensor, noise: Tensor, image: Tensor) -> Reco
 
 
 def _of_log_likelihood(result: str, ask: Ask, draw: Draw) -> Recovered | None:
-    """Return what a single weight is made of (K = 1); if it is right, how several are combined, and their codes."""
-    known = true_posterior_model(draw, inflation=4.0, gain=2.0, in_channels=1).single()
-    weight = _of_one_weight(known, ask, draw)
+    """Return how the codes are drawn; if that is right, what a weight is made of; if that too, how they are combined."""
+    if codes := _of_codes(ask, draw):  # wrong codes make every weight wrong
+        return codes
+    weight = _of_one_weight(random_model(draw, in_channels=1), ask, draw)  # log-variances that differ
     if weight is not None and (weight.computes or weight.hint):
         return weight
-    combined = _of_many_weights(known, ask, draw) if weight is not None else None
-    return combined or _of_codes(ask, draw)
+    known = true_posterior_model(draw, inflation=4.0, gain=2.0, in_channels=1).single()
+    return _of_many_weights(known, ask, draw) if weight is not None else None
 
 
 def _of_codes(ask: Ask, draw: Draw) -> Recovered | None:
@@ -252,6 +253,7 @@ def _of_one_weight(known: KnownModel, ask: Ask, draw: Draw) -> Recovered | None:
                 "kl": oracles.kl(mean, logvar),
                 "sum((x - image)^2)": ((x - known.decode(codes)) ** 2).sum().reshape(1),
                 "sum(z^2)": (codes**2).sum(1),
+                "sum(logvar)": logvar.sum(1),
                 "sum((z - mean)^2/var)": ((codes - mean) ** 2 / logvar.exp()).sum(1),
                 ONE: torch.ones(1, dtype=torch.float64),
             }
@@ -297,7 +299,7 @@ def _of_many_weights(known: KnownModel, ask: Ask, draw: Draw) -> Recovered | Non
     return None if formula is None else described("log_likelihood", "log_likelihood", formula, right)
 
 
-def _of_interpolate(result: str, ask: Ask, draw: Draw, count: int = 6) -> Recovered | None:
+def _of_interpolate(result: str, ask: Ask, draw: Draw, count: int = 7) -> Recovered | None:
     """Return at which codes interpolate decodes: the weights of z_1 and z_2 for each image."""
     known = random_model(draw)
     z_1, z_2 = (draw.normal(1, known.sizes["z_dim"]) for _ in range(2))
