@@ -190,7 +190,7 @@ def _of_code(known: KnownModel, x: Tensor, noise: Tensor, image: Tensor) -> Reco
 
 
 def _of_log_likelihood(result: str, ask: Ask, draw: Draw) -> Recovered | None:
-    """Return how the codes are drawn; if that is right, what a weight is made of; if that too, how they are combined."""
+    """Return how codes are drawn; if that is right, what a weight is made of; if that too, how they are combined."""
     if codes := _of_codes(ask, draw):  # wrong codes make every weight wrong
         return codes
     weight = _of_one_weight(random_model(draw, in_channels=1), ask, draw)  # log-variances that differ
