@@ -14,11 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
+from grader.grading.training_run import pictures
 from grader.instructor.class_runs.grades import Entry, record
 from grader.instructor.pages import index
 from grader.instructor.pages.class_pages import write_class_reports
 from grader.judge.result import Result, TrainingPictures
-from grader.judge.short_run import ShortRun, pictures, side_by_side
+from grader.judge.short_run import ShortRun, side_by_side
 from grader.report import html
 from grader.report.html import number, percent
 from grader.report.results_json import Record

@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import io
+import math
 import queue
 import threading
 from collections.abc import Mapping
@@ -52,6 +54,22 @@ def judged(ask: Ask, images: Images, seed: int) -> ShortRun:
     return first
 
 
+_SHOWN = 60  # losses that a page shows
+
+
+def pictures(run: ShortRun) -> TrainingPictures:
+    """Return what a page shows of a run; losses that are not finite are left out."""
+    from PIL import Image
+
+    every = max(1, math.ceil(len(run.losses) / _SHOWN))
+    shown = [(i + 1, loss) for i, loss in enumerate(run.losses) if i % every == 0 and math.isfinite(loss)]
+    stream = io.BytesIO()
+    if run.pairs is not None:
+        Image.fromarray(run.pairs.permute(1, 2, 0).contiguous().numpy()).save(stream, "png", optimize=True)
+    steps, losses = tuple(step for step, _ in shown), tuple(loss for _, loss in shown)
+    return TrainingPictures(steps, losses, run.constant_mean, run.ppca, stream.getvalue())
+
+
 class ShortRunner:
     """Start the run immediately, in a thread that mostly waits for workers.
 
@@ -93,7 +111,7 @@ class ShortRunner:
             return None
         outcome = self._outcome.get()
         self._outcome.put(outcome)
-        return short_run.pictures(outcome) if isinstance(outcome, ShortRun) else None
+        return pictures(outcome) if isinstance(outcome, ShortRun) else None
 
     def join(self) -> None:
         """Wait for the thread after its workers have ended; the interpreter would crash if it exited before it."""

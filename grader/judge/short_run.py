@@ -10,7 +10,6 @@ reference, ten other architectures (tests/zoo/equivalent/layers.py) and tests/zo
 sample; `python -m tests.margins` prints these values.
 """
 
-import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from . import oracles
 from .answer import Answer
 from .inputs import Draw
 from .misconceptions import by_id
-from .result import TrainingPictures
 from .tolerances import UNIT32
 
 THRESHOLD = 0.6
@@ -203,22 +201,6 @@ def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Flo
         float(mean.std(dim=0).max() / mean.abs().max().clamp(min=1e-30)),
         int((torch.linalg.eigvalsh(torch.cov(mean.T)) > _ACTIVE).sum()),
     )
-
-
-_SHOWN = 60  # losses that a page shows
-
-
-def pictures(run: ShortRun) -> TrainingPictures:
-    """Return what a page shows of a run; losses that are not finite are left out."""
-    from PIL import Image
-
-    every = max(1, math.ceil(len(run.losses) / _SHOWN))
-    shown = [(i + 1, loss) for i, loss in enumerate(run.losses) if i % every == 0 and math.isfinite(loss)]
-    stream = io.BytesIO()
-    if run.pairs is not None:
-        Image.fromarray(run.pairs.permute(1, 2, 0).contiguous().numpy()).save(stream, "png", optimize=True)
-    steps, losses = tuple(step for step, _ in shown), tuple(loss for _, loss in shown)
-    return TrainingPictures(steps, losses, run.constant_mean, run.ppca, stream.getvalue())
 
 
 PARTS = ("encoder.", "mean.", "logvar.", "decoder.")  # other parameters of a model are not checked
