@@ -54,6 +54,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads((root / "results" / "results.json").read_text(encoding="utf-8"))
 
+    tmp_path_factory.getbasetemp()  # made here, because two threads would make it twice
     with ThreadPoolExecutor(max_workers=2) as pool:
         futures: dict[str, Future[dict[str, Any]]] = {}
 
