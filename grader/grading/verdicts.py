@@ -54,7 +54,7 @@ class Grading:
         self._training: ShortRunner | None = None
         self._grader_errors: list[str] = []
         self._caught: list[str] = []  # errors in computing with an answer; the check has failed
-        self._unwritten = self._unready = ""
+        self._unwritten = self._unready = self._writes = ""
         self._begun = False  # stays False if a wrong option ends pytest; then there is nothing to report
         self._shown: dict[str, int] = {}  # number of characters of each task's output that have been reported
         torch.set_num_threads(1)  # more threads would wait for each other, as a worker uses the other core
@@ -150,15 +150,22 @@ class Grading:
                 self._write(self._result)
         except OSError as error:  # for example, the disk is full
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-            self._unwritten = f"{quoted(error.filename)} cannot be written: {error.strerror}"
+            self._unwritten = f"{self._writes} cannot be written: {error.strerror}"
         yield
+
+    @property
+    def _is_written(self) -> bool:
+        """Whether a file is written, which shows the pictures of the training run."""
+        return bool(self._options.results or self._options.report)
 
     def _write(self, result: Result) -> None:
         if self._options.results:
+            self._writes = f"--results {quoted(self._options.results)}"
             results_json.write_results(self._options.results, result)
         if self._options.report:
             from grader.report import html  # here, because the import of jinja2 takes 0.1 s
 
+            self._writes = f"--report {quoted(self._options.report)}"
             record = results_json.Record(Path(result.submission).name, results_json.GRADED, result)
             write_whole(self._options.report, html.report_page(record, "VAE assignment"))
 
@@ -213,7 +220,7 @@ class Grading:
             sandbox=self.session.sandbox,
             seed=self.session.seed,
             environment=self.session.environment(),
-            training=self._training.pictures() if self._training else None,
+            training=self._training.pictures() if self._training and self._is_written else None,
         )
 
     def _verdict(self, item: pytest.Item, error: BaseException | None) -> Verdict:

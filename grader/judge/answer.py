@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from .check import fail
+from .check import CheckFailed, fail
 
 REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -141,6 +141,14 @@ class Answer:
         if not all(isinstance(each, (int, float)) for each in table.values()):
             _fail_of_fact()
         return {str(name)[:_LONGEST_NAME]: _as_float(each) for name, each in table.items()}
+
+
+def read_or_none(answer: Answer | None, name: str, shape: Shape, *, finite: bool = False) -> Tensor | None:
+    """Return a tensor of an answer in float64; None if it is missing, of another shape or kind, or not finite."""
+    try:
+        return None if answer is None else answer.tensor(name, shape, name, finite=finite).double()
+    except CheckFailed:
+        return None
 
 
 _NO_FACT = object()

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from . import oracles, sizes
-from .answer import Answer
-from .check import CheckFailed
+from .answer import Answer, read_or_none
 from .inputs import Draw, nothing_from_loaded_modules
 from .known_models import KnownModel, random_model, true_posterior_model
 from .tolerances import UNIT_FORMULA
@@ -61,14 +60,6 @@ def _exact(task: str, of: Inputs) -> tuple[Tensor, Tensor]:
     return of["mean"], of["mean"].abs()
 
 
-def _read(answer: Answer | None, name: str, expected: Tensor) -> Tensor | None:
-    """Return a result in float64; None if it is missing or has another shape than the right one."""
-    try:
-        return None if answer is None else answer.tensor(name, expected.shape, name).double()
-    except CheckFailed:
-        return None
-
-
 def _is_wrong(got: Tensor, expected: Tensor, size: Tensor) -> bool:
     return not bool(((got - expected).abs() <= UNIT_FORMULA * (size + 1)).all())
 
@@ -94,7 +85,7 @@ def example_of_distribution(task: str, ask: Ask, draw: Draw) -> Example | None:
             expected, size = _exact(task, of)
             more: dict[str, Any] = {"dims": [1]} if task == "nll" else {}
             answer = ask("distribution", name=task, **{name: t.float() for name, t in of.items()}, **more)
-            got = _read(answer, "value_0", expected)
+            got = read_or_none(answer, "value_0", expected.shape)
             tried[key] = (got is not None and _is_wrong(got, expected, size), got)
         return tried[key][0]
 
@@ -138,7 +129,7 @@ def _of_case(task: str, case: Mapping[str, list[list[float]]], got: Tensor) -> E
 
 def _written(value: Tensor) -> str:
     """Return numbers as Python shows them, with four decimals at most."""
-    return str(torch.round(value.float(), decimals=4).double().mul(1e4).round().div(1e4).tolist())
+    return str(value.double().mul(1e4).round().div(1e4).tolist())
 
 
 def example_model(task: str) -> KnownModel:
@@ -187,7 +178,7 @@ def example_of_model(task: str, ask: Ask) -> Example | None:
     }
     answer = ask(task, sizes=known.sizes, **of_task[task], **tensors)
     for result, expected in _of_known(task, known).items():
-        got = _read(answer, result, expected)
+        got = read_or_none(answer, result, expected.shape)
         if got is not None and _is_wrong(got, expected, 100 * expected.abs()):
             return _snippet(task, result, expected)
     return None

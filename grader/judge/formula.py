@@ -152,8 +152,7 @@ def fit(answers: Float64[Tensor, " n"], terms: Terms, most: int = 5) -> Factors 
     if not bool(answers.isfinite().all()):
         return None
     table = torch.stack(list(terms.values()), dim=1)
-    usable = bool(table.isfinite().all())
-    if not usable:
+    if not bool(table.isfinite().all()):
         return None
     if not bool(answers.any()):
         return {}

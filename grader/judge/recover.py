@@ -5,22 +5,18 @@ recovered (formula.py). The catalogue names the formula if it is a known misconc
 the right formula gives the hint. The right formula is never shown.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .answer import Answer
-from .check import CheckFailed
-from .example import Example, example_of_distribution
+from .answer import read_or_none
+from .example import Ask, Example, Inputs, example_of_distribution
 from .formula import ONE, Factors, Formula, Part, across, difference, fit
 from .inputs import Draw
 from .misconceptions import Misconception, of_formula
-
-Ask = Callable[..., Answer | None]
-Inputs = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -199,18 +195,19 @@ def formula_of_distribution(name: str, ask: Ask, draw: Draw) -> Recovered | None
         inputs["logvar"] = inputs["logvar"].clamp(-2.5, 2.5)  # so that no term is much larger than the others
         more: dict[str, Any] = {"dims": [1]} if name == "nll" else {}
         shape = [size["B"]] if subject.reduced else [size["B"], size["z"]]
-        answers = _answers(ask("distribution", name=name, **inputs, **more, calls=2), shape, name)
-        if answers is None:
+        answer = ask("distribution", name=name, **inputs, **more, calls=2)
+        first, second = (read_or_none(answer, f"value_{i}", shape) for i in (0, 1))
+        if first is None or second is None:
             return None
-        if not torch.equal(*answers):
+        if not torch.equal(first, second):
             return Recovered(hint="Two calls with the same arguments give different results. What in it is random?")
         terms = subject.terms(inputs)
         if subject.reduced:
-            found.append(fit(answers[0], {text: term.sum(dim=1) for text, term in terms.items()}, subject.most))
+            found.append(fit(first, {text: term.sum(dim=1) for text, term in terms.items()}, subject.most))
             sizes.append(size)
         else:  # a formula of each number, whatever the sizes are
             flat = {text: term.flatten()[:_ENOUGH] for text, term in terms.items()}
-            found.append(fit(answers[0].flatten()[:_ENOUGH], flat, subject.most))
+            found.append(fit(first.flatten()[:_ENOUGH], flat, subject.most))
             sizes.append({})
     formula = across(found, sizes, subject.reduced)
     return None if formula is None else described(name, name, formula, subject.right)
@@ -233,14 +230,6 @@ def of_elements(
     flat = {text: term.expand_as(values).flatten()[::step] for text, term in terms.items()}
     formula = across([fit(values.double().flatten()[::step], flat, most)], [{}], "")
     return None if formula is None else described(task, what, formula, right)
-
-
-def _answers(answer: Answer | None, shape: Sequence[int], what: str) -> tuple[Tensor, Tensor] | None:
-    """Return both values of an answer in float64; None if there are none of this shape."""
-    try:
-        return None if answer is None else tuple(answer.tensor(f"value_{i}", shape, what).double() for i in (0, 1))  # type: ignore[return-value]
-    except CheckFailed:
-        return None
 
 
 def described(task: str, what: str, formula: Formula, right: Mapping[str, float]) -> Recovered | None:

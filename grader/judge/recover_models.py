@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from . import oracles
-from .answer import Answer
-from .check import CheckFailed
+from .answer import Answer, read_or_none
 from .example import example_of_model
 from .formula import ONE, across, fit
 from .inputs import Draw, single
@@ -37,11 +36,7 @@ def of_model(task: str, result: str, ask: Ask, draw: Draw) -> Recovered:
 
 
 def _read(answer: Answer | None, name: str, *shape: int | str) -> Tensor | None:
-    """Return a tensor of an answer in float64; None if it is missing, has another shape, or is not finite."""
-    try:
-        return None if answer is None else answer.tensor(name, shape, name, finite=True).double()
-    except CheckFailed:
-        return None
+    return read_or_none(answer, name, shape, finite=True)
 
 
 def _bent(of: str, value: Tensor) -> dict[str, Tensor]:
@@ -289,7 +284,6 @@ def _of_many_weights(known: KnownModel, ask: Ask, draw: Draw) -> Recovered | Non
                 "log K": torch.tensor(math.log(samples), dtype=torch.float64),
                 "log(K - 1)": torch.tensor(math.log(samples - 1), dtype=torch.float64),
                 "logsumexp(log w) / K": log_w.logsumexp(0) / samples,
-                "log of the mean of the smaller half": log_w.sort().values[: samples // 2 + 1].logsumexp(0),
                 ONE: torch.ones((), dtype=torch.float64),
             }
         )
