@@ -13,7 +13,9 @@ ordinary ones, on copies of the model, and raises an error if they differ.
 import contextlib
 import copy
 import io
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -49,29 +51,54 @@ class Backend(Protocol):
         """Return a function that repeats the work, with the current contents of the same memory."""
 
 
+@dataclass(frozen=True)
 class CudaGraphs:
-    """Backend with CUDA graphs, following PyTorch's notes on CUDA, "Whole-network capture"."""
+    """Backend with CUDA graphs, following PyTorch's notes on CUDA, "Whole-network capture".
+
+    Attributes:
+        device: The GPU on which the work runs. It need not be the current device.
+    """
+
+    device: torch.device
 
     def warm_up(self, work: Work) -> None:
         """Run the work on a separate stream, as the capture will."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UP_STEPS):
-                work()
-        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.device(self.device), warnings.catch_warnings():
+            # Adam warns that a capturable step runs without a capture, which is what a warm-up does.
+            warnings.filterwarnings("ignore", message="This instance was constructed with capturable")
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UP_STEPS):
+                    work()
+            torch.cuda.current_stream().wait_stream(stream)
 
     def record(self, work: Work) -> Work:
         """Capture the kernels of the work without running them."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            work()
+        # If a capture fails, torch.cuda.graph stays on its own stream: the outer context returns to this one.
+        with torch.cuda.device(self.device), torch.cuda.stream(torch.cuda.current_stream()):
+            try:
+                with torch.cuda.graph(graph):
+                    work()
+            except Exception:
+                _end_capture_mode()
+                raise
         return graph.replay
+
+
+def _end_capture_mode() -> None:
+    """Give the current device's random number generator a new state, outside of any capture.
+
+    A capture that fails can leave the state in capture mode, and every random number drawn later would be an error.
+    """
+    generator = torch.cuda.default_generators[torch.cuda.current_device()]
+    generator.graphsafe_set_state(generator.clone_state())
 
 
 def backend_for(device: torch.device) -> Backend | None:
     """Return the backend for a device, or None if there is none."""
-    return CudaGraphs() if device.type == "cuda" else None
+    return CudaGraphs(device) if device.type == "cuda" else None
 
 
 def captured_step(

@@ -5,6 +5,7 @@ import sys
 
 NAMES = {
     "training": "training on the CPU, beside the loop that tutorials write",
+    "gpu": "training on a GPU: the classic loop, the plain loop and the captured step",
     "likelihood": "the importance-sampled log-likelihood, beside the plain loop; memory; error",
     "roofline": "what a training step asks of the machine, and what the machine can do",
     "grading": "`pytest grader/`, beside its floor",
@@ -15,7 +16,7 @@ NAMES = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run the benchmark that is named first, with the other arguments."""
+    """Run the benchmark that is named first, with the other arguments; return the exit status."""
     if not arguments or arguments[0] not in NAMES:
         listed = "\n".join(f"  {name:<12}{what}" for name, what in NAMES.items())
         print(f"usage: python -m tests.benchmarks NAME [options]\n\n{listed}")
@@ -23,8 +24,7 @@ def main(arguments: list[str]) -> int:
     name, *options = arguments
     benchmark = importlib.import_module(f"tests.benchmarks.{name}")
     sys.argv = [f"python -m tests.benchmarks {name}", *options]
-    benchmark.main()
-    return 0
+    return benchmark.main() or 0
 
 
 if __name__ == "__main__":

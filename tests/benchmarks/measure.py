@@ -25,10 +25,17 @@ class Variant:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return the wall time of some work."""
+    """Return the wall time of some work, on the CPU and on a GPU that is in use."""
+    _wait_for_gpu()
     start = time.perf_counter()
     work()
+    _wait_for_gpu()
     return time.perf_counter() - start
+
+
+def _wait_for_gpu() -> None:
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def interleaved(variants: Sequence[Variant], rounds: int) -> dict[str, list[float]]:

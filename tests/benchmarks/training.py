@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 
 from assignment.evaluate import evaluate_elbo
 from assignment.settings import Settings
-from assignment.train import epoch_noise, new_model, new_optimizer, permutation, train_epoch, train_step
-from data import load, normalise
+from assignment.train import Step, epoch_noise, new_model, new_optimizer, permutation, train_epoch, train_step
+from data import load
 from data.commandline import Parser, image_source, whole
 from solution.__main__ import use_channels_last
 from solution.VAE_Model import VAE
@@ -27,9 +27,16 @@ SVHN = (73_257, 26_032)  # images to train on and to test on
 
 
 class Classic:
-    """The loop that tutorials write."""
+    """The loop that tutorials write.
 
-    def __init__(self, images: Tensor, settings: Settings, workers: int = 2):
+    Args:
+        images: The images to train on, on the CPU: (N, 3, 32, 32) bytes.
+        settings: Settings of the run.
+        workers: Processes of the DataLoader.
+        device: Where the model is. Each batch is copied there.
+    """
+
+    def __init__(self, images: Tensor, settings: Settings, workers: int = 2, device: str | torch.device = "cpu"):
         from torchvision import transforms
         from torchvision.datasets import SVHN
 
@@ -40,8 +47,8 @@ class Classic:
 
         half = (0.5, 0.5, 0.5)
         to_tensor = transforms.Compose([transforms.ToTensor(), transforms.Normalize(half, half)])
-        self.dataset, self.settings, self.workers = InMemory(to_tensor), settings, workers
-        self.model = new_model(VAE, images, settings)
+        self.dataset, self.settings, self.workers, self.device = InMemory(to_tensor), settings, workers, device
+        self.model = new_model(VAE, images[:1].to(device), settings)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.lr)
 
     def batches(self, order: Tensor | None) -> Iterator[Any]:
@@ -52,7 +59,7 @@ class Classic:
     def train(self, steps: int, epoch: int = 1, skipped: int = SKIPPED) -> tuple[float, list[float]]:
         """Train; returns the seconds of the steps after the skipped ones, and all losses."""
         n, settings, losses = len(self.dataset), self.settings, []
-        noise = epoch_noise(n, settings.z_dim, settings.seed, epoch).split(settings.batch_size)
+        noise = epoch_noise(n, settings.z_dim, settings.seed, epoch).to(self.device).split(settings.batch_size)
         batches = self.batches(permutation(n, settings.seed, epoch))
         self.model.train()
         start = time.perf_counter()
@@ -60,7 +67,7 @@ class Classic:
             if step == skipped:
                 start = time.perf_counter()
             x, _ = next(batches)
-            _, nll, kl = self.model(x, noise[step])
+            _, nll, kl = self.model(x.to(self.device), noise[step])
             loss = (nll + kl).mean()
             self.optimizer.zero_grad()
             loss.backward()
@@ -77,16 +84,21 @@ class Classic:
             for step in range(skipped + steps):
                 if step == skipped:
                     start = time.perf_counter()
-                _, nll, kl = self.model(next(batches)[0])
+                _, nll, kl = self.model(next(batches)[0].to(self.device))
                 total += (nll + kl).mean().item()
         return time.perf_counter() - start
 
 
 class Ours:
-    """What `python -m solution` does on a CPU, or some of it."""
+    """What `python -m solution` does on a CPU, or some of it.
+
+    Attributes:
+        step: The training step; it can be replaced by a captured one.
+    """
 
     def __init__(self, images: Tensor, settings: Settings, fused: bool = True, channels_last: bool = True):
         self.images, self.settings = images, settings
+        self.step: Step = train_step
         self.model = new_model(VAE, images, settings)
         if channels_last:
             use_channels_last(self.model)
@@ -96,8 +108,17 @@ class Ours:
 
     def train(self, steps: int) -> float:
         """Return the seconds of training on so many batches."""
+        return seconds(lambda: self._train(steps))
+
+    def losses(self, steps: int) -> list[float]:
+        """Train on so many batches; return the loss of each step."""
+        return [batch.mean().item() for batch in self._train(steps).split(self.settings.batch_size)]
+
+    def _train(self, steps: int) -> Tensor:
+        """Train on the first images, so many batches, in the order of epoch 1; return nll + kl of each image."""
         images = self.images[: steps * self.settings.batch_size]
-        return seconds(lambda: train_epoch(self.model, self.optimizer, images, self.settings, epoch=1))
+        nll, kl = train_epoch(self.model, self.optimizer, images, self.settings, epoch=1, step=self.step)
+        return nll + kl
 
     def test(self, steps: int) -> float:
         """Return the seconds of the -ELBO of so many batches."""
@@ -106,28 +127,26 @@ class Ours:
         return seconds(lambda: evaluate_elbo(self.model, images, noise, self.settings.batch_size))
 
 
+def at_least(images: Tensor, count: int) -> Tensor:
+    """Return the images, repeated if they are fewer than `count`: then exactly so many."""
+    return images if len(images) >= count else images.repeat(-(-count // len(images)), 1, 1, 1)[:count]
+
+
+def apart(losses: Sequence[float], others: Sequence[float]) -> float:
+    """Return the largest relative difference between the losses of the same steps; nan if one of them is."""
+    a, b = (torch.tensor(values, dtype=torch.float64) for values in (losses, others))
+    return ((a - b).abs() / a.abs()).max().item()
+
+
 def same_losses(images: Tensor, settings: Settings, steps: int, workers: int) -> str:
     """Train both from the same weights on the same batches; return how far apart their losses are."""
+    images = images[: steps * settings.batch_size]
     _, classic = Classic(images, settings, workers).train(steps, skipped=0)
-    ours = Ours(images, settings)
-    order, noise = (draw(settings) for draw in (_order(len(images)), _noise(len(images))))
-    losses = []
-    for batch, its_noise in zip(order[:steps], noise[:steps], strict=True):
-        nll, kl = train_step(ours.model, ours.optimizer, normalise(images[batch]), its_noise)
-        losses.append((nll + kl).mean().item())
-    worst = max(abs(a - b) / abs(a) for a, b in zip(classic, losses, strict=True))
+    ours = Ours(images, settings).losses(steps)
     return (
-        f"{steps} steps from {classic[0]:.1f} to {classic[-1]:.1f} (classic) and {losses[-1]:.1f} (ours) nats:"
-        f" at most {worst:.1e} apart, relative"
+        f"{steps} steps from {classic[0]:.1f} to {classic[-1]:.1f} (classic) and {ours[-1]:.1f} (ours) nats:"
+        f" at most {apart(classic, ours):.1e} apart, relative"
     )
-
-
-def _order(n: int) -> Any:
-    return lambda s: permutation(n, s.seed, 1).split(s.batch_size)
-
-
-def _noise(n: int) -> Any:
-    return lambda s: epoch_noise(n, s.z_dim, s.seed, 1).split(s.batch_size)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -141,9 +160,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--compared", type=whole(1), default=100, help="steps whose losses are compared [100]")
     options = parser.parse_args(argv)
     settings = replace(Settings(), features=options.features)
-    images = load(options.data).images
     needed = (max(options.steps + SKIPPED, options.compared)) * settings.batch_size
-    images = images.repeat(-(-needed // len(images)), 1, 1, 1)[: max(needed, len(images))]
+    images = at_least(load(options.data).images, needed)
 
     classic, steps = Classic(images, settings, options.workers), options.steps
     ours = Ours(images, settings)
