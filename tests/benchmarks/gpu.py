@@ -252,7 +252,7 @@ def whole_run(bench: Bench) -> None:
         last = list(csv.DictReader(file))[-1]
     is_captured = used[0] is not train_step
     bench.say(
-        f"\n| `python -m solution --capture`, {last['epoch']} epochs | |\n|---|---:|\n"
+        f"\n| `python -m solution --capture --epochs {last['epoch']}` | |\n|---|---:|\n"
         f"| the step was captured | {'yes' if is_captured else 'no'} |\n"
         f"| training, with a test and a checkpoint after each epoch | {config['training_seconds']:.1f} s |\n"
         f"| log-likelihood of {report['images']:,} images, K = {report['K']} | {report['seconds']:.1f} s |\n"
@@ -355,6 +355,7 @@ def _measure(bench: Bench, data: str | None, sizes: tuple[int, int]) -> int:
         if not tried(bench, "Images", lambda _: make_images(Path(str(data)), *sizes), start):
             failed.append("Images")
             data = "sample"
+    bench.say(f"images: {data}")
     bench = replace(bench, settings=replace(bench.settings, data=data))
     failed += [title for title, part in PARTS.items() if not tried(bench, title, part, start)]
     bench.say(
