@@ -291,8 +291,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return choose
 
 
-def test_a_step_is_captured_on_request_only(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Until somebody has measured it on a GPU."""
+def test_a_step_is_captured_unless_it_must_not_be(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert chosen(VAE, capture=False) is train_step
     assert chosen(VAE, capture=True) is not train_step
     assert not capsys.readouterr().out

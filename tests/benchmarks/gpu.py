@@ -2,7 +2,7 @@
 
 Three loops take the same steps: the classic loop (tests/benchmarks/training.py), which copies each batch of its
 DataLoader to the GPU; the plain loop of assignment/train.py, with all images on the GPU and fused Adam; and the plain
-loop with the captured step of solution/cuda_graph.py. Then the whole run of `python -m solution --capture` is timed.
+loop with the captured step of solution/cuda_graph.py. Then the whole run of `python -m solution` is timed.
 
 The images are synthetic, and as many as SVHN has: 73,257 and 26,032. All cores draw them once, and they are kept.
 
@@ -233,7 +233,7 @@ def _epoch(loop: Ours, test_images: Tensor) -> None:
 
 
 def whole_run(bench: Bench) -> None:
-    """Time the run of `python -m solution --capture`.
+    """Time the run of `python -m solution`.
 
     Raises:
         BenchmarkError: The step was not captured, although the device can do it.
@@ -252,7 +252,7 @@ def whole_run(bench: Bench) -> None:
         last = list(csv.DictReader(file))[-1]
     is_captured = used[0] is not train_step
     bench.say(
-        f"\n| `python -m solution --capture --epochs {last['epoch']}` | |\n|---|---:|\n"
+        f"\n| `python -m solution --epochs {last['epoch']}` | |\n|---|---:|\n"
         f"| the step was captured | {'yes' if is_captured else 'no'} |\n"
         f"| training, with a test and a checkpoint after each epoch | {config['training_seconds']:.1f} s |\n"
         f"| log-likelihood of {report['images']:,} images, K = {report['K']} | {report['seconds']:.1f} s |\n"
