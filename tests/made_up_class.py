@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from grader.instructor.class_runs.grades import Entry
+from grader.instructor.class_runs.grades import Entry, Grade, Row
 from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult
 from grader.report import results_json
 from grader.report.explain import Explained
@@ -65,6 +65,11 @@ def entry(name: str, outcomes: dict[str, str] | None = None, got: str | None = N
     results = results_json.as_json(result(outcomes or {}, got, **more))
     results["extra_data"]["class"] = made
     return Entry(name, "graded", results, source)
+
+
+def row(of: Entry) -> Row:
+    """Return the row of an entry in grades.csv."""
+    return Row(of.submission, of.status, Grade.of(of.results) if of.results else None)
 
 
 def a_class() -> list[Entry]:

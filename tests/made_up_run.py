@@ -11,7 +11,7 @@ from grader.__main__ import main
 from grader.instructor.class_runs import submissions
 from grader.instructor.class_runs.grades import FILE_NAME, Entry, grades_text
 from grader.instructor.class_runs.submissions import HandedIn, Listing, Student
-from tests.made_up_class import POINTS, entry
+from tests.made_up_class import POINTS, entry, row
 
 MOST = sum(POINTS.values())
 DUE = datetime(2026, 12, 1, 22, 59, tzinfo=UTC)
@@ -56,7 +56,7 @@ def class_run(folder: Path, *handed_in: tuple[HandedIn, Entry], title: str = "VA
             (out / one.submission).mkdir(parents=True)
             (out / one.submission / "results.json").write_text(json.dumps(one.results), encoding="utf-8")
     out.mkdir(exist_ok=True)
-    (out / FILE_NAME).write_text(grades_text(entries, list(POINTS), POINTS), encoding="utf-8")
+    (out / FILE_NAME).write_text(grades_text([row(one) for one in entries], list(POINTS), POINTS), encoding="utf-8")
     listing = Listing(title, 100 * MOST, tuple(replace(found) for found, _ in handed_in))
     (out / submissions.FILE_NAME).write_text(submissions.listing_text(listing), encoding="utf-8")
     return out

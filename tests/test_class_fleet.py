@@ -75,8 +75,12 @@ def jobs(*contents: str) -> dict[str, Job]:
     return {f"job {i}": Job(content.encode(), i, "process") for i, content in enumerate(contents)}
 
 
+def asked(client: Client, waiting: dict[str, Job]) -> Iterator[tuple[str, Outcome]]:
+    return outcomes(client, list(waiting), waiting.__getitem__)
+
+
 def run(client: Client, *contents: str) -> dict[str, Outcome]:
-    found = dict(outcomes(client, jobs(*contents)))
+    found = dict(asked(client, jobs(*contents)))
     assert sorted(found) == sorted(jobs(*contents))
     return found
 
@@ -92,7 +96,7 @@ def test_every_job_has_its_outcome_and_workers_keep_their_judges(client: Client)
 
 @pytest.mark.slow
 def test_outcomes_come_one_by_one_and_few_jobs_are_on_their_way(client: Client) -> None:
-    coming = outcomes(client, jobs(*(f"submission {i}" for i in range(30))))
+    coming = asked(client, jobs(*(f"submission {i}" for i in range(30))))
     next(coming)
     time.sleep(0.5)
     assert sum(Dummy.tries.values()) <= 4 + 1
@@ -165,7 +169,7 @@ def test_workers_that_differ_are_told(client: Client, monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_a_worker_that_joins_later_and_is_unfit_takes_no_part(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    coming = outcomes(client, jobs(*(f"submission {i}" for i in range(40))))
+    coming = asked(client, jobs(*(f"submission {i}" for i in range(40))))
     next(coming)
     monkeypatch.setattr(
         dask_judges, "describe_worker", lambda _: {"version": "old", "sandbox": "process", "problem": ""}
@@ -178,7 +182,7 @@ def test_a_worker_that_joins_later_and_is_unfit_takes_no_part(client: Client, mo
 
 @pytest.mark.slow
 def test_a_scheduler_that_goes_away_ends_the_run(client: Client) -> None:
-    coming = outcomes(client, jobs(*(f"submission {i}" for i in range(200))))
+    coming = asked(client, jobs(*(f"submission {i}" for i in range(200))))
     next(coming)
     cluster_of(client).close()
     with pytest.raises(ClusterLost):

@@ -396,7 +396,7 @@ def test_a_notebook_is_named_as_one(tmp_path: Path, name: str) -> None:
 # ## All entries
 def collected(folder: Path, *reserved: str) -> list[Submission]:
     entries = listing(folder, folder / "out")
-    return collect(entries, owners(entries, {}, {}), reserved)
+    return collect(entries, owners(entries, {}, {}), reserved, io.BytesIO())
 
 
 def test_every_entry_becomes_a_submission(tmp_path: Path) -> None:
@@ -455,7 +455,10 @@ def test_a_class_run_says_what_it_left_out_and_what_it_took(tmp_path: Path, caps
     zipped(tmp_path / "alice.zip", {"hw/vae_model.py": TEXT})
     (tmp_path / "bob.py").write_bytes(TEXT)
     settings: Any = SimpleNamespace(folder=tmp_path, out=tmp_path / "out", roster={}, roster_name="")
-    assert [(s.name, s.problem) for s in class_run.read_entries(settings)[0]] == [("alice", ""), ("bob", "")]
+    assert [(s.name, s.problem) for s in class_run.read_entries(settings, io.BytesIO())[0]] == [
+        ("alice", ""),
+        ("bob", ""),
+    ]
     said = capsys.readouterr().err.splitlines()
     assert said == [
         f"{tmp_path / 'old-results'}: skipped, it is the output folder of a class run",

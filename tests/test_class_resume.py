@@ -1,6 +1,7 @@
 """What an earlier run left that is still valid; and the rows of grades.csv, whatever became of a submission."""
 
 import csv
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -9,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from grader.instructor.class_runs import resume
-from grader.instructor.class_runs.entries import Submission
+from grader.instructor.class_runs import ledger
+from grader.instructor.class_runs.entries import Stored, Submission
 from grader.instructor.class_runs.grades import Entry, grades_text
+from grader.instructor.class_runs.ledger import WAITING, Ledger
 from grader.instructor.class_runs.resume import (
     ROOT,
-    WAITING,
-    Ledger,
     Stamp,
     grader_version,
     kept_results,
@@ -23,6 +23,7 @@ from grader.instructor.class_runs.resume import (
     stamped,
     strangers,
 )
+from tests.made_up_class import row
 
 STAMP = Stamp("ab12", "v1", 7, 1, "process", "sample", "")
 POINTS = {"kl": 10, "nll": 10, "mode": 2}
@@ -63,7 +64,7 @@ def test_results_carry_their_stamp_and_facts() -> None:
 
 def test_results_are_found_by_their_stamp_in_whatever_folder(tmp_path: Path) -> None:
     put(tmp_path, "old name", stamped(results(), STAMP, {}))
-    assert kept_results(tmp_path) == {STAMP: {"old name": stamped(results(), STAMP, {})}}
+    assert kept_results(tmp_path) == {STAMP: ["old name"]}
 
 
 @pytest.mark.parametrize("field", Stamp.__dataclass_fields__)
@@ -155,7 +156,7 @@ def test_the_version_changes_with_a_library(monkeypatch: pytest.MonkeyPatch) -> 
 
 # ## Rows
 def rows(entries: list[Entry], tasks: tuple[str, ...] = ("kl", "nll")) -> list[dict[str, str]]:
-    return list(csv.DictReader(grades_text(entries, tasks, POINTS).splitlines()))
+    return list(csv.DictReader(grades_text([row(entry) for entry in entries], tasks, POINTS).splitlines()))
 
 
 def test_a_row_for_what_was_graded() -> None:
@@ -184,7 +185,12 @@ def test_no_cell_is_a_formula() -> None:
 
 
 # ## The ledger
-SUBMISSIONS = [Submission("alice", b"# a\n"), Submission("bob", b"# b\n"), Submission("carol", None, "no regular file")]
+FILE = io.BytesIO()
+SUBMISSIONS = [
+    Submission("alice", Stored.append(FILE, b"# a\n")),
+    Submission("bob", Stored.append(FILE, b"# b\n")),
+    Submission("carol", None, "no regular file"),
+]
 
 
 def statuses(book: Ledger) -> dict[str, str]:
@@ -216,10 +222,10 @@ def test_a_full_disk_costs_that_row_until_there_is_room(tmp_path: Path, monkeypa
 
     book = Ledger(tmp_path, SUBMISSIONS)
     with monkeypatch.context() as patch:
-        patch.setattr(resume, "write_whole", full)
+        patch.setattr(ledger, "write_whole", full)
         assert book.enter("alice", results()) == "the results cannot be written: No space left on device"
         book.try_again()
-    assert book.entries()[0].results is None
+    assert next(iter(book.entries())).results is None
     assert book.enter("bob", results()) == "graded", "the others go on"
     book.try_again()
     assert statuses(book)["alice"] == "graded"

@@ -1,9 +1,10 @@
 """What a class run says and what lies on disk agree, however a row came about: no student's code is run here."""
 
 import csv
+import io
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 
 from grader.__main__ import main
 from grader.instructor.class_runs import class_run, dask_judges
+from grader.instructor.class_runs.entries import Stored, Submission
 from grader.instructor.class_runs.grades import Entry
 from grader.instructor.class_runs.judging import Job, Outcome
+from grader.instructor.class_runs.ledger import Ledger
 from grader.instructor.class_runs.sandbox_here import NoSuchSandbox
 from grader.instructor.pages import class_pages
 from grader.report import results_json
@@ -34,8 +37,10 @@ class Fleet:
     def local(self, jobs: int) -> Iterator[None]:
         yield None
 
-    def outcomes(self, client: Any, jobs: Mapping[str, Job], apart: bool = True) -> Iterator[tuple[str, Outcome]]:
-        for name, job in jobs.items():
+    def outcomes(
+        self, client: Any, names: list[str], of: Callable[[str], Job], apart: bool = True
+    ) -> Iterator[tuple[str, Outcome]]:
+        for name, job in ((name, of(name)) for name in names):
             if len(self.graded) == self.stop_after:
                 raise KeyboardInterrupt
             self.graded.append(job.content)
@@ -183,7 +188,7 @@ def test_a_run_says_which_of_its_files_are_missing(
     capsys: pytest.CaptureFixture[str],
     file: str,
 ) -> None:
-    def losing(out: Path, entries: list[Entry], *more: Any) -> list[str]:
+    def losing(out: Path, entries: Iterable[Entry], *more: Any) -> list[str]:
         found = write_pages(out, entries, *more)
         (out / "bob" / file).unlink()
         return found
@@ -199,17 +204,17 @@ def test_a_run_says_which_of_its_files_are_missing(
 
 
 def test_results_of_another_content_are_not_those_of_a_row(tmp_path: Path, grade: Grade) -> None:
-    from grader.instructor.class_runs.resume import missing
-
     hand_in(tmp_path / "in", alice="# a\n", bob="# b\n")
     assert grade() == 0
     out = tmp_path / "out"
-    entries = [Entry(name, "graded", json.loads((out / name / "results.json").read_text())) for name in rows(out)]
-    assert missing(out, entries) == []
+    book = Ledger(out, [Submission(name, Stored.append(io.BytesIO(), b"")) for name in rows(out)])
+    for name in rows(out):
+        book.keep(name, (out / name / "results.json").read_bytes())
+    assert book.missing() == []
     (out / "bob" / "results.json").write_bytes((out / "alice" / "results.json").read_bytes())
-    assert missing(out, entries) == ["bob/results.json"]
+    assert book.missing() == ["bob/results.json"]
     (out / "grades.csv").write_text("submission,status\nalice,graded\n")
-    assert missing(out, entries) == ["grades.csv (the row of bob)", "bob/results.json"]
+    assert book.missing() == ["grades.csv (the row of bob)", "bob/results.json"]
 
 
 def test_an_export_says_which_file_is_missing(tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]) -> None:

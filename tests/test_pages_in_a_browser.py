@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 
 from grader.instructor.class_runs.grades import Entry
+from grader.instructor.pages import index
 from grader.instructor.pages.class_pages import write_class_reports
 from tests.browser import MISSING, Browser, Page, program
 from tests.made_up_class import CATALOGUE, a_class, entry
@@ -225,6 +226,23 @@ def test_a_click_on_a_head_sorts_by_that_column_and_a_second_one_turns_it(browse
     ]
     assert seconds == sorted(seconds, reverse=True), "the slowest first"
     assert page.evaluate("document.querySelector('#all th:last-child').ariaSort") == "descending"
+
+
+def test_a_table_with_many_rows_is_shown_and_sorted_in_pages(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "PAGE", 5)
+    write_class_reports(tmp_path, [entry(f"s{i:02}") for i in range(12)], title="VAE", catalogue={}, given=[])
+    page = browser.open(tmp_path / "index.html")
+    place = "document.querySelector('#pager span').textContent"
+    assert len(_column(page, 1)) == 5
+    page.click("#all th:nth-child(2) button")
+    assert (_column(page, 1), page.evaluate(place)) == ([f"s{i:02}" for i in range(5)], "1 to 5 of 12")
+    page.click("#pager button:last-child")
+    page.click("#pager button:last-child")
+    assert (_column(page, 1), page.evaluate(place)) == (["s10", "s11"], "11 to 12 of 12")
+    assert page.evaluate("[...document.querySelectorAll('#pager button')].map(b => b.disabled)") == [False, True]
+    assert page.complaints() == []
 
 
 def test_hidden_names_leave_no_trace_in_the_order_of_rows(browser: Browser, folder: Path) -> None:

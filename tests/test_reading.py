@@ -102,14 +102,14 @@ def test_a_class_run_is_read_from_its_folder(tmp_path: Path) -> None:
             (tmp_path / one.submission / "results.json").write_text(json.dumps(one.results))
     rows = [f"{one.submission},0,22,{safe_cell(one.status)},1" for one in a_class()]
     (tmp_path / "grades.csv").write_text("\n".join(["submission,score,max_score,status,seconds", *rows]))
-    assert read_class(tmp_path) == a_class()
+    assert list(read_class(tmp_path)) == a_class()
 
 
 def test_without_grades_csv_the_folders_are_the_class(tmp_path: Path) -> None:
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "results.json").write_text("{")
     (tmp_path / "no entry").mkdir()
-    assert read_class(tmp_path) == [Entry("damaged", "its results.json cannot be read")]
+    assert list(read_class(tmp_path)) == [Entry("damaged", "its results.json cannot be read")]
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:

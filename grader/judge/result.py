@@ -8,7 +8,7 @@ Kind = Literal["shape", "value", "gradient", "statistics"]
 _LABEL = 10  # width of the column of labels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What a student reads about one check, by field; each report chooses its own layout.
 
@@ -52,7 +52,7 @@ class Explanation:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """One check of one task. Scores are in hundredths of a point, so that sums are exact.
 
@@ -86,7 +86,7 @@ class CheckResult:
         return self.explanation.diagnosis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TaskResult:
     """One task: the sum of its checks.
 

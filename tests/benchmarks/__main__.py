@@ -11,6 +11,7 @@ NAMES = {
     "grading": "`pytest grader/`, beside its floor",
     "classrun": "a class run, beside its floor and a loop of `pytest grader/`",
     "growth": "class runs of growing size: time and memory",
+    "replay": "large class runs from replayed gradings: memory, resuming, pages, look-alikes",
     "gradescope": "how much memory Gradescope's container needs",
 }
 

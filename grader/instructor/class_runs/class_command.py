@@ -17,7 +17,8 @@ from grader.sandbox import SANDBOXES
 from ..csv_tables import TableError
 from .class_settings import Unusable, settings
 from .grades import GRADED
-from .resume import LOCK, WAITING
+from .ledger import WAITING
+from .resume import LOCK
 
 if TYPE_CHECKING:
     from .class_run import RunSummary
@@ -136,9 +137,9 @@ def main(options: argparse.Namespace) -> int:
 def _tell(summary: "RunSummary", out: Path, again: str) -> int:
     """Print how a run ended and, if it ended early, the command that resumes it; return the exit status."""
     print(*summary.changes, sep="\n", end="\n" if summary.changes else "")
-    every = len(summary.entries)
-    graded = sum(entry.status == GRADED for entry in summary.entries)
-    waiting = sum(entry.status == WAITING for entry in summary.entries)
+    every = len(summary.rows)
+    graded = sum(row.status == GRADED for row in summary.rows)
+    waiting = sum(row.status == WAITING for row in summary.rows)
     failed = every - graded - waiting
     say = f"{graded} of {every} graded"
     say += f", {failed} not (see the column `status`)" if failed else ""

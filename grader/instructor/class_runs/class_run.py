@@ -2,12 +2,13 @@
 
 import contextlib
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from distributed import Client
 from tqdm import tqdm
@@ -22,10 +23,11 @@ from . import dask_judges, resume
 from . import submissions as listing_file
 from .class_settings import ClassSettings, Unusable
 from .dask_judges import ClusterLost, cluster_at, local_cluster
-from .entries import GRADESCOPE, Submission, Told, collect, listing, read_gradescope
-from .grades import FILE_NAME, GRADED, Entry, grades_text
+from .entries import GRADESCOPE, Stored, Submission, Told, collect, listing, read_gradescope
+from .grades import FILE_NAME, GRADED, Row, grades_text
 from .judging import Job
-from .resume import THREADS, Ledger, Stamp, grader_version, versions
+from .ledger import Ledger
+from .resume import THREADS, Stamp, grader_version, versions
 from .roster import UNMATCHED, Unmatched, owners, unmatched, unmatched_text
 from .sandbox_here import NoSuchSandbox, chosen_here
 from .submissions import Listing
@@ -55,13 +57,13 @@ class RunSummary:
     """How a class run ended.
 
     Attributes:
-        entries: The rows.
+        rows: The rows.
         stopped: Why the run ended early; empty if it is complete.
         vanished: Folders with results of submissions that no longer exist.
         changes: What changed since the earlier run, one line each.
     """
 
-    entries: list[Entry]
+    rows: list[Row]
     stopped: str
     vanished: list[str]
     changes: list[str]
@@ -75,7 +77,12 @@ def grade_class(settings: ClassSettings) -> RunSummary:
         ExportError: The export's own list cannot be read.
         ClusterLost: The cluster cannot be reached or cannot grade.
     """
-    submissions, found = read_entries(settings)
+    with tempfile.TemporaryFile() as contents:
+        return _grade_class(settings, contents)
+
+
+def _grade_class(settings: ClassSettings, contents: IO[bytes]) -> RunSummary:
+    submissions, found = read_entries(settings, contents)
     if other := resume.another_class(settings.out, settings.folder, submissions):
         raise Unusable(_ANOTHER_CLASS.format(out=settings.out, other=other, folder=settings.folder))
     _tell(settings, found)
@@ -88,7 +95,7 @@ def grade_class(settings: ClassSettings) -> RunSummary:
         ledger = Ledger(settings.out, submissions)
         waiting = _without_kept(settings, submissions, sandbox, ledger)
         write_listing(settings, submissions)
-        write_grades(settings, ledger.entries())
+        write_grades(settings, ledger.rows())
         stopped = _grade(settings, client, waiting, ledger)
     return _finished(settings, submissions, ledger, stopped)
 
@@ -96,26 +103,27 @@ def grade_class(settings: ClassSettings) -> RunSummary:
 def _finished(settings: ClassSettings, submissions: Sequence[Submission], ledger: Ledger, stopped: str) -> RunSummary:
     """Write the final files of a run, and check that they are complete."""
     ledger.try_again()
-    entries = ledger.entries()
-    unwritten = write_grades(settings, entries) or write_listing(settings, submissions)
+    rows = ledger.rows()
+    unwritten = write_grades(settings, rows) or write_listing(settings, submissions)
     changes: list[str] = []
     try:
-        changes = write_pages(settings.out, entries, settings.title, settings.earlier)
+        changes = write_pages(settings.out, ledger.entries(), settings.title, settings.earlier)
     except OSError as error:
         unwritten = unwritten or f"the pages cannot be written: {error.strerror or error}"
-    unwritten = unwritten or _incomplete(settings.out, entries)
+    unwritten = unwritten or _incomplete(settings.out, ledger.missing())
     vanished = resume.strangers(settings.out, {s.name for s in submissions})
-    return RunSummary(entries, stopped or unwritten, vanished, changes)
+    return RunSummary(rows, stopped or unwritten, vanished, changes)
 
 
-def _incomplete(out: Path, entries: Sequence[Entry]) -> str:
+def _incomplete(out: Path, lacking: Sequence[str]) -> str:
     """Return a message about files that are missing or do not agree with grades.csv; empty if there are none."""
-    lacking = resume.missing(out, entries)
     return f"files in {out} are missing or do not agree with grades.csv: {some(lacking)}" if lacking else ""
 
 
-def read_entries(settings: ClassSettings) -> tuple[list[Submission], list[Unmatched]]:
+def read_entries(settings: ClassSettings, contents: IO[bytes]) -> tuple[list[Submission], list[Unmatched]]:
     """Return the submissions of a folder, each with its content or the reason why it has none, and the unmatched lines.
+
+    The contents are written to the file `contents`, from which they can be read while it is open.
 
     Raises:
         Unusable: The folder cannot be read or is empty.
@@ -130,7 +138,7 @@ def read_entries(settings: ClassSettings) -> tuple[list[Submission], list[Unmatc
     if not entries:
         raise Unusable(f"{settings.folder} holds no submissions")
     metadata = read_gradescope(settings.folder)
-    submissions = collect(entries, owners(entries, settings.roster, metadata), RESERVED)
+    submissions = collect(entries, owners(entries, settings.roster, metadata), RESERVED, contents)
     took = [f"{s.name}: graded the file {s.handed_in.took}" for s in submissions if s.handed_in and s.handed_in.took]
     left_out = [f"{entry}: skipped, it is the output folder of a class run" for entry in outputs]
     print(*left_out, *took, sep="\n", end="\n" if left_out or took else "", file=sys.stderr)
@@ -168,9 +176,9 @@ def write_listing(settings: ClassSettings, submissions: Sequence[Submission]) ->
     return _write(settings, listing_file.FILE_NAME, listing_file.listing_text(listing))
 
 
-def write_grades(settings: ClassSettings, entries: Sequence[Entry]) -> str:
+def write_grades(settings: ClassSettings, rows: Sequence[Row]) -> str:
     """Write grades.csv; return an error message (for example on a full disk), or an empty string."""
-    return _write(settings, FILE_NAME, grades_text(entries, settings.tasks, settings.offering.points))
+    return _write(settings, FILE_NAME, grades_text(rows, settings.tasks, settings.offering.points))
 
 
 def _write(settings: ClassSettings, name: str, text: str) -> str:
@@ -191,7 +199,7 @@ def _grade(
     """
     try:
         with contextlib.ExitStack() as stack:
-            bar = stack.enter_context(tqdm(total=len(ledger.entries()), initial=ledger.settled(), unit="submission"))
+            bar = stack.enter_context(tqdm(total=len(ledger.rows()), initial=ledger.settled(), unit="submission"))
             # Even after an error, the progress bar agrees with the rows.
             stack.callback(lambda: bar.update(ledger.settled() - bar.n))
             if waiting:
@@ -200,7 +208,7 @@ def _grade(
     except KeyboardInterrupt:
         return "interrupted"
     except ClusterLost as error:
-        if all(entry.status != GRADED for entry in ledger.entries()):
+        if all(row.status != GRADED for row in ledger.rows()):
             raise
         return str(error)
     return ""
@@ -223,28 +231,35 @@ def _without_kept(
     settings: ClassSettings, submissions: Sequence[Submission], sandbox: str, ledger: Ledger
 ) -> dict[Stamp, list[Submission]]:
     """Record the valid results of an earlier run; return the other submissions, grouped by content."""
-    kept, version, waiting = resume.kept_results(settings.out), grader_version(), defaultdict(list)
-    for submission in submissions:
-        if submission.content is None:
-            continue
-        seed = seeds.official_seed(settings.secret, submission.content)
-        stamp = Stamp(
-            sha256=submission.sha256,
-            grader=version,
-            seed=seed,
-            threads=THREADS,
-            sandbox=sandbox,
-            data=settings.data,
-            tasks=settings.expression or "",
-            offering=settings.offering.decisive() if settings.offering_text else "",
-        )
-        found = kept.get(stamp, {})
-        if submission.name in found:
-            ledger.keep(submission.name, found[submission.name])
-        elif found:
-            ledger.enter(submission.name, next(iter(found.values())))
-        else:
-            waiting[stamp].append(submission)
+    kept, waiting = resume.kept_results(settings.out), defaultdict(list)
+    any_stamp = Stamp(
+        sha256="",
+        grader=grader_version(),
+        seed=0,
+        threads=THREADS,
+        sandbox=sandbox,
+        data=settings.data,
+        tasks=settings.expression or "",
+        offering=settings.offering.decisive() if settings.offering_text else "",
+    )
+    taken_over: list[tuple[str, Stored]] = []
+    with tempfile.TemporaryFile() as file:
+        for submission in submissions:
+            if submission.stored is None:
+                continue
+            seed = seeds.official_seed(settings.secret, submission.stored.read())
+            stamp = replace(any_stamp, sha256=submission.sha256, seed=seed)
+            folders, name = kept.get(stamp, []), submission.name
+            content = resume.content_of(settings.out, name if name in folders else folders[0]) if folders else b""
+            if not content:
+                waiting[stamp].append(submission)
+            elif name in folders:
+                ledger.keep(name, content)
+            else:
+                taken_over.append((name, Stored.append(file, content)))
+        # Two submissions may exchange their names, so nothing is written before everything has been read.
+        for name, stored in taken_over:
+            ledger.write(name, stored.read())
     return waiting
 
 
@@ -258,8 +273,10 @@ def _enter_outcomes(
     """Grade, and record each outcome as soon as it exists."""
     by_name = {stamp.sha256: stamp for stamp in waiting}
     limit_s = settings.offering.limits.submission_wall_s + _MARGIN_S
-    jobs = {
-        name: Job(
+
+    def job(name: str) -> Job:
+        stamp = by_name[name]
+        return Job(
             content=waiting[stamp][0].content or b"",
             seed=stamp.seed,
             sandbox=stamp.sandbox,
@@ -268,10 +285,9 @@ def _enter_outcomes(
             offering=settings.offering_text,
             limit_s=limit_s,
         )
-        for name, stamp in by_name.items()
-    }
+
     saved = time.monotonic()
-    for name, outcome in dask_judges.outcomes(client, jobs, apart=settings.scheduler is not None):
+    for name, outcome in dask_judges.outcomes(client, list(by_name), job, apart=settings.scheduler is not None):
         stamp = by_name[name]
         for submission in waiting[stamp]:
             if outcome.results is None:
@@ -284,5 +300,5 @@ def _enter_outcomes(
                 bar.write(f"{submission.name}: {status}", file=sys.stderr)
             bar.update(ledger.settled() - bar.n)
         if time.monotonic() - saved > _BETWEEN_SAVES_S:
-            write_grades(settings, ledger.entries())
+            write_grades(settings, ledger.rows())
             saved = time.monotonic()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import uuid
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dask
 from distributed import Client, Future, LocalCluster, Reschedule, Worker, WorkerPlugin, as_completed, get_worker
@@ -113,20 +113,23 @@ def agree(client: Client, sandbox: str) -> str:
     return names.pop()
 
 
-def outcomes(client: Client, jobs: Mapping[str, Job], apart: bool = True) -> Iterator[tuple[str, Outcome]]:
+def outcomes(
+    client: Client, names: Sequence[str], job: Callable[[str], Job], apart: bool = True
+) -> Iterator[tuple[str, Outcome]]:
     """Yield the outcome of each job as soon as it is known. At most two jobs per thread of the cluster are submitted.
 
     Args:
         client: Client of the cluster; workers may join and leave.
-        jobs: The jobs by name; all with the same sandbox.
+        names: Names of the jobs.
+        job: Returns the job of a name; all have the same sandbox.
         apart: Whether workers may run on another machine or from another copy of the project.
 
     Raises:
         ClusterLost: The scheduler cannot be reached any more.
     """
-    client.register_plugin(Judges(grader_version(), next(iter(jobs.values())).sandbox, apart))
+    client.register_plugin(Judges(grader_version(), job(names[0]).sandbox, apart))
     run = uuid.uuid4().hex[:8]
-    waiting, tries = deque(jobs), Counter[str]()
+    waiting, tries = deque(names), Counter[str]()
     active: dict[str, str] = {}
     done = as_completed(loop=client.loop)
     while waiting or active:
@@ -134,7 +137,7 @@ def outcomes(client: Client, jobs: Mapping[str, Job], apart: bool = True) -> Ite
             name = waiting.popleft()
             tries[name] += 1
             key = f"grade-{run}-{name}-{tries[name]}"
-            future = client.submit(_grade, jobs[name].to_json(), key=key, pure=False)
+            future = client.submit(_grade, job(name).to_json(), key=key, pure=False)
             active[key] = name
             done.add(future)
         future = next(done)

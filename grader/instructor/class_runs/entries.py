@@ -1,6 +1,7 @@
 """Read a folder of submissions: for each entry a safe name, its students and its content."""
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from grader.report.text import shortened
 from grader.sandbox.archives import NoSubmission, is_clutter
@@ -199,22 +200,47 @@ def _instant(time: Any) -> datetime | None:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """The content of a submission, in a temporary file: the contents of a large class need not fit into memory."""
+
+    file: IO[bytes]
+    start: int
+    length: int
+
+    @staticmethod
+    def append(file: IO[bytes], content: bytes) -> "Stored":
+        """Write a content to the end of a file."""
+        start = file.seek(0, os.SEEK_END)
+        return Stored(file, start, file.write(content))
+
+    def read(self) -> bytes:
+        """Return the content."""
+        self.file.seek(self.start)
+        return self.file.read(self.length)
+
+
+@dataclass(frozen=True)
 class Submission:
     """One entry of a folder of submissions.
 
     Attributes:
         name: Safe and unique name.
-        content: Content of the file; None if there is nothing to grade.
+        stored: Content of the file; None if there is nothing to grade.
         problem: Why there is nothing to grade, in one line; otherwise empty.
         sha256: Hash of the content.
         handed_in: Who handed it in, and when; None where this is not needed.
     """
 
     name: str
-    content: bytes | None = field(repr=False)
+    stored: Stored | None = field(repr=False)
     problem: str = ""
     sha256: str = ""
     handed_in: HandedIn | None = None
+
+    @property
+    def content(self) -> bytes | None:
+        """Content of the file."""
+        return self.stored.read() if self.stored else None
 
 
 def listing(folder: Path, out: Path) -> list[Path]:
@@ -229,23 +255,30 @@ def listing(folder: Path, out: Path) -> list[Path]:
     return sorted(e for e in beside if e.is_symlink() or e.resolve() != out.resolve())
 
 
-def collect(entries: Sequence[Path], owners: Sequence[HandedIn], reserved: Iterable[str]) -> list[Submission]:
+def collect(
+    entries: Sequence[Path], owners: Sequence[HandedIn], reserved: Iterable[str], contents: IO[bytes]
+) -> list[Submission]:
     """Return one submission per entry, in the same order.
 
     Args:
         entries: From `listing`.
         owners: Who handed in each entry.
         reserved: Names that no submission may have.
+        contents: File to which the contents are written.
     """
     given = unique_names([owner.submission for owner in owners], reserved)
-    return [_submission(name, entry, owner) for name, entry, owner in zip(given, entries, owners, strict=True)]
+    return [
+        _submission(name, entry, owner, contents) for name, entry, owner in zip(given, entries, owners, strict=True)
+    ]
 
 
-def _submission(name: str, entry: Path, owner: HandedIn) -> Submission:
+def _submission(name: str, entry: Path, owner: HandedIn, file: IO[bytes]) -> Submission:
     try:
         content, took = read_submission(entry)
     except NoSubmission as refused:
         problem = shortened(str(refused), lines=1, width=300)
         return Submission(name, None, problem, handed_in=replace(owner, submission=name, problem=problem))
     sha256 = hashlib.sha256(content).hexdigest()
-    return Submission(name, content, sha256=sha256, handed_in=replace(owner, submission=name, took=took))
+    return Submission(
+        name, Stored.append(file, content), sha256=sha256, handed_in=replace(owner, submission=name, took=took)
+    )

@@ -1,4 +1,4 @@
-"""Resume a class run: find the results of an earlier run that are still valid, and record new ones.
+"""Resume a class run: find the results of an earlier run that are still valid.
 
 A result is valid if its stamp equals the stamp of a new grading: the same content, grader, seed, threads, sandbox,
 images and tasks. Results are looked up by stamp, not by folder: a submission that was renamed, or has the same content
@@ -6,7 +6,6 @@ as another one, takes over the result, which is then also written to its own fol
 Folders of submissions that no longer exist are left unchanged, and have no row.
 """
 
-import contextlib
 import hashlib
 import json
 import platform
@@ -19,12 +18,10 @@ from typing import Any
 from grader.grading import seeds
 from grader.grading.options import ROOT
 from grader.judge import offering
-from grader.report.files import write_whole
-from grader.report.text import one_line
 
 from . import submissions as listing_file
 from .entries import Submission
-from .grades import FILE_NAME, GRADED, Entry, read_statuses
+from .grades import FILE_NAME
 from .submissions import HandedIn
 
 _LIBRARIES = ("torch", "numpy", "scipy", "hypothesis", "pytest")
@@ -120,16 +117,15 @@ def stamp_of(results: Any) -> Stamp | None:
     return stamp if complete and stated == (stamp.seed, stamp.sandbox, stamp.threads) else None
 
 
-def kept_results(out: Path) -> dict[Stamp, dict[str, dict[str, Any]]]:
-    """Return the results in an output folder, by stamp and by folder name.
+def kept_results(out: Path) -> dict[Stamp, list[str]]:
+    """Return the names of the folders with results in an output folder, by stamp.
 
     Files that cannot be read are skipped; their submissions are graded again.
     """
-    found: dict[Stamp, dict[str, dict[str, Any]]] = {}
+    found: dict[Stamp, list[str]] = {}
     for path in sorted(out.glob(f"*/{RESULTS}")):
-        results = _content(path)
-        if stamp := stamp_of(results):
-            found.setdefault(stamp, {})[path.parent.name] = results
+        if stamp := stamp_of(_content(path)):
+            found.setdefault(stamp, []).append(path.parent.name)
     return found
 
 
@@ -175,21 +171,12 @@ def _marks(one: HandedIn, folder: str) -> set[tuple[str, str]]:
     return contents | numbers | {(folder, name) for name in (one.entry, *(student.id for student in one.students))}
 
 
-def missing(out: Path, entries: Sequence[Entry]) -> list[str]:
-    """Return the files in the output folder that are missing or do not agree with the rows of a finished run.
-
-    They are read in the same way as `export`, the pages and `--compare` will read them.
-    """
-    lacking, statuses = [], read_statuses(out / FILE_NAME)
-    for entry in entries:
-        if (statuses.get(entry.submission) == GRADED) != (entry.status == GRADED):
-            lacking.append(f"{FILE_NAME} (the row of {entry.submission})")
-        path = out / entry.submission / RESULTS
-        if entry.results is not None and json.dumps(_content(path)) != json.dumps(entry.results):
-            lacking.append(f"{entry.submission}/{RESULTS}")
-        if not (out / entry.submission / REPORT).is_file():
-            lacking.append(f"{entry.submission}/{REPORT}")
-    return lacking
+def content_of(out: Path, name: str) -> bytes:
+    """Return the content of a submission's results.json; empty if it has disappeared."""
+    try:
+        return (out / name / RESULTS).read_bytes()
+    except OSError:
+        return b""
 
 
 def _content(path: Path) -> Any:
@@ -197,69 +184,3 @@ def _content(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-WAITING = "not graded yet"
-_MADE = (RESULTS, REPORT)
-
-
-class Ledger:
-    """The rows of a class run. It also writes the results to the folders of the submissions.
-
-    Args:
-        out: Output folder.
-        submissions: In the order of the rows.
-    """
-
-    def __init__(self, out: Path, submissions: Sequence[Submission]):
-        self._out = out
-        self._sources = {s.name: (s.content or b"").decode("utf-8", errors="replace") for s in submissions}
-        self._status = {s.name: s.problem or WAITING for s in submissions}
-        self._results: dict[str, dict[str, Any]] = {}
-        self._unwritten: dict[str, dict[str, Any]] = {}
-        for submission in submissions:
-            if submission.problem:
-                self._clear(submission.name)
-
-    def keep(self, name: str, results: dict[str, Any]) -> None:
-        """Record results that are already in the submission's folder."""
-        self._results[name], self._status[name] = results, GRADED
-
-    def enter(self, name: str, results: dict[str, Any]) -> str:
-        """Record the results of a submission and write them to its folder; return its status."""
-        try:
-            write_whole(self._out / name / RESULTS, json.dumps(results, indent=1))
-        except OSError as error:
-            self._unwritten[name] = results
-            self._status[name] = f"the results cannot be written: {error.strerror or error}"
-        else:
-            self.keep(name, results)
-        return self._status[name]
-
-    def fail(self, name: str, reason: str) -> str:
-        """Record why a submission was not graded, and delete its results of an earlier run; return the status."""
-        self._status[name] = one_line(reason, width=300)
-        self._clear(name)
-        return self._status[name]
-
-    def try_again(self) -> None:
-        """Write results again that could not be written before: the disk may have space now."""
-        waiting, self._unwritten = self._unwritten, {}
-        for name, results in waiting.items():
-            self.enter(name, results)
-
-    def entries(self) -> list[Entry]:
-        """Return the rows."""
-        return [
-            Entry(name, status, self._results.get(name) if status == GRADED else None, self._sources[name])
-            for name, status in self._status.items()
-        ]
-
-    def settled(self) -> int:
-        """Return how many submissions have an outcome, graded or not."""
-        return sum(status != WAITING for status in self._status.values())
-
-    def _clear(self, name: str) -> None:
-        for file in _MADE:
-            with contextlib.suppress(OSError):
-                (self._out / name / file).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Write all pages of a class run: report.html of each submission, index.html and compare.html."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.grading.options import ROOT
@@ -9,9 +9,8 @@ from grader.judge.misconceptions import CATALOGUE
 from grader.report import html
 from grader.report.explain import Explained
 from grader.report.files import write_whole
-from grader.report.results_json import Record
 
-from ..class_runs.grades import Entry, read_class, record
+from ..class_runs.grades import Entry, brief, read_class, record
 from . import compare, index
 from .compare import Comparison
 from .look_alikes import LookAlikes, find_look_alikes
@@ -19,8 +18,14 @@ from .look_alikes import LookAlikes, find_look_alikes
 NAMES = ("index.html", "index-anonymous.html", "compare.html")
 
 
-def write_pages(out: Path, entries: Sequence[Entry], title: str, earlier: Path | None) -> list[str]:
+def write_pages(out: Path, entries: Iterable[Entry], title: str, earlier: Path | None) -> list[str]:
     """Write every page of a class; return the comparison with an earlier run as lines of text.
+
+    Args:
+        out: The output folder.
+        entries: All rows of the class; they are iterated over more than once.
+        title: Heading of the pages.
+        earlier: Output folder of an earlier run.
 
     Raises:
         OSError: A page cannot be written.
@@ -59,7 +64,7 @@ class Written:
 
 def write_class_reports(
     out: Path,
-    entries: Sequence[Entry],
+    entries: Iterable[Entry],
     *,
     title: str,
     catalogue: Mapping[str, Explained],
@@ -73,7 +78,7 @@ def write_class_reports(
 
     Args:
         out: The output folder.
-        entries: All rows of the class, graded or not.
+        entries: All rows of the class, graded or not; they are iterated over more than once.
         title: Heading of the pages: course, assignment, term.
         catalogue: Explanation and hint of each misconception, by id.
         given: Texts that every student received (skeleton, training code); code from them is not a student's own.
@@ -83,15 +88,17 @@ def write_class_reports(
         OSError: A page cannot be written.
         ValueError: `compare_with` holds no class run or is `out` itself, or a name cannot be a folder in `out`.
     """
-    if astray := [entry.submission for entry in entries if not _names_a_folder(entry.submission)]:
-        raise ValueError(f"not the name of a folder: {astray[0]!r}")
     if compare_with and compare_with.resolve() == out.resolve():
         raise ValueError(f"{compare_with} is the output folder of this run: compare with the folder of another run")
-    records = [record(entry) for entry in entries]
-    comparison = compared(records, compare_with) if compare_with else None
-    for entry, one in zip(entries, records, strict=True):
+    comparison = compared(entries, compare_with) if compare_with else None
+    records = []
+    for entry in entries:
+        if not _names_a_folder(entry.submission):
+            raise ValueError(f"not the name of a folder: {entry.submission!r}")
+        one = record(entry)
         html.write_report(out / entry.submission, one, title)
-    found = _look_alikes(records, given)
+        records.append(replace(brief(one), made={}))
+    found = _look_alikes(entries, given)
     for name, anonymous in (("index.html", False), ("index-anonymous.html", True)):
         text = index.index_page(
             records, title=title, catalogue=catalogue, look_alikes=found, comparison=comparison, anonymous=anonymous
@@ -102,21 +109,31 @@ def write_class_reports(
     return Written(out / "index.html", found, comparison)
 
 
-def compared(records: Sequence[Record], old: Path) -> Comparison:
+def compared(entries: Iterable[Entry], old: Path) -> Comparison:
     """Return what changed since the class run in the folder `old`.
+
+    Only the records of submissions that changed are in memory in full.
 
     Raises:
         ValueError: The folder holds no class run.
     """
-    return compare.compare([record(entry) for entry in read_class(old)], records, old.resolve().name)
+    before = {entry.submission: brief(record(entry)) for entry in read_class(old)}
+    now, changed = [], set()
+    for entry in entries:
+        name, one = entry.submission, record(entry)
+        if name in before and compare.has_changed(before[name], one):
+            changed.add(name)
+        now.append(one if name in changed else brief(one))
+    earlier = (record(one) if one.submission in changed else before[one.submission] for one in read_class(old))
+    return compare.compare(earlier, now, old.resolve().name)
 
 
 def _names_a_folder(name: str) -> bool:
     return name not in ("", ".", "..") and Path(name).name == name
 
 
-def _look_alikes(records: Sequence[Record], given: Iterable[str]) -> LookAlikes | None:
+def _look_alikes(entries: Iterable[Entry], given: Iterable[str]) -> LookAlikes | None:
     try:
-        return find_look_alikes([(one.submission, one.source) for one in records if one.source], given)
+        return find_look_alikes([(one.submission, one.source) for one in entries if one.source], given)
     except ImportError:  # copydetect is missing; it comes with the extra `class`
         return None

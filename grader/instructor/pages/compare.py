@@ -1,7 +1,7 @@
 """Compare two runs of one class: which scores changed, in which tasks, and why."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ class Comparison:
     gone: tuple[str, ...]
 
 
-def compare(old: Sequence[Record], new: Sequence[Record], name: str) -> Comparison:
+def compare(old: Iterable[Record], new: Iterable[Record], name: str) -> Comparison:
     """Return what changed from an earlier run, with the given name, to a later one."""
     before, after = ({record.submission: record for record in records} for records in (old, new))
     both = [(before[name], after[name]) for name in after if name in before]
@@ -112,6 +112,11 @@ def compare(old: Sequence[Record], new: Sequence[Record], name: str) -> Comparis
         new=tuple(name for name in after if name not in before),
         gone=tuple(name for name in before if name not in after),
     )
+
+
+def has_changed(old: Record, new: Record) -> bool:
+    """Return whether the score of a submission, or of one of its tasks, changed between two runs."""
+    return _change(old, new) is not None
 
 
 def _change(old: Record, new: Record) -> Change | None:

@@ -15,6 +15,7 @@ from .look_alikes import LookAlikes
 
 FIRST = 12  # rows of a list that are shown at first; the others are folded
 MOST_LINES = 80  # lines of a look-alike that are shown
+PAGE = 500  # rows of the large table that are shown at a time; a browser needs seconds to lay out thousands
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def index_page(
         anonymous=anonymous,
         first=FIRST,
         most_lines=MOST_LINES,
+        page=PAGE,
         entries=len(records),
         graded=len(results),
         most=most,
