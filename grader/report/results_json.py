@@ -12,7 +12,19 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult, TrainingPictures
+from grader.judge.result import (
+    CheckResult,
+    Explanation,
+    Histogram,
+    Kind,
+    Picture,
+    Result,
+    Scatter,
+    Status,
+    Strip,
+    TaskResult,
+    TrainingPictures,
+)
 
 from .explain import BROKEN, WAITS, judged_part, shown
 from .files import write_whole
@@ -62,13 +74,17 @@ def as_json(result: Result, notice: str = "") -> dict[str, Any]:
             "sandbox": result.sandbox,
             "seed": result.seed,
             "environment": result.environment,
-            **({"training": _pictures(result.training)} if result.training else {}),
+            **({"training": _as_json(result.training)} if result.training else {}),
         },
     }
 
 
-def _pictures(training: TrainingPictures) -> dict[str, Any]:
-    return asdict(training) | {"pairs": base64.b64encode(training.pairs).decode("ascii")}
+def _as_json(picture: Picture | TrainingPictures) -> dict[str, Any]:
+    """Return the fields of a picture; bytes become base64."""
+    return {
+        name: base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+        for name, value in vars(picture).items()
+    }
 
 
 def summary(result: Result, notice: str = "") -> str:
@@ -100,6 +116,7 @@ def _test(check: CheckResult, waits: bool) -> dict[str, Any]:
             "kind": check.kind,
             "status": check.status,
             **{name: text for name, text in asdict(check.explanation).items() if text},
+            **({"picture": {"of": _PICTURES[type(check.picture)]} | _as_json(check.picture)} if check.picture else {}),
         },
     }
 
@@ -166,8 +183,47 @@ def _training(pictures: Mapping[str, Any]) -> TrainingPictures:
         losses=tuple(float(loss) for loss in pictures["losses"]),
         constant_mean=float(pictures["constant_mean"]),
         ppca=float(pictures["ppca"]),
-        pairs=base64.b64decode(pictures["pairs"], validate=True),
+        pairs=_bytes(pictures["pairs"]),
     )
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+_PICTURES = {Histogram: "noise", Scatter: "numbers", Strip: "path"}  # what each is a picture of
+
+
+def _picture(picture: Mapping[str, Any]) -> Picture:
+    of = picture["of"]
+    if of == _PICTURES[Histogram]:
+        numbers = {name: float(picture[name]) for name in ("edge", "mean", "std", "smallest", "largest")}
+        counted = {name: int(picture[name]) for name in ("total", "distinct")}
+        within = _pair(picture["within"])
+        return Histogram(tuple(int(count) for count in picture["counts"]), **numbers, **counted, within=within)
+    if of == _PICTURES[Scatter]:
+        slope, offset, correlation = (float(number) for number in picture["line"])
+        return Scatter(
+            points=_bytes(picture["points"]),
+            expected=_pair(picture["expected"]),
+            got=_pair(picture["got"]),
+            **{name: int(picture[name]) for name in ("total", "wrong", "unseen")},
+            line=(slope, offset, correlation),
+            pairs=tuple(_pair(pair) for pair in picture["pairs"]),
+        )
+    if of == _PICTURES[Strip]:
+        return Strip(
+            image=_bytes(picture["image"]),
+            total=int(picture["total"]),
+            **{name: tuple(int(index) for index in picture[name]) for name in ("shown", "nearest")},
+            **{name: tuple(float(distance) for distance in picture[name]) for name in ("off", "nearest_off")},
+        )
+    raise ValueError(f"no picture of {of}")
+
+
+def _pair(pair: Sequence[float]) -> tuple[float, float]:
+    first, second = pair
+    return float(first), float(second)
 
 
 def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> TaskResult:
@@ -176,7 +232,8 @@ def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]
 
 
 def _check(task: str, test: Mapping[str, Any]) -> CheckResult:
-    texts = {name: harmless(str(value)) for name, value in test["extra_data"].items()}
+    extra = test["extra_data"]
+    texts = {name: harmless(str(value)) for name, value in extra.items() if name != "picture"}
     status, kind = texts["status"], texts["kind"]
     if status not in get_args(Status) or kind not in get_args(Kind):
         raise ValueError(f"{task}: {kind}, {status}")
@@ -191,4 +248,5 @@ def _check(task: str, test: Mapping[str, Any]) -> CheckResult:
         explanation=Explanation(
             **{field.name: texts[field.name] for field in fields(Explanation) if field.name in texts}
         ),
+        picture=_picture(extra["picture"]) if "picture" in extra else None,
     )
