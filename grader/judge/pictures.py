@@ -64,9 +64,10 @@ def scatter(
     """Return numbers beside the expected ones; None if fewer than three can be drawn."""
     total, amiss = got.numel(), int(wrong.sum())
     drawable = ((got.abs() < _HUGE) & (expected.abs() < _HUGE)).flatten()
-    got, expected, wrong = (each.flatten()[drawable] for each in (got, expected, wrong))
-    if len(got) < 3:
+    unseen = total - int(drawable.sum())
+    if total - unseen < 3:
         return None
+    got, expected, wrong = (each.flatten()[drawable] for each in (got, expected, wrong))
     order = expected.argsort(stable=True)
     some = order[_evenly(len(got), POINTS)]
     range_x = _range(expected)
@@ -79,7 +80,7 @@ def scatter(
         got=range_y,
         total=total,
         wrong=amiss,
-        unseen=total - len(got),
+        unseen=unseen,
         line=_line(expected, got),
         pairs=tuple((_rounded(float(expected[i])), _rounded(float(got[i]))) for i in few),
     )
@@ -89,12 +90,15 @@ def strip(got: Float64[Tensor, "N C S S"], expected: Float64[Tensor, "N C S S"])
     """Return images of a path above the expected ones, in the brightness of the expected ones."""
     total = len(got)
     some = _evenly(total, IMAGES)
-    got, scale = got.clamp(-_HUGE, _HUGE), max(float(expected.abs().max()), 1e-6)
-    off = (got[some, None] - expected[None]).nan_to_num(nan=_HUGE).square().flatten(2).mean(dim=2).sqrt()
+    few, scale = got[some].clamp(-_HUGE, _HUGE), max(float(expected.abs().max()), 1e-6)
+    # The usual way, by a product of matrices, would lose the digits of small distances.
+    exact = "donot_use_mm_for_euclid_dist"
+    off = torch.cdist(few.flatten(1), expected.flatten(1), compute_mode=exact).nan_to_num(nan=_HUGE)
+    off = off / math.sqrt(got[0].numel())
     nearest = off.argmin(dim=1)
     channels = slice(None) if got.shape[1] == 3 else slice(0, 1)
     return Strip(
-        image=png(rows_of_images(got[some, channels] / scale, expected[some, channels] / scale)),
+        image=png(rows_of_images(few[:, channels] / scale, expected[some, channels] / scale)),
         shown=tuple(some.tolist()),
         total=total,
         off=tuple(round(float(off[row, i]), 4) for row, i in enumerate(some)),

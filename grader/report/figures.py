@@ -93,7 +93,7 @@ def figure_of(picture: Picture) -> Figure:
 
 
 def _of_noise(noise: Histogram) -> Figure:
-    bins = len(noise.counts)
+    bins = len(noise.counts) or 1
     width = 2 * noise.edge / bins
     normal = [noise.total * _normal_share((i / 4 - 0.5) * width - noise.edge, width) for i in range(4 * bins + 1)]
     scale = HIGH / max(1.0, *noise.counts, *normal)
@@ -123,7 +123,12 @@ def _of_noise(noise: Histogram) -> Figure:
         ),
         shapes=(("bars", bars), ("line", f"M{line}")),
         ticks=tuple(
-            (WIDE * i / 4, HIGH + 16, ("start", "middle", "middle", "middle", "end")[i], _short(noise.edge * (i - 2) / 2))
+            (
+                WIDE * i / 4,
+                HIGH + 16,
+                ("start", "middle", "middle", "middle", "end")[i],
+                _short(noise.edge * (i - 2) / 2),
+            )
             for i in range(5)
         ),
     )
@@ -147,12 +152,12 @@ def _of_numbers(numbers: Scatter) -> Figure:
     line = f"got = {_short(slope)} \N{MULTIPLICATION SIGN} expected {sign} {_short(abs(offset))}"
     fits = f" Their correlation is {_short(correlation)}." if correlation else ""
     fits += f" The straight line that fits best is {line}." if abs(correlation) > _STRAIGHT else ""
-    unseen = f" {numbers.unseen:,} numbers that are nan, infinite or huge are left out." if numbers.unseen else ""
+    hidden = f" Not shown, because nan, infinite or huge: {numbers.unseen:,}." if numbers.unseen else ""
     return Figure(
         kind="numbers",
         label="Your numbers against the expected ones",
         words=f"From left to right the expected numbers, upwards yours; on the dashed line they are equal. "
-        f"{numbers.wrong:,} of {numbers.total:,} are wrong (squares).{fits}{unseen}",
+        f"{numbers.wrong:,} of {numbers.total:,} are wrong (squares).{fits}{hidden}",
         table=Table(("Expected", "Got"), tuple((_short(e), _short(g)) for e, g in numbers.pairs)),
         shapes=(("equal", equal), ("right", dots[False]), ("wrong", dots[True])),
         ticks=(
@@ -167,7 +172,7 @@ def _of_numbers(numbers: Scatter) -> Figure:
 
 
 def _of_path(path: Strip) -> Figure:
-    compared = zip(path.shown, path.off, path.nearest, path.nearest_off, strict=True)
+    compared = zip(path.shown, path.off, path.nearest, path.nearest_off, strict=False)
     shown = f"{len(path.shown)} of its {path.total}" if len(path.shown) < path.total else f"its {path.total}"
     return Figure(
         kind="path",

@@ -179,16 +179,12 @@ def result(data: Mapping[str, Any], submission: str) -> Result:
 
 def _training(pictures: Mapping[str, Any]) -> TrainingPictures:
     return TrainingPictures(
-        steps=tuple(int(step) for step in pictures["steps"]),
-        losses=tuple(float(loss) for loss in pictures["losses"]),
+        steps=_integers(pictures["steps"]),
+        losses=_floats(pictures["losses"]),
         constant_mean=float(pictures["constant_mean"]),
         ppca=float(pictures["ppca"]),
         pairs=_bytes(pictures["pairs"]),
     )
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
 
 
 _PICTURES = {Histogram: "noise", Scatter: "numbers", Strip: "path"}  # what each is a picture of
@@ -197,33 +193,56 @@ _PICTURES = {Histogram: "noise", Scatter: "numbers", Strip: "path"}  # what each
 def _picture(picture: Mapping[str, Any]) -> Picture:
     of = picture["of"]
     if of == _PICTURES[Histogram]:
-        numbers = {name: float(picture[name]) for name in ("edge", "mean", "std", "smallest", "largest")}
-        counted = {name: int(picture[name]) for name in ("total", "distinct")}
-        within = _pair(picture["within"])
-        return Histogram(tuple(int(count) for count in picture["counts"]), **numbers, **counted, within=within)
+        return Histogram(
+            counts=_integers(picture["counts"]),
+            edge=float(picture["edge"]),
+            total=int(picture["total"]),
+            distinct=int(picture["distinct"]),
+            mean=float(picture["mean"]),
+            std=float(picture["std"]),
+            smallest=float(picture["smallest"]),
+            largest=float(picture["largest"]),
+            within=_pair(picture["within"]),
+        )
     if of == _PICTURES[Scatter]:
-        slope, offset, correlation = (float(number) for number in picture["line"])
+        slope, offset, correlation = _floats(picture["line"])
         return Scatter(
             points=_bytes(picture["points"]),
             expected=_pair(picture["expected"]),
             got=_pair(picture["got"]),
-            **{name: int(picture[name]) for name in ("total", "wrong", "unseen")},
+            total=int(picture["total"]),
+            wrong=int(picture["wrong"]),
+            unseen=int(picture["unseen"]),
             line=(slope, offset, correlation),
             pairs=tuple(_pair(pair) for pair in picture["pairs"]),
         )
     if of == _PICTURES[Strip]:
         return Strip(
             image=_bytes(picture["image"]),
+            shown=_integers(picture["shown"]),
             total=int(picture["total"]),
-            **{name: tuple(int(index) for index in picture[name]) for name in ("shown", "nearest")},
-            **{name: tuple(float(distance) for distance in picture[name]) for name in ("off", "nearest_off")},
+            off=_floats(picture["off"]),
+            nearest=_integers(picture["nearest"]),
+            nearest_off=_floats(picture["nearest_off"]),
         )
     raise ValueError(f"no picture of {of}")
 
 
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _integers(numbers: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(number) for number in numbers)
+
+
+def _floats(numbers: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(number) for number in numbers)
+
+
 def _pair(pair: Sequence[float]) -> tuple[float, float]:
-    first, second = pair
-    return float(first), float(second)
+    first, second = _floats(pair)
+    return first, second
 
 
 def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> TaskResult:
