@@ -28,7 +28,7 @@ QUICK = (
     "benchmarks", "causes", "cells", "class_exports", "class_names", "class_resume", "class_seeds", "compare",
     "data_loader", "data_mat", "export_attempts", "export_canvas", "export_match", "export_moodle", "export_plain",
     "formula", "handout", "html", "junit", "layout", "memory", "normality", "offering", "oracles", "reading", "report",
-    "scoring", "short_run", "skeleton", "statistics", "tables", "wire",
+    "report_figures", "scoring", "short_run", "skeleton", "statistics", "tables", "wire",
 )  # fmt: skip
 
 
