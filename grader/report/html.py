@@ -18,8 +18,8 @@ from markupsafe import Markup
 
 from grader.judge.result import CheckResult, Result, TaskResult
 
+from .drawings import Figure, curve_of, figure_of
 from .explain import BROKEN, shown
-from .figures import Figure, curve_of, figure_of
 from .files import write_whole
 from .results_json import Record
 

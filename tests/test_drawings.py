@@ -7,7 +7,7 @@ import pytest
 
 from grader.judge.result import Histogram, Picture, Scatter, Strip
 from grader.report import html
-from grader.report.figures import HIGH, WIDE, figure_of
+from grader.report.drawings import HIGH, WIDE, figure_of
 from grader.report.results_json import Record
 from tests.made_up_class import PICTURES, result
 from tests.test_html import Seen
