@@ -226,7 +226,13 @@ def expect_sampled(noise: torch.Tensor) -> None:
     """Demand noise that is not zero: with zeros, the posterior's mean is decoded."""
     found = by_id("forward_mean_decoded")
     if bool((noise.abs() < SAME_DRAW).all()):  # three codes of five normal numbers: by chance with probability 1e-46
-        fail("a sample of the posterior when no noise is given", "its mean", hint=found.hint, diagnosis=found.id)
+        fail(
+            "a sample of the posterior when no noise is given",
+            "its mean",
+            hint=found.hint,
+            diagnosis=found.id,
+            draws=partial(histogram, noise),
+        )
 
 
 def drawn_noise(known: KnownModel, x: torch.Tensor, answer: Answer, call: int) -> torch.Tensor:

@@ -15,6 +15,9 @@ from .result import Histogram, Scatter, Strip
 BINS, POINTS, IMAGES, PAIRS = 32, 200, 7, 5
 """The bins of a histogram; the most points of a scatter plot, images of a strip, and pairs of numbers in words."""
 
+SHADE = 5
+"""The step between two shades of a strip's images, of 255: it makes them two thirds as long."""
+
 _HUGE = 1e30
 _TINY = 1e-60  # a variance that counts as none, so that no quotient overflows
 _FLAT = 1e-9  # a range that counts as a single number, as a share of its ends
@@ -98,7 +101,7 @@ def strip(got: Float64[Tensor, "N C S S"], expected: Float64[Tensor, "N C S S"])
     nearest = off.argmin(dim=1)
     channels = slice(None) if got.shape[1] == 3 else slice(0, 1)
     return Strip(
-        image=png(rows_of_images(few[:, channels] / scale, expected[some, channels] / scale)),
+        image=png(rows_of_images(few[:, channels] / scale, expected[some, channels] / scale) // SHADE * SHADE),
         shown=tuple(some.tolist()),
         total=total,
         off=tuple(round(float(off[row, i]), 4) for row, i in enumerate(some)),

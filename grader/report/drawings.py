@@ -196,4 +196,5 @@ def _part(value: float, low: float, high: float) -> float:
 
 
 def _short(value: float) -> str:
-    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    text = f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+    return text.replace("-", "\N{MINUS SIGN}")
