@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -133,7 +134,7 @@ def test_no_number_breaks_a_picture(seed: int) -> None:
     got, expected = odd_numbers(seed), normal(3, 3, 4, 4) if seed % 3 else odd_numbers(seed + 1000)
     right = expected.nan_to_num(nan=0.0).clamp(-10, 10)
     for picture in (histogram(got), scatter(got, expected, none_wrong(got)), strip(got, right)):
-        numbers = json.dumps({k: v for k, v in vars(picture).items() if not isinstance(v, bytes)} if picture else {})
+        numbers = json.dumps({k: v for k, v in asdict(picture).items() if not isinstance(v, bytes)} if picture else {})
         assert "NaN" not in numbers and "Infinity" not in numbers
 
 

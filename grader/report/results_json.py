@@ -83,7 +83,7 @@ def _as_json(picture: Picture | TrainingPictures) -> dict[str, Any]:
     """Return the fields of a picture; bytes become base64."""
     return {
         name: base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
-        for name, value in vars(picture).items()
+        for name, value in asdict(picture).items()
     }
 
 
