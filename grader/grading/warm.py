@@ -1,0 +1,463 @@
+"""The warm judge: a process that collects the checks once, and forks a child per submission to run them.
+
+`python -m grader.grading.warm DATA [--ahead]` reads one job per line of standard input, and writes outcomes as lines of
+standard output. A line `{"cancel": N}` ends the grading of job N. Several jobs may run at the same time.
+
+It runs `pytest grader/ --collect-only` with a plugin that forks where the test run would begin. The child sets the
+options of its job and continues as pytest does, so the same checks run in the same way. Its zygote is a separate
+program, started by the usual code and never forked from here, so a submission runs in the same environment as at home.
+No data of the submission reaches this process, which only reads the results.json that the grader wrote. All processes
+that a grading leaves behind are killed after it, and everything ends when the requesting process ends.
+
+With `--ahead`, the child for the next job is forked before the job comes: its zygote imports torch in the meantime.
+This zygote too serves one submission, the one that the job names.
+"""
+
+import contextlib
+import ctypes
+import gc
+import json
+import math
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, NoReturn
+
+import psutil
+import pytest
+
+from grader.grading.jobs import SANDBOX_CPU, Job, Outcome, lay_out, outcome
+from grader.grading.options import GradingOptions, check_arguments, selected
+from grader.report.results_json import as_json
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans(yes: bool = True) -> None:
+    """Become the parent of descendants whose own parent ends, so that all can be found; with `yes=False`, stop that."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, int(yes))
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies for any reason."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the parent died before the call
+        os._exit(1)
+
+
+def offer_to_the_oom_killer() -> None:
+    """Let the kernel kill this process and its children first if the machine runs out of memory."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
+def end_descendants(but: Set[int] = frozenset(), patience_s: float = 10.0) -> None:
+    """Kill and reap descendants of this process; repeat while new ones appear, for `patience_s` seconds at most.
+
+    Args:
+        but: Children that are left alone, with their own descendants.
+        patience_s: Seconds.
+    """
+    ourselves, deadline = psutil.Process(), time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        children = [child for child in ourselves.children() if child.pid not in but]
+        _reap(children)
+        left = [process for child in children for process in _with_descendants(child)]
+        if not left:
+            return
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.005)
+
+
+def _with_descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:  # it has ended, and was reaped
+        return []
+
+
+def _reap(children: list[psutil.Process]) -> None:
+    for child in children:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child.pid, os.WNOHANG)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+# Nothing is captured: the checks print nothing, and the output of pytest itself belongs in the log of a grading.
+_COLLECT = ["--collect-only", "-qq", "--disable-warnings", "--capture=no"]
+_AHEAD_S = 1.0  # a grading that takes longer than this does not delay the next zygote any more
+
+
+class AskerGone(Exception):  # noqa: N818
+    """The requesting process has ended, so nobody waits for the outcome."""
+
+
+class _Forked(Exception):  # noqa: N818
+    """Raised in a child, to leave the loop of its parent."""
+
+
+class _Lines:
+    """The lines that come from a descriptor, read when there is something to read."""
+
+    def __init__(self, descriptor: int):
+        self.descriptor, self._rest = descriptor, b""
+
+    def take(self) -> list[bytes] | None:
+        """Return the lines that are complete now; None at the end of the stream."""
+        data = os.read(self.descriptor, 1 << 16)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return lines if data else None
+
+
+@dataclass
+class _Running:
+    """A child that grades a job, or waits for one.
+
+    Attributes:
+        template: The job that it was forked for, or one with the same options.
+        job: Its job; None as long as it waits.
+        folder: The folder of its grading.
+        pid, ended: Its process, and a descriptor that is readable when the process has ended.
+        channel, parts: Where its job goes to, and where the results of single tasks come from.
+        deadline: When the grading has taken too long, on the monotonic clock.
+    """
+
+    template: Job
+    job: Job | None
+    folder: Path
+    pid: int
+    ended: int
+    channel: socket.socket
+    parts: _Lines
+    deadline: float = math.inf
+
+    def take(self, job: Job) -> None:
+        """Give a waiting child its job."""
+        self.job, self.deadline = job, time.monotonic() + job.limit_s
+        with contextlib.suppress(OSError):  # the child has died, which `ended` shows
+            self.channel.sendall(job.to_json())
+
+    def fits(self, job: Job) -> bool:
+        """Whether this waiting child has the options of a job."""
+        return job == replace(self.template, tasks=job.tasks, first=job.first, in_parts=job.in_parts, number=job.number)
+
+
+class Forking:
+    """A pytest plugin that runs the collected checks in child processes.
+
+    Args:
+        requests: Descriptor to read jobs from.
+        answers: Stream to write outcomes to.
+        ahead: Whether the next job's child is forked before the job comes.
+
+    Attributes:
+        folder: In a child, the folder of its grading; None in the warm process.
+    """
+
+    def __init__(self, requests: int, answers: IO[bytes], ahead: bool = False):
+        self._requests, self._answers, self._ahead = _Lines(requests), answers, ahead
+        self._judge = os.getpid()
+        self._running: list[_Running] = []
+        self._next: Job | None = None  # what the next job is like; None if that is not known
+        self._next_at = 0.0
+        self.folder: Path | None = None
+        # Only in a child:
+        self._options: GradingOptions | None = None
+        self._channel: socket.socket | None = None
+        self._job: Job | None = None
+        self._first: tuple[str, ...] = ()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        """Serve jobs in the warm process; in a forked child, run the checks."""
+        if session.testsfailed:  # the collection failed: pytest continues as usual
+            return None
+        if self.folder:  # in a child; Grading has sorted the checks
+            from grader.grading.verdicts import task_of
+
+            session.items.sort(key=lambda item: task_of(item) not in self._first)
+            return None
+        sys.stdout.flush()
+        gc.collect()
+        gc.freeze()  # a garbage collection in a child would write to, and so copy, every shared page
+        signal.signal(signal.SIGTERM, _stop)
+        try:
+            self._serve()
+        except _Forked:
+            return self._run(session)
+        except (AskerGone, BrokenPipeError):
+            self._end_all()
+        return True
+
+    # ## In the warm process
+    def _serve(self) -> NoReturn:
+        """Start, cancel and answer jobs until the requesting process ends.
+
+        Raises:
+            AskerGone: The requesting process has ended.
+            _Forked: Raised in a child that has to run the checks.
+        """
+        adopt_orphans()
+        while True:
+            ready = self._wait()
+            if self._requests.descriptor in ready:
+                if (lines := self._requests.take()) is None:
+                    raise AskerGone
+                for line in lines:
+                    self._obey(line)
+            for child in list(self._running):
+                if child.ended in ready or time.monotonic() > child.deadline:
+                    self._answer(self._finish(child, in_time=child.ended in ready))
+                elif child.parts.descriptor in ready:
+                    self._pass_on(child)
+            self._prepare()
+
+    def _wait(self) -> set[int]:
+        """Return the descriptors that are readable; wait for one, for a deadline, or until a child can be prepared."""
+        poll = select.poll()
+        for descriptor in [self._requests.descriptor, *(child.ended for child in self._running)]:
+            poll.register(descriptor, select.POLLIN)
+        for child in self._running:
+            poll.register(child.parts.descriptor, select.POLLIN)
+        until = [child.deadline for child in self._running if child.job]
+        until += [self._next_at] if self._next and not self._waiting() else []
+        patience = max(0.0, min(until) - time.monotonic()) * 1000 + 1 if until else None
+        return {number for number, _ in poll.poll(patience)}
+
+    def _obey(self, line: bytes) -> None:
+        if line.startswith(b'{"cancel"'):
+            number = json.loads(line)["cancel"]
+            for child in [child for child in self._running if child.job and child.job.number == number]:
+                self._finish(child, in_time=False)
+            return
+        job = Job.from_json(line)
+        waiting = self._waiting()
+        if waiting and waiting.fits(job):
+            waiting.take(job)
+        else:
+            if waiting:
+                self._finish(waiting, in_time=False)
+            try:
+                self._fork(job, job)
+            except OSError as error:  # no space for the folder, or no more processes: the next job may succeed
+                self._answer(Outcome(None, f"the grader could not start: {error}", again=True, number=job.number))
+        if self._ahead:
+            self._next, self._next_at = job, time.monotonic() + _AHEAD_S
+
+    def _waiting(self) -> _Running | None:
+        return next((child for child in self._running if child.job is None), None)
+
+    def _prepare(self) -> None:
+        """Fork the child for the next job, if there is none and the processors are free or were busy for a while."""
+        if self._next is None or self._waiting() or (self._running and time.monotonic() < self._next_at):
+            return
+        template, self._next = self._next, None
+        with contextlib.suppress(OSError):  # the next job gets a new child then
+            self._fork(template, None)
+
+    def _fork(self, template: Job, job: Job | None) -> None:
+        """Fork a child for a job, or for a job that will be like `template`.
+
+        Raises:
+            _Forked: This is the child.
+            OSError: There is no space for a folder, or no process can be started.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="vae-warm-"))
+        try:
+            options = lay_out(template, folder)
+            ours, theirs = socket.socketpair()
+            pid = os.fork()
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if pid == 0:
+            ours.close()
+            self.folder, self._options, self._channel, self._job = folder, options, theirs, job
+            raise _Forked
+        theirs.close()
+        child = _Running(template, job, folder, pid, os.pidfd_open(pid), ours, _Lines(ours.fileno()))
+        child.deadline = time.monotonic() + job.limit_s if job else math.inf
+        self._running.append(child)
+
+    def _pass_on(self, child: _Running) -> None:
+        for line in child.parts.take() or ():
+            if child.job:
+                self._answers.write(line + b"\n")
+        self._answers.flush()
+
+    def _answer(self, answer: Outcome | None) -> None:
+        if answer:
+            self._answers.write(answer.to_json())
+            self._answers.flush()
+
+    def _finish(self, child: _Running, in_time: bool) -> Outcome | None:
+        """End a child and all processes that it left; return its outcome, or None if it had no job.
+
+        Args:
+            child: The child.
+            in_time: Whether it has ended by itself.
+        """
+        with _undisturbed():
+            self._running.remove(child)
+            os.kill(child.pid, signal.SIGKILL)  # no effect on a child that ended in time
+            _, status, usage = os.wait4(child.pid, 0)
+            if in_time:
+                self._pass_on_rest(child)
+            os.close(child.ended)
+            child.channel.close()
+            end_descendants(but={other.pid for other in self._running})
+            cpu_s = usage.ru_utime + usage.ru_stime
+            code = os.waitstatus_to_exitcode(status) if in_time else None
+            answer = outcome(child.job, child.folder, code, cpu_s) if child.job else None
+            shutil.rmtree(child.folder, ignore_errors=True)
+        return answer
+
+    def _pass_on_rest(self, child: _Running) -> None:
+        """Pass on what a child wrote before it ended."""
+        while (lines := child.parts.take()) is not None:
+            self._answers.write(b"".join(line + b"\n" for line in lines))
+
+    def _end_all(self) -> None:
+        for child in list(self._running):
+            self._finish(child, in_time=False)
+        end_descendants()
+
+    # ## In a child
+    def _run(self, session: pytest.Session) -> object:
+        """Become a grader, wait for the job if it has not come yet, and continue as pytest does."""
+        from grader.conftest import begin
+
+        assert self.folder and self._options and self._channel
+        self._become_grader(self.folder)
+        grading = begin(session.config, self._options)
+        if self._job is None:
+            with self._channel.makefile("rb") as stream:
+                self._job = Job.from_json(stream.readline())
+            grading.renew()
+        select_tasks(session, self._job)
+        self._first, self._grading = self._job.first, grading
+        return session.config.hook.pytest_runtestloop(session=session)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Send the results of a task after its last check, before its worker is ended."""
+        from grader.grading.verdicts import task_of
+
+        assert self._job and self._channel
+        if self._job.in_parts and (nextitem is None or task_of(nextitem) != task_of(item)):
+            part = as_json(self._grading.result_of(task_of(item)))
+            with contextlib.suppress(OSError):
+                self._channel.sendall(Outcome(part, number=self._job.number, part=True).to_json())
+
+    def _become_grader(self, folder: Path) -> None:
+        """Detach a child from the judge: new session, no access to requests and answers, and its own log."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.setsid()
+        die_with_parent(self._judge)
+        offer_to_the_oom_killer()
+        os.close(self._requests.descriptor)
+        self._answers.close()
+        for other in self._running:
+            os.close(other.ended)
+            other.channel.close()
+        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+
+
+def select_tasks(session: pytest.Session, job: Job) -> None:
+    """Keep only the checks of a job's tasks.
+
+    Raises:
+        pytest.UsageError: The job selects no task.
+    """
+    from grader.grading.verdicts import task_of
+
+    try:
+        tasks = selected(job.tasks)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    session.config.option.collectonly = False
+    session.items[:] = [item for item in session.items if task_of(item) in tasks]
+    session.testscollected = len(session.items)
+
+
+def warm_up(data: str) -> None:
+    """Import and prepare everything that all gradings share and that collecting does not load. Must start no threads.
+
+    Args:
+        data: Images of the training task.
+
+    Raises:
+        DataError: The images cannot be loaded.
+    """
+    import torch
+    from hypothesis import strategies
+
+    from grader.grading.training_run import images
+    from grader.judge.inputs import examples
+
+    torch.set_num_threads(1)  # if more threads have run before the fork, the child hangs
+    images(data)
+    examples(strategies.integers(0, 9), 3, seed=0)
+
+
+def main() -> None:
+    """Serve jobs on standard input and output; all other output goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the requesting process handles Ctrl-C
+    requests, answers = os.dup(0), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    warm_up(sys.argv[1])
+    forking, status = Forking(requests, answers, ahead="--ahead" in sys.argv[2:]), 3
+    try:
+        status = int(pytest.main([*check_arguments(), *_COLLECT], plugins=[forking]))
+        if forking.folder:
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            (forking.folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
+        elif status != 0:
+            print("the checks cannot be collected", file=sys.stderr)
+    except BaseException:  # a child must never continue as the judge
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # nothing to clean up, and the requesting process may be waiting
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Block SIGTERM during a clean-up, so that it is completed."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stop(*_: object) -> None:
+    raise AskerGone
+
+
+if __name__ == "__main__":
+    main()
