@@ -9,7 +9,7 @@ import tempfile
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 from grader.grading.grading_process import GraderFailed, graded, last_words
 from grader.grading.options import ROOT, GradingOptions, clean_environment
@@ -150,6 +150,45 @@ class JudgeDied(Exception):  # noqa: N818
     """A judge gave no answer; the message contains the last line of its log."""
 
 
+def start_warm(data: str, *how: str, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """Start a warm judge.
+
+    Args:
+        data: Images of the training task.
+        how: Its options, see warm.py.
+        log: Where its error messages go to; None to drop them.
+    """
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    # With dask's setting for its workers, a judge returns each tensor's memory to the system and allocates it
+    # again: 0.2 of 0.8 CPU seconds per submission.
+    environment = {k: v for k, v in clean_environment().items() if k != "MALLOC_TRIM_THRESHOLD_"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "grader.grading.warm", data, *how],
+        cwd=ROOT,
+        env={**environment, **threads, "CUDA_VISIBLE_DEVICES": ""},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log or subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+class Judges(Protocol):
+    """The interface of a judge that grades jobs in the background."""
+
+    def send(self, job: Job) -> None:
+        """Begin to grade a job; `receive` returns its outcomes."""
+
+    def cancel(self, number: int) -> None:
+        """End the grading of a job."""
+
+    def receive(self) -> Outcome:
+        """Wait for the next outcome; raises JudgeDied if there will be none."""
+
+    def close(self) -> None:
+        """End all gradings."""
+
+
 class WarmJudge:
     """Runs warm.py in a separate process and sends it jobs. That process always ends when the current one ends.
 
@@ -159,20 +198,8 @@ class WarmJudge:
     """
 
     def __init__(self, data: str, ahead: bool = False):
-        threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-        # With dask's setting for its workers, a judge returns each tensor's memory to the system and allocates it
-        # again: 0.2 of 0.8 CPU seconds per submission.
-        environment = {k: v for k, v in clean_environment().items() if k != "MALLOC_TRIM_THRESHOLD_"}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the judge runs
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "grader.grading.warm", data, *(["--ahead"] if ahead else [])],
-            cwd=ROOT,
-            env={**environment, **threads, "CUDA_VISIBLE_DEVICES": ""},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        self._process = start_warm(data, *(["--ahead"] if ahead else []), log=self._log)
 
     def grade(self, job: Job) -> Outcome:
         """Grade one submission.

@@ -1,7 +1,7 @@
 """The warm judge: a process that collects the checks once, and forks a child per submission to run them.
 
-`python -m grader.grading.warm DATA [--ahead]` reads one job per line of standard input, and writes outcomes as lines of
-standard output. A line `{"cancel": N}` ends the grading of job N. Several jobs may run at the same time.
+`python -m grader.grading.warm DATA [--ahead | --once]` reads one job per line of standard input, and writes outcomes as
+lines of standard output. A line `{"cancel": N}` ends the grading of job N. Several jobs may run at the same time.
 
 It runs `pytest grader/ --collect-only` with a plugin that forks where the test run would begin. The child sets the
 options of its job and continues as pytest does, so the same checks run in the same way. Its zygote is a separate
@@ -10,7 +10,8 @@ No data of the submission reaches this process, which only reads the results.jso
 that a grading leaves behind are killed after it, and everything ends when the requesting process ends.
 
 With `--ahead`, the child for the next job is forked before the job comes: its zygote imports torch in the meantime.
-This zygote too serves one submission, the one that the job names.
+This zygote too serves one submission, the one that the job names. With `--once`, nothing is forked: the process itself
+grades one job, and ends.
 """
 
 import contextlib
@@ -19,7 +20,6 @@ import gc
 import json
 import math
 import os
-import resource
 import select
 import shutil
 import signal
@@ -28,10 +28,10 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 import psutil
 import pytest
@@ -39,6 +39,9 @@ import pytest
 from grader.grading.jobs import SANDBOX_CPU, Job, Outcome, lay_out, outcome
 from grader.grading.options import GradingOptions, check_arguments, selected
 from grader.report.results_json import as_json
+
+if TYPE_CHECKING:
+    from grader.grading.verdicts import Grading
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -112,6 +115,10 @@ class AskerGone(Exception):  # noqa: N818
 class _Forked(Exception):  # noqa: N818
     """Raised in a child, to leave the loop of its parent."""
 
+    def __init__(self, folder: Path, options: GradingOptions):
+        super().__init__()
+        self.folder, self.options = folder, options
+
 
 class _Lines:
     """The lines that come from a descriptor, read when there is something to read."""
@@ -159,30 +166,126 @@ class _Running:
         return job == replace(self.template, tasks=job.tasks, first=job.first, in_parts=job.in_parts, number=job.number)
 
 
-class Forking:
-    """A pytest plugin that runs the collected checks in child processes.
+class _Runs:
+    """A pytest plugin that runs collected checks for one job.
+
+    Attributes:
+        folder: The folder of the grading; None as long as nothing is graded in this process.
+        job: The job.
+    """
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self.job: Job | None = None
+        self._grading: Grading | None = None
+
+    def _run(
+        self, session: pytest.Session, folder: Path, options: GradingOptions, job: Callable[[], Job | None]
+    ) -> object:
+        """Start the sandbox, wait for the job, and continue as pytest does.
+
+        Args:
+            session: The session, with all checks collected.
+            folder: The folder of the grading.
+            options: The options of the grading.
+            job: Returns the job; None if it is the one that the options were made for.
+        """
+        from grader.conftest import begin
+
+        self.folder = folder
+        self._write_log(folder)
+        self._grading = begin(session.config, options)
+        if came := job():
+            self.job = came
+            self._grading.renew()
+        assert self.job
+        select_tasks(session, self.job)
+        return session.config.hook.pytest_runtestloop(session=session)
+
+    def _sort(self, items: list[pytest.Item]) -> None:
+        """Put the tasks that the job wants first before the others."""
+        from grader.grading.verdicts import task_of
+
+        assert self.job
+        first = self.job.first
+        items.sort(key=lambda item: task_of(item) not in first)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Send the results of a task after its last check, before its worker is ended."""
+        from grader.grading.verdicts import task_of
+
+        assert self.job and self._grading
+        if self.job.in_parts and (nextitem is None or task_of(nextitem) != task_of(item)):
+            part = as_json(self._grading.result_of(task_of(item)))
+            with contextlib.suppress(OSError):
+                self._send(Outcome(part, number=self.job.number, part=True))
+
+    def _send(self, outcome: Outcome) -> None:
+        raise NotImplementedError
+
+    def _write_log(self, folder: Path) -> None:
+        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+
+
+class Waiting(_Runs):
+    """Runs the checks of one job in the process that collected them, for systems where it must not be forked.
+
+    Args:
+        requests: Stream to read the job from.
+        answers: Stream to write outcomes to.
+    """
+
+    def __init__(self, requests: IO[bytes], answers: IO[bytes]):
+        super().__init__()
+        self._requests, self._answers = requests, answers
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        """Wait for the job, then run the checks."""
+        if session.testsfailed:
+            return None
+        if self.folder:
+            self._sort(session.items)
+            return None
+        if not (line := self._requests.readline()):
+            return True
+        self.job = Job.from_json(line)
+        folder = Path(tempfile.mkdtemp(prefix="vae-warm-"))
+        return self._run(session, folder, lay_out(self.job, folder), lambda: None)
+
+    def finish(self, status: int) -> None:
+        """Send the outcome and remove the folder, after pytest has ended."""
+        if self.folder and self.job:
+            self._send(outcome(self.job, self.folder, status, time.process_time()))
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _send(self, outcome: Outcome) -> None:
+        self._answers.write(outcome.to_json())
+        self._answers.flush()
+
+
+class Forking(_Runs):
+    """Runs the collected checks in child processes.
 
     Args:
         requests: Descriptor to read jobs from.
         answers: Stream to write outcomes to.
         ahead: Whether the next job's child is forked before the job comes.
-
-    Attributes:
-        folder: In a child, the folder of its grading; None in the warm process.
     """
 
     def __init__(self, requests: int, answers: IO[bytes], ahead: bool = False):
+        super().__init__()
         self._requests, self._answers, self._ahead = _Lines(requests), answers, ahead
         self._judge = os.getpid()
         self._running: list[_Running] = []
         self._next: Job | None = None  # what the next job is like; None if that is not known
         self._next_at = 0.0
-        self.folder: Path | None = None
-        # Only in a child:
-        self._options: GradingOptions | None = None
-        self._channel: socket.socket | None = None
-        self._job: Job | None = None
-        self._first: tuple[str, ...] = ()
+        self._channel: socket.socket | None = None  # in a child, to its parent
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
@@ -190,9 +293,7 @@ class Forking:
         if session.testsfailed:  # the collection failed: pytest continues as usual
             return None
         if self.folder:  # in a child; Grading has sorted the checks
-            from grader.grading.verdicts import task_of
-
-            session.items.sort(key=lambda item: task_of(item) not in self._first)
+            self._sort(session.items)
             return None
         sys.stdout.flush()
         gc.collect()
@@ -200,8 +301,9 @@ class Forking:
         signal.signal(signal.SIGTERM, _stop)
         try:
             self._serve()
-        except _Forked:
-            return self._run(session)
+        except _Forked as child:
+            self._become_grader()
+            return self._run(session, child.folder, child.options, self._receive)
         except (AskerGone, BrokenPipeError):
             self._end_all()
         return True
@@ -289,8 +391,8 @@ class Forking:
             raise
         if pid == 0:
             ours.close()
-            self.folder, self._options, self._channel, self._job = folder, options, theirs, job
-            raise _Forked
+            self._channel, self.job = theirs, job
+            raise _Forked(folder, options)
         theirs.close()
         child = _Running(template, job, folder, pid, os.pidfd_open(pid), ours, _Lines(ours.fileno()))
         child.deadline = time.monotonic() + job.limit_s if job else math.inf
@@ -340,34 +442,20 @@ class Forking:
         end_descendants()
 
     # ## In a child
-    def _run(self, session: pytest.Session) -> object:
-        """Become a grader, wait for the job if it has not come yet, and continue as pytest does."""
-        from grader.conftest import begin
+    def _receive(self) -> Job | None:
+        """Return the job, if this child was forked before it came."""
+        if self.job:
+            return None
+        assert self._channel
+        with self._channel.makefile("rb") as stream:
+            return Job.from_json(stream.readline())
 
-        assert self.folder and self._options and self._channel
-        self._become_grader(self.folder)
-        grading = begin(session.config, self._options)
-        if self._job is None:
-            with self._channel.makefile("rb") as stream:
-                self._job = Job.from_json(stream.readline())
-            grading.renew()
-        select_tasks(session, self._job)
-        self._first, self._grading = self._job.first, grading
-        return session.config.hook.pytest_runtestloop(session=session)
+    def _send(self, outcome: Outcome) -> None:
+        assert self._channel
+        self._channel.sendall(outcome.to_json())
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """Send the results of a task after its last check, before its worker is ended."""
-        from grader.grading.verdicts import task_of
-
-        assert self._job and self._channel
-        if self._job.in_parts and (nextitem is None or task_of(nextitem) != task_of(item)):
-            part = as_json(self._grading.result_of(task_of(item)))
-            with contextlib.suppress(OSError):
-                self._channel.sendall(Outcome(part, number=self._job.number, part=True).to_json())
-
-    def _become_grader(self, folder: Path) -> None:
-        """Detach a child from the judge: new session, no access to requests and answers, and its own log."""
+    def _become_grader(self) -> None:
+        """Detach a child from the judge: a new session, and no access to requests, answers and other children."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.setsid()
@@ -378,11 +466,6 @@ class Forking:
         for other in self._running:
             os.close(other.ended)
             other.channel.close()
-        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
 
 
 def select_tasks(session: pytest.Session, job: Job) -> None:
@@ -428,13 +511,20 @@ def main() -> None:
     requests, answers = os.dup(0), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    warm_up(sys.argv[1])
-    forking, status = Forking(requests, answers, ahead="--ahead" in sys.argv[2:]), 3
+    data, *how = sys.argv[1:]
+    warm_up(data)
+    runs: Waiting | Forking
+    if "--once" in how:
+        runs = Waiting(os.fdopen(requests, "rb"), answers)
+    else:
+        runs = Forking(requests, answers, ahead="--ahead" in how)
+    status = 3
     try:
-        status = int(pytest.main([*check_arguments(), *_COLLECT], plugins=[forking]))
-        if forking.folder:
-            used = resource.getrusage(resource.RUSAGE_CHILDREN)
-            (forking.folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
+        status = int(pytest.main([*check_arguments(), *_COLLECT], plugins=[runs]))
+        if isinstance(runs, Waiting):
+            runs.finish(status)
+        elif runs.folder:
+            write_cpu_seconds(runs.folder)
         elif status != 0:
             print("the checks cannot be collected", file=sys.stderr)
     except BaseException:  # a child must never continue as the judge
@@ -443,6 +533,14 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)  # nothing to clean up, and the requesting process may be waiting
+
+
+def write_cpu_seconds(folder: Path) -> None:
+    """Write how many CPU seconds the zygote and its workers used."""
+    import resource  # Windows has no such module
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    (folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,426 @@
+"""`python -m grader watch`: grades the file each time it is saved.
+
+The file is polled: a `stat` each 50 ms costs little, needs no package, and also works on network folders and in WSL,
+where notifications get lost. This process imports neither torch nor pytest. A warm judge does the
+work, and this process may cancel it at any time, so the next save always gets its answer.
+"""
+
+import argparse
+import contextlib
+import queue
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from data.commandline import SOURCES, file, image_source, whole, words
+from grader.grading import changes
+from grader.grading.console import Console, open_console
+from grader.grading.jobs import Job, JudgeDied, Judges, Outcome, WarmJudge
+from grader.grading.options import ROOT, GradingOptions, refuse, selected
+from grader.grading.spare import SpareJudges
+from grader.judge.offering import OfferingError, load_offering
+from grader.judge.result import Result
+from grader.report import results_json
+from grader.report.screen import View, failure_of, hints_of, names_lines, plain_report
+from grader.report.text import one_line
+from grader.sandbox.archives import NoSubmission
+from grader.sandbox.interpreter import can_fork
+from grader.sandbox.submission import read_submission
+
+_DEFAULT = "assignment/VAE_Model.py"
+_POLL_S = 0.05
+_SETTLE_S = 1.0  # as long as this, a file may change without a new time stamp
+_GONE_S = 1.0  # editors replace files: for a moment, there is none
+_EXAMPLES = """examples:
+  python -m grader watch                 grade assignment/VAE_Model.py each time it is saved
+  python -m grader watch -m kl           only this task
+  python -m grader watch | tee log.txt   without a terminal: a plain report after each save, and no keys
+
+exit status: 0 after q; 130 after Ctrl-C; 2 if an option is wrong or the grader does not start
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    watch = commands.add_parser(
+        "watch",
+        help="grade a file each time it is saved",
+        description="Grade a file each time it is saved, as `pytest grader/` does. Only tasks that the change can have "
+        "touched are graded again. The short training run follows in the background.",
+        epilog=_EXAMPLES,
+    )
+    watch.add_argument("file", nargs="?", type=file, metavar="FILE", help=f"file to watch [{_DEFAULT}]")
+    watch.add_argument(
+        "-m",
+        dest="tasks",
+        type=words,
+        metavar="TASK",
+        help="only these tasks, as in pytest -m: `kl or nll` [all tasks]",
+    )
+    watch.add_argument("--seed", type=whole(), default=0, metavar="N", help="random seed for the test inputs [0]")
+    watch.add_argument(
+        "--data",
+        type=image_source,
+        default="sample",
+        metavar="sample|svhn|PATH",
+        help="images of the training task [sample]",
+    )
+    watch.add_argument(
+        "--sandbox", default="auto", choices=_sandboxes(), help="isolation method for the student's code [auto]"
+    )
+    watch.add_argument(
+        "--no-fork",
+        action="store_true",
+        help="start a new Python interpreter for each grading (slower) [only where fork is unsafe]",
+    )
+
+
+def _sandboxes() -> list[str]:
+    from grader.sandbox import SANDBOXES
+
+    return [name for name in SANDBOXES if name != "in-process"]
+
+
+def main(options: argparse.Namespace) -> int:
+    """Watch a file until the user quits; returns the exit status."""
+    path = options.file or ROOT / _DEFAULT
+    try:
+        tasks = selected(options.tasks)
+        points = load_offering().points
+    except (ValueError, OfferingError) as error:
+        return refuse("watch", error)
+    if not path.exists():
+        return refuse("watch", f"{path} does not exist; name the file that you want to watch")
+    grading = GradingOptions(
+        submission=path.absolute(),
+        seed=options.seed,
+        data=options.data if options.data in SOURCES else str(Path(options.data).absolute()),
+        sandbox=options.sandbox,
+        fork=not options.no_fork,
+        shown=str(options.file or _DEFAULT),
+    )
+    view = View(grading.shown, {task: points[task] for task in tasks})
+    with open_console() as console:
+        watch = Watch(grading, view, console)
+        try:
+            return watch.run()
+        except JudgeDied as error:
+            problem = str(error)
+        finally:
+            watch.close()
+    return refuse("watch", problem)
+
+
+# ## What is known about the file, and what is shown
+@dataclass
+class Board:
+    """The state of a watch: which results are known and valid, and what the user wants to see.
+
+    Attributes:
+        view: What is shown.
+        fresh: Tasks that were graded since the last report.
+    """
+
+    view: View
+    fresh: set[str] = field(default_factory=set)
+
+    def save(self, before: bytes | None, after: bytes) -> frozenset[str]:
+        """Note a new version of the file; return the tasks that were changed themselves, which are graded first."""
+        everything = frozenset(self.view.points)
+        change = changes.Touched(all=everything) if before is None else changes.touched(before, after)
+        again = change.all
+        if before is not None and not changes.same_lines(before, after):
+            again |= {task for task, result in self.view.results.items() if names_lines(result)}
+        self._show(due=self.view.due | (again & everything), notice="")
+        if change.directly & everything and self.view.current not in change.directly:
+            self._go_to(next(task for task in self.view.points if task in change.directly))
+        self._go_to(self.view.current or next(iter(self.view.points)))
+        return change.directly & everything
+
+    def graded(self, result: Result) -> None:
+        """Note the results of some tasks."""
+        new = {task.id: task for task in result.tasks}
+        old = self.view.results.get(self.view.current)
+        self._show(results={**self.view.results, **new}, due=self.view.due - new.keys())
+        self.fresh |= new.keys()
+        shown = self.view.results.get(self.view.current)
+        if shown and old and failure_of(shown) != failure_of(old):
+            self._show(hints=1)
+        if shown and not old and shown.status == "passed":
+            self.next_task()
+
+    def next_task(self) -> None:
+        """Go to the next task, in the order of the handout, that has no full points."""
+        order = list(self.view.points)
+        start = order.index(self.view.current) + 1
+        following = [*order[start:], *order[:start]]
+        open_ = [t for t in following if t not in self.view.results or self.view.results[t].status != "passed"]
+        self._go_to(next(iter(open_), self.view.current))
+
+    def one_more_hint(self) -> None:
+        """Show one more hint on the current task, if there is one."""
+        result = self.view.results.get(self.view.current)
+        check = failure_of(result) if result else None
+        self._show(hints=min(self.view.hints + 1, len(hints_of(check))) if check else 1, listed=False)
+
+    def press(self, key: str) -> None:
+        """React to a key that only changes what is shown."""
+        if key == "h":
+            self.one_more_hint()
+        elif key == "n":
+            self.next_task()
+        elif key == "l":
+            self._show(listed=not self.view.listed)
+        elif key == "t" and "training" in self.view.points:
+            self._go_to("training")
+
+    def again(self, tasks: frozenset[str]) -> None:
+        """Mark results as due."""
+        self._show(due=self.view.due | (tasks & self.view.points.keys()), notice="")
+
+    def note(self, notice: str) -> None:
+        """Show a line about the file or the grader."""
+        self._show(notice=notice)
+
+    def about(self, text: str) -> None:
+        """Show seed, sandbox and seconds of the last grading."""
+        self._show(about=text)
+
+    def _go_to(self, task: str) -> None:
+        if task != self.view.current:
+            self._show(current=task, hints=1)
+        self._show(listed=False)
+
+    def _show(self, **shown: object) -> None:
+        self.view = replace(self.view, **shown)  # type: ignore[arg-type]
+
+
+class WatchedFile:
+    """The file, read again when it may have changed.
+
+    Attributes:
+        content: Its content; None if there is none that can be graded.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._stamp: tuple[int, ...] | None = None
+        self._changed_at = time.monotonic()
+        self.content: bytes | None = None
+
+    def look(self) -> bytes | None:
+        """Return the new content; None if it is not new.
+
+        Raises:
+            NoSubmission: There is a file, but it cannot be graded, or there has been none for a while.
+        """
+        try:
+            status = self._path.lstat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        except OSError:
+            stamp = None
+        now = time.monotonic()
+        if stamp != self._stamp:
+            self._stamp, self._changed_at = stamp, now
+        elapsed = now - self._changed_at
+        try:
+            if stamp is None and elapsed > _GONE_S:
+                raise NoSubmission("there is no such file any more; save it again")
+            if stamp is None or elapsed > _SETTLE_S:
+                return None
+            content, _ = read_submission(self._path)
+        except NoSubmission:
+            self.content = None
+            raise
+        if content == self.content:
+            return None
+        self.content = content
+        return content
+
+
+# ## The loop
+@dataclass(frozen=True)
+class _Key:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Died:
+    message: str
+
+
+class Watch:
+    """Wait for saves, keys and outcomes, and react to each.
+
+    Args:
+        options: What is graded, and how.
+        view: The first view, which names the selected tasks.
+        console: Where reports go to, and where keys come from.
+    """
+
+    def __init__(self, options: GradingOptions, view: View, console: Console):
+        self._options, self._console, self._board = options, console, Board(view)
+        self._file = WatchedFile(options.submission)
+        self._events: queue.SimpleQueue[_Key | _Died | Outcome] = queue.SimpleQueue()
+        self._judge: Judges | None = None
+        self._answered = False  # whether the judge has worked so far: then it is worth another start
+        self._jobs: dict[int, frozenset[str]] = {}  # the tasks of each job in progress, by the number of the job
+        self._number, self._saved_at, self._first = 0, time.monotonic(), frozenset[str]()
+        self._last: Result | None = None
+
+    def run(self) -> int:
+        """Return the exit status when the user quits.
+
+        Raises:
+            JudgeDied: The judge does not start.
+        """
+        self._start_judge()
+        self._console.listen(lambda key: self._events.put(_Key(key)))
+        self._draw()
+        while True:
+            self._look()
+            try:
+                event = self._events.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+            if isinstance(event, _Key):
+                if event.name == "q":
+                    return 0
+                self._press(event.name)
+            elif isinstance(event, _Died):
+                self._restart(event.message)
+            elif event.number in self._jobs:
+                self._answered = True
+                self._take(event)
+            self._draw()
+
+    def close(self) -> None:
+        """End the judge and everything that it started."""
+        if self._judge:
+            self._judge.close()
+
+    def _look(self) -> None:
+        """Grade the file if it has changed."""
+        before = self._file.content
+        try:
+            content = self._file.look()
+        except NoSubmission as error:
+            problem = one_line(f"{self._options.shown}: {error}")
+            if problem != self._board.view.notice:
+                self._cancel()
+                self._board.note(problem)
+                self._console.say(problem)
+                self._draw()
+            return
+        if content is not None:
+            self._first, self._saved_at = self._board.save(before, content), time.monotonic()
+            self._grade()
+            self._draw()
+
+    def _press(self, key: str) -> None:
+        if key == "r":
+            self._first = frozenset({self._board.view.current})
+            self._board.again(frozenset(self._board.view.points))
+        elif key == "t":
+            self._board.again(frozenset({"training"}))
+        self._board.press(key)
+        if key == "r" or (key == "t" and not self._jobs):
+            self._saved_at = time.monotonic()
+            self._grade()
+
+    def _grade(self) -> None:
+        """Cancel what is in progress and grade what is due: first the checks, then the training run."""
+        self._cancel()
+        if self._file.content is None:
+            return
+        checks = self._board.view.due - {"training"}
+        if tasks := checks or self._board.view.due:
+            self._number += 1
+            self._jobs[self._number] = frozenset(tasks)
+            self._send(self._job(tasks))
+        else:
+            self._report()
+
+    def _job(self, tasks: frozenset[str]) -> Job:
+        return Job(
+            content=b"",
+            seed=self._options.seed,
+            sandbox=self._options.sandbox,
+            data=self._options.data,
+            tasks=" or ".join(task for task in self._board.view.points if task in tasks),
+            path=str(self._options.submission),
+            shown=self._options.shown,
+            fork=self._options.fork,
+            first=tuple(self._first or {self._board.view.current}),
+            in_parts=True,
+            number=self._number,
+        )
+
+    def _send(self, job: Job) -> None:
+        assert self._judge
+        with contextlib.suppress(OSError, ValueError):  # the judge has died, which is an event
+            self._judge.send(job)
+
+    def _cancel(self) -> None:
+        assert self._judge
+        for number in self._jobs:
+            with contextlib.suppress(OSError, ValueError):
+                self._judge.cancel(number)
+        self._jobs.clear()
+
+    def _take(self, outcome: Outcome) -> None:
+        """React to the results of one task, or to the end of a job."""
+        if outcome.results:
+            self._last = results_json.result(outcome.results, self._options.shown)
+            self._board.graded(self._last)
+        if outcome.part:
+            return
+        training = self._jobs.pop(outcome.number) == {"training"}
+        if outcome.problem:
+            self._board.note(one_line(outcome.problem))
+            self._console.say(self._board.view.notice)
+            return
+        self._report()
+        if not training and "training" in self._board.view.due:
+            self._grade()
+
+    def _report(self) -> None:
+        """Print the report, where there is no screen."""
+        view = self._board.view
+        known = tuple(view.results[task] for task in view.points if task in view.results)
+        seed, sandbox = self._options.seed, self._last.sandbox if self._last else self._options.sandbox
+        seconds = time.monotonic() - self._saved_at
+        fresh, self._board.fresh = frozenset(self._board.fresh), set()
+        self._console.say(plain_report(Result(view.file, known, seconds, sandbox, seed), fresh))
+        self._board.about(f"seed {seed}, sandbox {sandbox}, {seconds:.1f} s")
+
+    def _draw(self) -> None:
+        training = {"training"} in self._jobs.values()
+        self._console.draw(replace(self._board.view, training=training, grading=bool(self._jobs) and not training))
+
+    def _start_judge(self) -> None:
+        forks = self._options.fork and can_fork()
+        judge = self._judge = WarmJudge(self._options.data, ahead=True) if forks else SpareJudges(self._options.data)
+
+        def listen() -> None:
+            try:
+                while True:
+                    self._events.put(judge.receive())
+            except JudgeDied as error:
+                self._events.put(_Died(str(error)))
+
+        threading.Thread(target=listen, daemon=True).start()
+
+    def _restart(self, problem: str) -> None:
+        """Replace a judge that has died, if it had worked before.
+
+        Raises:
+            JudgeDied: It had not.
+        """
+        if not self._answered:
+            raise JudgeDied(problem)
+        self.close()
+        self._answered = False
+        self._start_judge()
+        self._grade()
