@@ -48,7 +48,7 @@ class Console:
         if text != self._drawn:
             first = "" if self._drawn else _CLEAR
             self._drawn = text
-            lines = f"{_CLEAR_LINE}\r\n".join(text.split("\n"))
+            lines = f"{_CLEAR_LINE}\n".join(text.split("\n"))
             sys.stdout.write(f"{first}{_HOME}{lines}{_CLEAR_REST}")
             sys.stdout.flush()
 

@@ -14,7 +14,9 @@ from .text import harmless, one_line, points_text
 KEYS = "h one more hint   n next task   l list of tasks   r run again   t training run   q quit"
 _LABELS_OF_HINTS = ("hint", "computes", "smallest")
 _HANDOUT = "Read the section of task `{task}` in the handout. What does *Check it yourself* show for your code?"
-_TODO = "Read the section of task `{task}` in the handout, and the docstring at this TODO: what are input and output?"
+_TODO = "Read the docstring at this TODO: what goes in, what comes out, and in which shapes?"
+_CRASHED = "Look at the last line of your file that is shown: which values, shapes and types meet there?"
+_NEXT = " Press n for the next one."
 _BAR = 24
 
 
@@ -51,7 +53,7 @@ class View:
 def hints_of(check: CheckResult) -> tuple[str, ...]:
     """Return the hints on a failed check, from general to specific; there are two or three, as lines of a report.
 
-    Where to look comes first, then the formula that the code computes, then the smallest input that it gets wrong.
+    First comes where to look, then the formula that the code computes, then the smallest input that it gets wrong.
     """
     said = check.explanation
     steps = [f"{label:<10}{text}" for label in _LABELS_OF_HINTS if (text := getattr(said, label))]
@@ -60,8 +62,9 @@ def hints_of(check: CheckResult) -> tuple[str, ...]:
         example = f"{'try':<10}{lines}"
         steps = [*steps[:-1], f"{steps[-1]}\n{example}"] if said.smallest else [*steps, example]
     if len(steps) < 2:
-        general = _TODO if check.status == "not attempted" else _HANDOUT
-        steps = [f"{'hint':<10}{general.format(task=check.task)}", *(steps or [])]
+        general = {"not attempted": _TODO, "crashed": _CRASHED}.get(check.status, "")
+        steps = [*([f"{'hint':<10}{general}"] if general else []), *steps]
+        steps = [*steps, f"{'hint':<10}{_HANDOUT.format(task=check.task)}"] if len(steps) < 2 else steps
     return tuple(steps)
 
 
@@ -111,7 +114,8 @@ def _task(view: View, color: bool) -> str:
     title = colored(f"{view.current}   {earned}   {result.status}", "32" if result.status == "passed" else "31", color)
     check = failure_of(result)
     if check is None:
-        return f"{title}{state}\n\nThis task is done. Press n for the next one."
+        done = all(task in view.results and view.results[task].status == "passed" for task in view.points)
+        return f"{title}{state}\n\n{'All tasks have' if done else 'This task has'} full points.{'' if done else _NEXT}"
     steps = hints_of(check)
     seen = [
         f"{label:<10}{text}" if label else text
