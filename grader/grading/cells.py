@@ -6,12 +6,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from grader.grading.jobs import Job, JudgeDied, Judges, Outcome, WarmJudge
+from grader.grading.jobs import Job, JudgeDied, Judges, Outcome
 from grader.grading.options import ROOT, selected
-from grader.grading.spare import SpareJudges
+from grader.grading.spare import suitable_judge
 from grader.report import results_json, terminal
 from grader.report.text import one_line
-from grader.sandbox.interpreter import can_fork
 
 _DEFAULT = "assignment/VAE_Model.py"
 
@@ -50,7 +49,7 @@ class Cells:
         """Return the outcome of a job; a judge that has died since the last cell is started again."""
         fresh = self._judge is None
         if self._judge is None:
-            self._judge = WarmJudge(job.data, ahead=True) if can_fork() else SpareJudges(job.data)
+            self._judge = suitable_judge(job.data)
         try:
             with contextlib.suppress(OSError, ValueError):  # `receive` says that the judge has died
                 self._judge.send(job)

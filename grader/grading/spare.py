@@ -10,7 +10,8 @@ import threading
 
 import psutil
 
-from grader.grading.jobs import Job, JudgeDied, Outcome, start_warm
+from grader.grading.jobs import Job, JudgeDied, Judges, Outcome, WarmJudge, start_warm
+from grader.sandbox.interpreter import can_fork
 
 
 class SpareJudges:
@@ -81,6 +82,16 @@ class SpareJudges:
                 self._spare = start_warm(self._data, "--once")
         if wanted and not complete:
             self._outcomes.put(JudgeDied("the judge ended without an outcome"))
+
+
+def suitable_judge(data: str, fork: bool = True) -> Judges:
+    """Start the kind of judge that suits this system; it prepares each job in advance.
+
+    Args:
+        data: Images of the training task.
+        fork: Whether a process that has imported torch may be forked, where that is safe.
+    """
+    return WarmJudge(data, ahead=True) if fork and can_fork() else SpareJudges(data)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -10,22 +10,22 @@ import contextlib
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data.commandline import SOURCES, file, image_source, whole, words
 from grader.grading import changes
 from grader.grading.console import Console, open_console
-from grader.grading.jobs import Job, JudgeDied, Judges, Outcome, WarmJudge
+from grader.grading.jobs import Job, JudgeDied, Judges, Outcome
 from grader.grading.options import ROOT, GradingOptions, refuse, selected
-from grader.grading.spare import SpareJudges
+from grader.grading.spare import suitable_judge
 from grader.judge.offering import OfferingError, load_offering
 from grader.judge.result import Result
 from grader.report import results_json
 from grader.report.screen import View, failure_of, hints_of, names_lines, plain_report
 from grader.report.text import one_line
 from grader.sandbox.archives import NoSubmission
-from grader.sandbox.interpreter import can_fork
 from grader.sandbox.submission import read_submission
 
 _DEFAULT = "assignment/VAE_Model.py"
@@ -257,10 +257,14 @@ class Watch:
         options: What is graded, and how.
         view: The first view, which names the selected tasks.
         console: Where reports go to, and where keys come from.
+        start: Starts a judge, also after one has died; None for the kind that suits this system.
     """
 
-    def __init__(self, options: GradingOptions, view: View, console: Console):
-        self._options, self._console, self._board = options, console, Board(view)
+    def __init__(
+        self, options: GradingOptions, view: View, console: Console, start: Callable[[], Judges] | None = None
+    ):
+        self._options, self._console, self.board = options, console, Board(view)
+        self._start = start or (lambda: suitable_judge(options.data, options.fork))
         self._file = WatchedFile(options.submission)
         self._events: queue.SimpleQueue[_Key | _Died | Outcome] = queue.SimpleQueue()
         self._judge: Judges | None = None
@@ -306,25 +310,25 @@ class Watch:
         try:
             content = self._file.look()
         except NoSubmission as error:
-            problem = one_line(f"{self._options.shown}: {error}")
-            if problem != self._board.view.notice:
+            problem = one_line(f"{self.board.view.file}: {error}")
+            if problem != self.board.view.notice:
                 self._cancel()
-                self._board.note(problem)
+                self.board.note(problem)
                 self._console.say(problem)
                 self._draw()
             return
         if content is not None:
-            self._first, self._saved_at = self._board.save(before, content), time.monotonic()
+            self._first, self._saved_at = self.board.save(before, content), time.monotonic()
             self._grade()
             self._draw()
 
     def _press(self, key: str) -> None:
         if key == "r":
-            self._first = frozenset({self._board.view.current})
-            self._board.again(frozenset(self._board.view.points))
+            self._first = frozenset({self.board.view.current})
+            self.board.again(frozenset(self.board.view.points))
         elif key == "t":
-            self._board.again(frozenset({"training"}))
-        self._board.press(key)
+            self.board.again(frozenset({"training"}))
+        self.board.press(key)
         if key == "r" or (key == "t" and not self._jobs):
             self._saved_at = time.monotonic()
             self._grade()
@@ -334,8 +338,8 @@ class Watch:
         self._cancel()
         if self._file.content is None:
             return
-        checks = self._board.view.due - {"training"}
-        if tasks := checks or self._board.view.due:
+        checks = self.board.view.due - {"training"}
+        if tasks := checks or self.board.view.due:
             self._number += 1
             self._jobs[self._number] = frozenset(tasks)
             self._send(self._job(tasks))
@@ -348,11 +352,11 @@ class Watch:
             seed=self._options.seed,
             sandbox=self._options.sandbox,
             data=self._options.data,
-            tasks=" or ".join(task for task in self._board.view.points if task in tasks),
+            tasks=" or ".join(task for task in self.board.view.points if task in tasks),
             path=str(self._options.submission),
-            shown=self._options.shown,
+            shown=self.board.view.file,
             fork=self._options.fork,
-            first=tuple(self._first or {self._board.view.current}),
+            first=tuple(self._first or {self.board.view.current}),
             in_parts=True,
             number=self._number,
         )
@@ -372,36 +376,35 @@ class Watch:
     def _take(self, outcome: Outcome) -> None:
         """React to the results of one task, or to the end of a job."""
         if outcome.results:
-            self._last = results_json.result(outcome.results, self._options.shown)
-            self._board.graded(self._last)
+            self._last = results_json.result(outcome.results, self.board.view.file)
+            self.board.graded(self._last)
         if outcome.part:
             return
         training = self._jobs.pop(outcome.number) == {"training"}
         if outcome.problem:
-            self._board.note(one_line(outcome.problem))
-            self._console.say(self._board.view.notice)
+            self.board.note(one_line(outcome.problem))
+            self._console.say(self.board.view.notice)
             return
         self._report()
-        if not training and "training" in self._board.view.due:
+        if not training and "training" in self.board.view.due:
             self._grade()
 
     def _report(self) -> None:
         """Print the report, where there is no screen."""
-        view = self._board.view
+        view = self.board.view
         known = tuple(view.results[task] for task in view.points if task in view.results)
         seed, sandbox = self._options.seed, self._last.sandbox if self._last else self._options.sandbox
         seconds = time.monotonic() - self._saved_at
-        fresh, self._board.fresh = frozenset(self._board.fresh), set()
+        fresh, self.board.fresh = frozenset(self.board.fresh), set()
         self._console.say(plain_report(Result(view.file, known, seconds, sandbox, seed), fresh))
-        self._board.about(f"seed {seed}, sandbox {sandbox}, {seconds:.1f} s")
+        self.board.about(f"seed {seed}, sandbox {sandbox}, {seconds:.1f} s")
 
     def _draw(self) -> None:
         training = {"training"} in self._jobs.values()
-        self._console.draw(replace(self._board.view, training=training, grading=bool(self._jobs) and not training))
+        self._console.draw(replace(self.board.view, training=training, grading=bool(self._jobs) and not training))
 
     def _start_judge(self) -> None:
-        forks = self._options.fork and can_fork()
-        judge = self._judge = WarmJudge(self._options.data, ahead=True) if forks else SpareJudges(self._options.data)
+        judge = self._judge = self._start()
 
         def listen() -> None:
             try:
@@ -421,6 +424,7 @@ class Watch:
         if not self._answered:
             raise JudgeDied(problem)
         self.close()
+        self._jobs.clear()
         self._answered = False
         self._start_judge()
         self._grade()
