@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from grader.grading.board import WatchedFile
 from grader.grading.console import Console
 from grader.grading.jobs import Job, JudgeDied, Outcome
 from grader.grading.options import GradingOptions
-from grader.grading.watch import Watch, WatchedFile
+from grader.grading.watch import Watch
 from grader.judge.result import CheckResult, Explanation, Result, Status, TaskResult
 from grader.report.results_json import as_json
 from grader.report.screen import View, hints_of, screen

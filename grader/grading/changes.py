@@ -14,21 +14,11 @@ from grader.judge.offering import BY_ID, TASKS
 _EVERYTHING = frozenset(BY_ID)
 _REST = ""  # imports, constants, bases and attributes of classes: changes here can touch everything
 _DISTRIBUTION = "DiagonalGaussianDistribution"
-_OF_DISTRIBUTION = ("sample", "kl", "nll", "mode")
+_OWN = {task.id: task.what for task in TASKS}  # what a student writes: a class, a method or a function
 _BUILT = ("Encoder", "Decoder", "VAE", _DISTRIBUTION)  # the parts of the models that the checks build
-_NETWORKS = {"encoder": "Encoder", "decoder": "Decoder"}
 # Code that uses one of these may reach a definition without its name.
 _INDIRECT = {"getattr", "setattr", "globals", "locals", "vars", "eval", "exec", "inspect", "sys", "importlib", "dir"}
 _PLAIN = {"__init__", "__name__", "__file__"}  # `super().__init__()`, `if __name__ == "__main__"`
-
-
-def own_definition(task: str) -> str:
-    """Return the definition that a student writes for a task: a class, a method as `VAE.encode`, or a function."""
-    if task in _NETWORKS:
-        return _NETWORKS[task]
-    if task in _OF_DISTRIBUTION:
-        return f"{_DISTRIBUTION}.{task}"
-    return task if task == "interpolate" else f"VAE.{'sample' if task == 'prior_sample' else task}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +63,7 @@ def same_lines(before: bytes, after: bytes) -> bool:
 
 def _within(task: str, names: set[str]) -> set[str]:
     """Return the names that belong to the definition of a task."""
-    own = own_definition(task)
+    own = _OWN[task]
     return {name for name in names if name == own or name.startswith(f"{own}.")}
 
 
@@ -115,10 +105,10 @@ class _Version:
         Python calls some methods without naming them. So of a class that is reached, all methods are, except those of
         other tasks: these are called by their names only.
         """
-        others = {own_definition(one.id) for one in TASKS if "." in own_definition(one.id)}
+        others = {own for own in _OWN.values() if "." in own}
         reached: set[str] = set()
-        names = {own_definition(task).rpartition(".")[2], *self.mentions.get(_REST, ())}
-        names |= {_DISTRIBUTION} if task in _OF_DISTRIBUTION else set(_BUILT)
+        of, _, own = _OWN[task].rpartition(".")
+        names = {own, *self.mentions.get(_REST, ()), *((_DISTRIBUTION,) if of == _DISTRIBUTION else _BUILT)}
         while True:
             more = {
                 name

@@ -15,7 +15,6 @@ grades one job, and ends.
 """
 
 import contextlib
-import ctypes
 import gc
 import json
 import math
@@ -28,80 +27,22 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, NoReturn
 
-import psutil
 import pytest
 
+from grader.grading.children import (
+    adopt_orphans,
+    die_with_parent,
+    end_descendants,
+    offer_to_the_oom_killer,
+    undisturbed,
+)
 from grader.grading.jobs import SANDBOX_CPU, Job, Outcome, lay_out, outcome
-from grader.grading.options import GradingOptions, check_arguments, selected
-from grader.report.results_json import as_json
-
-if TYPE_CHECKING:
-    from grader.grading.verdicts import Grading
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-
-
-def adopt_orphans(yes: bool = True) -> None:
-    """Become the parent of descendants whose own parent ends, so that all can be found; with `yes=False`, stop that."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, int(yes))
-
-
-def die_with_parent(parent: int) -> None:
-    """Let the kernel kill this process when its parent dies for any reason."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the parent died before the call
-        os._exit(1)
-
-
-def offer_to_the_oom_killer() -> None:
-    """Let the kernel kill this process and its children first if the machine runs out of memory."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
-
-
-def end_descendants(but: Set[int] = frozenset(), patience_s: float = 10.0) -> None:
-    """Kill and reap descendants of this process; repeat while new ones appear, for `patience_s` seconds at most.
-
-    Args:
-        but: Children that are left alone, with their own descendants.
-        patience_s: Seconds.
-    """
-    ourselves, deadline = psutil.Process(), time.monotonic() + patience_s
-    while time.monotonic() < deadline:
-        children = [child for child in ourselves.children() if child.pid not in but]
-        _reap(children)
-        left = [process for child in children for process in _with_descendants(child)]
-        if not left:
-            return
-        for process in left:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        time.sleep(0.005)
-
-
-def _with_descendants(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.Error:  # it has ended, and was reaped
-        return []
-
-
-def _reap(children: list[psutil.Process]) -> None:
-    for child in children:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(child.pid, os.WNOHANG)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
-
+from grader.grading.one_job import RunsOneJob, Waiting
+from grader.grading.options import GradingOptions, check_arguments
 
 # Nothing is captured: the checks print nothing, and the output of pytest itself belongs in the log of a grading.
 _COLLECT = ["--collect-only", "-qq", "--disable-warnings", "--capture=no"]
@@ -166,110 +107,7 @@ class _Running:
         return job == replace(self.template, tasks=job.tasks, first=job.first, in_parts=job.in_parts, number=job.number)
 
 
-class _Runs:
-    """A pytest plugin that runs collected checks for one job.
-
-    Attributes:
-        folder: The folder of the grading; None as long as nothing is graded in this process.
-        job: The job.
-    """
-
-    def __init__(self) -> None:
-        self.folder: Path | None = None
-        self.job: Job | None = None
-        self._grading: Grading | None = None
-
-    def _run(
-        self, session: pytest.Session, folder: Path, options: GradingOptions, job: Callable[[], Job | None]
-    ) -> object:
-        """Start the sandbox, wait for the job, and continue as pytest does.
-
-        Args:
-            session: The session, with all checks collected.
-            folder: The folder of the grading.
-            options: The options of the grading.
-            job: Returns the job; None if it is the one that the options were made for.
-        """
-        from grader.conftest import begin
-
-        self.folder = folder
-        self._write_log(folder)
-        self._grading = begin(session.config, options)
-        if came := job():
-            self.job = came
-            self._grading.renew()
-        assert self.job
-        select_tasks(session, self.job)
-        return session.config.hook.pytest_runtestloop(session=session)
-
-    def _sort(self, items: list[pytest.Item]) -> None:
-        """Put the tasks that the job wants first before the others."""
-        from grader.grading.verdicts import task_of
-
-        assert self.job
-        first = self.job.first
-        items.sort(key=lambda item: task_of(item) not in first)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """Send the results of a task after its last check, before its worker is ended."""
-        from grader.grading.verdicts import task_of
-
-        assert self.job and self._grading
-        if self.job.in_parts and (nextitem is None or task_of(nextitem) != task_of(item)):
-            part = as_json(self._grading.result_of(task_of(item)))
-            with contextlib.suppress(OSError):
-                self._send(Outcome(part, number=self.job.number, part=True))
-
-    def _send(self, outcome: Outcome) -> None:
-        raise NotImplementedError
-
-    def _write_log(self, folder: Path) -> None:
-        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
-
-
-class Waiting(_Runs):
-    """Runs the checks of one job in the process that collected them, for systems where it must not be forked.
-
-    Args:
-        requests: Stream to read the job from.
-        answers: Stream to write outcomes to.
-    """
-
-    def __init__(self, requests: IO[bytes], answers: IO[bytes]):
-        super().__init__()
-        self._requests, self._answers = requests, answers
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> object:
-        """Wait for the job, then run the checks."""
-        if session.testsfailed:
-            return None
-        if self.folder:
-            self._sort(session.items)
-            return None
-        if not (line := self._requests.readline()):
-            return True
-        self.job = Job.from_json(line)
-        folder = Path(tempfile.mkdtemp(prefix="vae-warm-"))
-        return self._run(session, folder, lay_out(self.job, folder), lambda: None)
-
-    def finish(self, status: int) -> None:
-        """Send the outcome and remove the folder, after pytest has ended."""
-        if self.folder and self.job:
-            self._send(outcome(self.job, self.folder, status, time.process_time()))
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _send(self, outcome: Outcome) -> None:
-        self._answers.write(outcome.to_json())
-        self._answers.flush()
-
-
-class Forking(_Runs):
+class Forking(RunsOneJob):
     """Runs the collected checks in child processes.
 
     Args:
@@ -416,7 +254,7 @@ class Forking(_Runs):
             child: The child.
             in_time: Whether it has ended by itself.
         """
-        with _undisturbed():
+        with undisturbed():
             self._running.remove(child)
             os.kill(child.pid, signal.SIGKILL)  # no effect on a child that ended in time
             _, status, usage = os.wait4(child.pid, 0)
@@ -466,23 +304,6 @@ class Forking(_Runs):
         for other in self._running:
             os.close(other.ended)
             other.channel.close()
-
-
-def select_tasks(session: pytest.Session, job: Job) -> None:
-    """Keep only the checks of a job's tasks.
-
-    Raises:
-        pytest.UsageError: The job selects no task.
-    """
-    from grader.grading.verdicts import task_of
-
-    try:
-        tasks = selected(job.tasks)
-    except ValueError as error:
-        raise pytest.UsageError(str(error)) from None
-    session.config.option.collectonly = False
-    session.items[:] = [item for item in session.items if task_of(item) in tasks]
-    session.testscollected = len(session.items)
 
 
 def warm_up(data: str) -> None:
@@ -541,16 +362,6 @@ def write_cpu_seconds(folder: Path) -> None:
 
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     (folder / SANDBOX_CPU).write_text(str(used.ru_utime + used.ru_stime))
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Block SIGTERM during a clean-up, so that it is completed."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(*_: object) -> None:
