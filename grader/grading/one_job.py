@@ -1,4 +1,4 @@
-"""What a process does that has collected the checks and gets a job: it goes on as pytest does, and sends the results."""
+"""What a process does that has collected the checks and gets a job: it runs them as pytest does, and sends results."""
 
 import contextlib
 import os
