@@ -1,8 +1,8 @@
 """How long from saving to the verdict? `python -m tests.benchmarks watching [-n 20] [--pause 4]`.
 
 Saves the reference with a right and a wrong `kl` in turn, while `watch` runs as it does in a terminal, and measures the
-time from the start of the save until the screen has the verdict: of `kl`, and, after a change of an import, of all tasks
-but `training`. Between two saves is a pause, in which the next zygote starts, as it does while a student thinks.
+time from the start of the save until the screen has the verdict: of `kl`, and, after a change of an import, of all
+tasks but `training`. In the pause between two saves the next zygote starts, as it does while a student thinks.
 """
 
 import os
@@ -68,9 +68,8 @@ def rounds(n: int, pause_s: float) -> dict[str, list[float]]:
         file = Path(name) / "VAE_Model.py"
         file.write_text(reference(), encoding="utf-8")
         watch = Watch(GradingOptions(file), View("VAE_Model.py", points), console)
-        threading.Thread(target=watch.run, daemon=True).start()
         try:
-            console.seconds(most, file.touch)
+            console.seconds(most, threading.Thread(target=watch.run, daemon=True).start)
             for i in range(n):
                 text = (reference(), wrong)[i % 2 == 0]
                 time.sleep(pause_s)
