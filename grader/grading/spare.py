@@ -7,6 +7,8 @@ import contextlib
 import queue
 import subprocess
 import threading
+from collections.abc import Iterator
+from typing import IO
 
 import psutil
 
@@ -70,7 +72,7 @@ class SpareJudges:
             process.stdin.write(job.to_json())
             process.stdin.flush()
         complete = False
-        for line in process.stdout:
+        for line in _lines(process.stdout):
             outcome = Outcome.from_json(line)
             complete |= not outcome.part
             if job.number in self._grading:
@@ -94,6 +96,12 @@ def suitable_judge(data: str, fork: bool = True) -> Judges:
     return WarmJudge(data, ahead=True) if fork and can_fork() else SpareJudges(data)
 
 
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a stream, which another thread may close."""
+    with contextlib.suppress(OSError, ValueError):
+        yield from stream
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a process and its descendants."""
     with contextlib.suppress(psutil.Error):
@@ -101,3 +109,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             with contextlib.suppress(psutil.Error):
                 one.kill()
     process.wait()
+    for stream in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError, ValueError):  # unwritten data has no reader any more
+            stream.close()  # type: ignore[union-attr]
