@@ -89,10 +89,14 @@ class Channel:
     Args:
         reader, writer: Binary streams from and to the worker.
         hang_up: Called when a deadline has passed; it must make blocked reads and writes end.
+
+    Attributes:
+        intact: Whether every request so far has been answered.
     """
 
     def __init__(self, reader: IO[bytes], writer: IO[bytes], hang_up: Callable[[], None]):
         self._reader, self._writer, self._hang_up = reader, writer, hang_up
+        self.intact = True
         self._requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
         threading.Thread(target=self._converse, daemon=True).start()
@@ -110,6 +114,7 @@ class Channel:
             EOFError, OSError: The worker has ended.
             WireError: The received data is not an answer to this request.
         """
+        self.intact = False
         number = secrets.token_hex(8)  # random, so that no answer can be written before its request
         self._requests.put(Message({**message.header, "id": number}, message.tensors))
         answer = self._wait(seconds, more)
@@ -117,6 +122,7 @@ class Channel:
             raise answer
         if answer.header.get("id") != number:
             raise wire.WireError("a frame that answers no request")
+        self.intact = True
         return answer
 
     def close(self) -> None:
@@ -158,6 +164,11 @@ class OutputLog:
         with self._stream:
             while part := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
                 self._kept += part[: OUTPUT_KEPT - len(self._kept)]
+
+    def forget(self) -> None:
+        """Forget the text printed so far, because a new task begins in the same process."""
+        self.text()  # wait until all of it has been read
+        self._kept.clear()
 
     def text(self) -> str:
         """Return the text printed so far.

@@ -220,7 +220,7 @@ def run_zygote(control_fd: int, described: str) -> None:
         if settings.guard != "namespace":
             prctl(PR_SET_CHILD_SUBREAPER, 1)  # adopt the processes that a worker leaves behind
     sys.path += [folder for folder in settings.packages if folder not in sys.path]
-    _warm_up(settings.preload)
+    warm_up(settings.preload)
     control = socket.socket(fileno=control_fd)
     control.send(json.dumps({"ready": True}).encode())
     zygote = _Zygote(settings, control)
@@ -338,7 +338,8 @@ class _Zygote:
         return make_empty(self._settings.writable) and gone and not (folder and folder.exists())
 
 
-def _warm_up(preload: list[str]) -> None:
+def warm_up(preload: list[str]) -> None:
+    """Import what all workers need, and well-known packages that the submission imports."""
     import numpy  # noqa: F401
     import safetensors.torch  # noqa: F401
     import torch
