@@ -18,6 +18,7 @@ from grader.sandbox.in_process import InProcess
 from grader.sandbox.interpreter import can_fork
 from grader.sandbox.process import PlainProcess
 from grader.sandbox.submission import MAX_BYTES, NoSubmission, take
+from grader.sandbox.unforked import UnforkedProcess
 from grader.sandbox.worker import Worker, WorkerLimits
 from tests.acts import KINDS, NUMBER, SMALL, ask, failure, in_use, is_gone, opened, start, submission
 

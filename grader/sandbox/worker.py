@@ -8,15 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import IO, Any, Protocol
-
-from torch import Tensor
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from grader.worker import wire
 from grader.worker.wire import Message, WireError
 
 from .failure import COSTLY_IMPORT, COSTLY_MEMORY, COSTLY_TIME, Failure, WorkerFailed, from_error, trace_lines
 from .submission import SubmittedFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MIB = 1 << 20
 
@@ -256,8 +257,8 @@ class Worker:
         self._exchange(Message(header), importing=True)
 
     def ask(
-        self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], seed: int
-    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        self, probe: str, arguments: Mapping[str, Any], tensors: "Mapping[str, Tensor]", seed: int
+    ) -> "tuple[dict[str, Tensor], dict[str, Any]]":
         """Run a probe and return its tensors and facts; both are untrusted.
 
         Raises:

@@ -218,4 +218,4 @@ def _name(owner: Any) -> str:
 def _matters(owner: Any, value: Any) -> bool:
     """Whether a name with such a value can change what other code computes; counters and imported modules cannot."""
     package = _name(owner).partition(".")[0]
-    return not isinstance(value, int | ModuleType) and (callable(value) or package in _COMPUTING)
+    return type(value) is not int and not isinstance(value, ModuleType) and (callable(value) or package in _COMPUTING)

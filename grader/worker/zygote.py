@@ -18,6 +18,7 @@ When the judge closes the socket, the zygote ends the worker, cleans up and exit
 
 import contextlib
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -340,6 +341,7 @@ class _Zygote:
 
 def warm_up(preload: list[str]) -> None:
     """Import what all workers need, and well-known packages that the submission imports."""
+    gc.disable()  # imports create a million objects, and none of them is garbage
     import numpy  # noqa: F401
     import safetensors.torch  # noqa: F401
     import torch
@@ -350,6 +352,8 @@ def warm_up(preload: list[str]) -> None:
     for name in preload:
         with contextlib.suppress(Exception):  # the student's own import will raise the same error
             importlib.import_module(name)
+    gc.freeze()  # a collection in a worker would look at all of them, and so copy their pages
+    gc.enable()
 
 
 def _become_worker(
