@@ -14,6 +14,7 @@ that is not found. So this is only for gradings at home, and `training` does not
 
 import contextlib
 import gc
+import json
 import locale
 import operator
 import os
@@ -37,7 +38,28 @@ from .confine import confine, limit_cpu
 from .serve import serve_task
 from .submission import MODULE_NAME, draw_without_windows, own_command_line
 from .wire import Message
-from .zygote import reopen_streams, trace_on_signal
+from .zygote import reopen_streams, trace_on_signal, warm_up
+
+
+def run_unforked(described: str) -> None:
+    """Serve tasks on standard input and output; the student's code cannot use these two streams any more.
+
+    Args:
+        described: The settings, as JSON: `packages` and `preload` as for a zygote; `trace`, the descriptor for the
+            stack trace of a worker that exceeds its time, or None.
+    """
+    settings = json.loads(described)
+    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)  # the student's output goes to standard error, which the judge logs
+    sys.path += [folder for folder in settings["packages"] if folder not in sys.path]
+    warm_up(settings["preload"])
+    request = wire.read(reader)
+    wire.write(writer, Message({"id": request.header["id"]}))  # now torch has been imported
+    with contextlib.suppress(EOFError):
+        serve_tasks(reader, writer, settings["trace"])
+    os._exit(0)  # a normal exit takes half a second after torch has been imported
 
 
 def serve_tasks(reader: IO[bytes], writer: IO[bytes], trace_fd: int | None) -> None:
@@ -197,9 +219,9 @@ class Before:
             if len(now) == len(names) and all(map(operator.is_, now.values(), names.values())):
                 continue
             for name in names.keys() | now.keys():
-                old, new = names.get(name), now.get(name)
-                if old is not new and (_matters(owner, old) or _matters(owner, new)):
-                    changed.append(f"{_name(owner)}.{name}")
+                values = [known[name] for known in (names, now) if name in known]
+                if values[0] is not values[-1] or len(values) == 1:
+                    changed += [f"{_name(owner)}.{name}"] if any(_matters(owner, value) for value in values) else []
         return changed
 
 

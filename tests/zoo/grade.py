@@ -22,12 +22,14 @@ class Job:
         source: The text of the file.
         tasks: What pytest's -m takes; empty: all tasks.
         seed: Of the grading.
+        fork: Whether workers are forked; if not, one interpreter serves all tasks of the job, as on Windows and macOS.
     """
 
     name: str
     source: str
     tasks: str = WITHOUT_TRAINING
     seed: int = 0
+    fork: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def grade(jobs: Sequence[Job], parallel: int = 2, limit_s: float = 180.0) -> Ite
             file = Path(folder) / f"{i}" / "VAE_Model.py"
             file.parent.mkdir()
             file.write_text(job.source, encoding="utf-8")
-            listed.append({"name": job.name, "file": str(file), "tasks": job.tasks, "seed": job.seed})
+            settings = {"tasks": job.tasks, "seed": job.seed, "fork": job.fork}
+            listed.append({"name": job.name, "file": str(file), **settings})
         command = [sys.executable, "-m", "tests.zoo.warm"]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdin is not None and server.stdout is not None
