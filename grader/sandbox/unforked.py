@@ -28,7 +28,7 @@ from .zygote import ANSWER_S, SandboxError, View, does_not_start
 
 _TRACE_S = 0.3  # how long a worker that exceeded its time limit may take to write its trace
 _PUT_BACK_S = 5.0  # how long an interpreter may take to put back what a task has changed
-_GROWN_BYTES = 256 << 20  # memory that tasks may leave behind, a small part of what one may use
+_GROWN_BYTES = 512 << 20  # memory that tasks may leave behind, a small part of what one may use; usual is half of it
 
 
 class UnforkedProcess:
