@@ -112,7 +112,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     grade.add_argument(
         "--no-fork",
         action="store_true",
-        help="start a new Python interpreter for each task (slower) [only where fork is unsafe]",
+        help="run one task after another in the same Python interpreter [only where fork is unsafe]",
     )
 
 

@@ -1,22 +1,26 @@
 """Fixtures of the checks, and the pytest hooks that start the grading."""
 
 import contextlib
+import gc
+from typing import TYPE_CHECKING
 
 import pytest
 
 from data.commandline import like_ctrl_c
 from grader.grading.options import ROOT, GradingOptions
-from grader.grading.probe import Probe
 from grader.grading.session import Session
-from grader.grading.verdicts import Grading
-from grader.judge.inputs import Draw
 from grader.judge.offering import TASKS, OfferingError
 from grader.plugin import grading_options, may_be_selected, refuse_option
 from grader.report.text import one_line
 from grader.sandbox.archives import NoSubmission
 from grader.sandbox.zygote import SandboxError
 
-_GRADING = pytest.StashKey[Grading]()
+if TYPE_CHECKING:  # these import torch: the sandboxes start before that, and import it at the same time
+    from grader.grading.probe import Probe
+    from grader.grading.verdicts import Grading
+    from grader.judge.inputs import Draw
+
+_GRADING = pytest.StashKey["Grading"]()
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -42,8 +46,16 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start the grading early: the sandbox starts while pytest imports torch and the checks."""
     config.addinivalue_line("filterwarnings", "ignore")  # a warning must never change a verdict
+    gc.disable()  # until the checks are collected: imports create a million objects, and none of them is garbage
+    config.add_cleanup(gc.enable)
     if not (config.option.collectonly or config.option.help):
         begin(config, grading_options(config))
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all that has been imported from garbage collections; most of the time is saved at the exit."""
+    gc.freeze()
+    gc.enable()
 
 
 def begin(config: pytest.Config, options: GradingOptions) -> Grading:
@@ -58,31 +70,35 @@ def begin(config: pytest.Config, options: GradingOptions) -> Grading:
     try:
         session = Session(options)
         config.add_cleanup(session.close)
-        grading = Grading(config, session, options)
-        config.add_cleanup(grading.close)  # called however pytest ends
         for task in TASKS:
             if may_be_selected(options.tasks, task.id):
                 session.prepare(task.id)
     except (NoSubmission, OfferingError, SandboxError) as error:
         raise pytest.UsageError(one_line(str(error))) from None
+    from grader.grading.verdicts import Grading
+
+    grading = Grading(config, session, options)
+    config.add_cleanup(grading.close)  # called however pytest ends
     config.stash[_GRADING] = grading
     config.pluginmanager.register(grading, "vae-grading")
     return grading
 
 
 @pytest.fixture(scope="session")
-def grading(request: pytest.FixtureRequest) -> Grading:
+def grading(request: pytest.FixtureRequest) -> "Grading":
     """The grading of one submission."""
     return request.config.stash[_GRADING]
 
 
 @pytest.fixture
-def draw(request: pytest.FixtureRequest, grading: Grading) -> Draw:
+def draw(request: pytest.FixtureRequest, grading: "Grading") -> "Draw":
     """The random generator of the test inputs; it depends only on the seed and the name of the check."""
+    from grader.judge.inputs import Draw
+
     return Draw(grading.session.seed, request.node.name)
 
 
 @pytest.fixture
-def probe(request: pytest.FixtureRequest, grading: Grading) -> Probe:
+def probe(request: pytest.FixtureRequest, grading: "Grading") -> "Probe":
     """Calls a probe in the worker of this check's task: probe("kl", mean=..., logvar=...)["value_0"]."""
     return grading.probe(request.node)

@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--no-fork",
         action="store_true",
-        help="start a new Python interpreter for each task, as on Windows and macOS (slower)",
+        help="run one task after another in the same Python interpreter, as on Windows and macOS",
     )
 
 

@@ -18,8 +18,9 @@ import torch
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.interpreter import can_fork
-from grader.sandbox.process import FreshInterpreters, PlainProcess, UnprivilegedUser
+from grader.sandbox.process import PlainProcess, UnprivilegedUser
 from grader.sandbox.submission import SubmittedFile, take
+from grader.sandbox.unforked import UnforkedProcess
 from grader.sandbox.worker import Ceilings, Worker, WorkerLimits
 
 SMALL = WorkerLimits(cpu_s=5, wall_s=30, memory_bytes=2 << 30, file_bytes=1 << 20)
@@ -174,9 +175,9 @@ def opened(kind: Any, folder: Path, ceilings: Ceilings = Ceilings()) -> Iterator
 
 def why_not(kind: Any) -> str:
     """Return why a kind of sandbox does not work here, or an empty text."""
-    if kind is FreshInterpreters:
+    if kind is UnforkedProcess:
         return ""
     return kind.why_not() if can_fork() else "a zygote needs a safe fork"
 
 
-KINDS = (Bubblewrap, UnprivilegedUser, PlainProcess, FreshInterpreters)
+KINDS = (Bubblewrap, UnprivilegedUser, PlainProcess, UnforkedProcess)

@@ -21,8 +21,9 @@ from grader.judge.inputs import Draw
 from grader.judge.known_models import random_model
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import RETURNED_NONE, Failure, from_error, trace_lines
-from grader.sandbox.process import FreshInterpreters, PlainProcess
+from grader.sandbox.process import PlainProcess
 from grader.sandbox.submission import take
+from grader.sandbox.unforked import UnforkedProcess
 from grader.sandbox.worker import WorkerLimits
 from grader.worker.errors import describe
 from grader.worker.not_attempted import does_nothing
@@ -494,7 +495,7 @@ def test_the_line_that_waited_too_long_is_shown(sandbox: Any) -> None:
 
 @posix
 def test_a_fresh_interpreter_shows_it_too(base: Path) -> None:
-    for made in opened(FreshInterpreters, base / "fresh"):
+    for made in opened(UnforkedProcess, base / "fresh"):
         worker = start(made, "sleep", "kl", WorkerLimits(cpu_s=30, wall_s=60))
         worker._wall_left = 1.0
         told = failure(lambda: asked(worker, "kl"))  # noqa: B023 - called at once

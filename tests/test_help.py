@@ -1,10 +1,13 @@
 """`python -m grader --help` and each command's: what it does, defaults, examples, exit status; errors of one line."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 from grader.__main__ import main
+from tests.gradings import ROOT
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -96,3 +99,21 @@ def test_a_wrong_command_line_is_answered_in_one_line_that_says_where_to_read_on
     assert (status, out) == (2, "")
     assert words in text and text.count("\n") == 1
     assert re.search(r"see python -m grader( \w+)? --help\n$", text)
+
+
+WITHOUT_TORCH = """
+import contextlib, importlib, sys
+from grader.__main__ import main
+for line in ("--help", "grade absent.py", "grade --help", "doctor --help", "doctor --sandbox=castle", "class --help",
+             "export --help", "release --help"):
+    with contextlib.suppress(SystemExit):
+        main(line.split())
+for module in ("grader.conftest", "grader.grading.session", "grader.instructor.doctor.doctor"):
+    importlib.import_module(module)
+print(sorted({"torch", "numpy", "hypothesis", "jinja2"} & sys.modules.keys()), file=sys.stderr)
+"""
+
+
+def test_help_and_refusals_come_without_torch_and_sandboxes_start_before_it() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]", done.stderr

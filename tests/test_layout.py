@@ -64,7 +64,7 @@ def strangers(module: str, *allowed: str) -> set[str]:
 # ## The import parser itself
 def test_imports_are_seen_in_all_their_forms() -> None:
     assert "grader.worker.wire" in imports("grader.sandbox.worker"), "from grader.worker import wire"
-    assert "grader.worker.wire" in imports("grader.sandbox.process"), "from grader.worker.wire import Message"
+    assert "grader.worker.wire" in imports("grader.sandbox.unforked"), "from grader.worker.wire import Message"
     assert "grader.worker.probes.common" in imports("grader.worker.probes"), "from .found import Found"
     assert "grader.worker.probes" in imports("grader.worker.serve"), "inside a function"
     assert "grader.worker.serve" in imports("grader.sandbox.in_process"), "importlib.import_module"
@@ -212,7 +212,7 @@ def test_the_file_list_in_the_grader_readme_is_complete() -> None:
 
 # Names that two modules may share: the two sides of the sandbox; a probe and the diagnosis of the same subject; the
 # standard files of packages and programs; and the skeleton and the solution.
-MIRRORED = {"__init__", "__main__", "VAE_Model", "zygote", "submission", "layers"}
+MIRRORED = {"__init__", "__main__", "VAE_Model", "zygote", "unforked", "submission", "layers"}
 OF_ONE_SUBJECT = {
     "distribution",
     "training",

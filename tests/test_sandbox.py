@@ -16,8 +16,9 @@ from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.failure import WorkerFailed
 from grader.sandbox.in_process import InProcess
 from grader.sandbox.interpreter import can_fork
-from grader.sandbox.process import FreshInterpreters, PlainProcess
+from grader.sandbox.process import PlainProcess
 from grader.sandbox.submission import MAX_BYTES, NoSubmission, take
+from grader.sandbox.unforked import UnforkedProcess
 from grader.sandbox.worker import Worker, WorkerLimits
 from tests.acts import KINDS, NUMBER, SMALL, ask, failure, in_use, is_gone, opened, start, submission
 
@@ -93,10 +94,9 @@ def test_in_process_too_and_the_judge_keeps_its_own(tmp_path: Path) -> None:
 
 @posix
 def test_an_endless_loop_ends_at_its_cpu_seconds(sandbox: Any) -> None:
-    cpu_s = 1 if not isinstance(sandbox, FreshInterpreters) else 6  # a fresh interpreter has imported torch before
-    told = in_use(sandbox, "loop", WorkerLimits(cpu_s=cpu_s, wall_s=60))
+    told = in_use(sandbox, "loop", WorkerLimits(cpu_s=1, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
-    assert told.message == f"your code used more than {cpu_s} CPU seconds in this task"
+    assert told.message == "your code used more than 1 CPU seconds in this task"
 
 
 def test_a_worker_that_is_closed_leaves_no_thread_with_the_judge(sandbox: Any) -> None:
@@ -134,7 +134,7 @@ def test_closing_leaves_no_process_and_no_folder(sandbox: Any) -> None:
     worker = start(sandbox)
     assert ask(worker, "child").isdigit()
     began = {process.pid for process in psutil.Process().children(recursive=True)} - before
-    assert len(began) == 2, "the worker, and what it started"
+    assert len(began) == 2 or isinstance(sandbox, UnforkedProcess), "the worker, and what it started"
     folder = Path(ask(worker, "folder").split("|")[0])
     assert folder.is_dir() or isinstance(sandbox, Bubblewrap), "whose folders exist inside only"
     worker.close()

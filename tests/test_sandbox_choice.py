@@ -21,7 +21,8 @@ from grader.platforms.official_grading import judge
 from grader.sandbox import choose, interpreter
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.interpreter import can_fork
-from grader.sandbox.process import FreshInterpreters, PlainProcess, UnprivilegedUser
+from grader.sandbox.process import PlainProcess, UnprivilegedUser
+from grader.sandbox.unforked import UnforkedProcess
 from grader.sandbox.zygote import SandboxError
 from tests.acts import KINDS, start, submission, why_not
 
@@ -169,7 +170,7 @@ def test_a_fresh_interpreter_sees_them_too(folder: Path, monkeypatch: pytest.Mon
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "executable", str(python))
-    sandbox = FreshInterpreters(submission(folder), folder / "work")
+    sandbox = UnforkedProcess(submission(folder), folder / "work")
     sandbox.await_ready()
     start(sandbox).close()
 
@@ -203,7 +204,9 @@ def without_libraries(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python that finds torch and cannot import it, as where LD_LIBRARY_PATH alone leads to its libraries."""
     python = folder / "python"
     script = f"""#!/bin/sh
-    case "$3" in zygote | once) echo "ImportError: libmkl_rt.so.2: cannot open shared object file" >&2; exit 1 ;; esac
+    case "$3" in
+        zygote | unforked) echo "ImportError: libmkl_rt.so.2: cannot open shared object file" >&2; exit 1 ;;
+    esac
     exec {sys.executable} "$@"
     """
     python.write_text(script, encoding="utf-8")
@@ -213,9 +216,9 @@ def without_libraries(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_libraries")
-@pytest.mark.parametrize("kind", [PlainProcess, FreshInterpreters], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [PlainProcess, UnforkedProcess], ids=lambda kind: kind.__name__)
 def test_a_sandbox_that_cannot_import_torch_says_so_and_blames_nobody(
-    folder: Path, kind: type[PlainProcess] | type[FreshInterpreters]
+    folder: Path, kind: type[PlainProcess] | type[UnforkedProcess]
 ) -> None:
     (folder / "work").mkdir()
     sandbox = kind(submission(folder), folder / "work")

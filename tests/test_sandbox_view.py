@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from grader.sandbox.bubblewrap import Bubblewrap
-from grader.sandbox.process import FreshInterpreters
+from grader.sandbox.unforked import UnforkedProcess
 from grader.sandbox.worker import WorkerLimits
 from grader.worker.zygote import remove_folder
 from tests.acts import KINDS, ask, failure, is_gone, opened, start, submission, why_not
@@ -162,8 +162,8 @@ def test_fresh_interpreters_need_neither_fork_nor_resource_nor_utf8(
     poor.write_text(POOR.format(python=sys.executable))
     poor.chmod(0o755)
     (tmp_path / "work").mkdir()
-    made = FreshInterpreters(submission(tmp_path / "of"), tmp_path / "work")
     monkeypatch.setattr(sys, "executable", str(poor))
+    made = UnforkedProcess(submission(tmp_path / "of"), tmp_path / "work")
     worker = start(made, limits=WorkerLimits(wall_s=60))
     assert ask(worker, "pid").isdigit()
     ask(worker, "print")

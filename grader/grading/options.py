@@ -28,7 +28,7 @@ class GradingOptions:
         seed: Random seed for the test inputs.
         data: Images of the training task: `sample`, `svhn` or a path.
         sandbox: Isolation method for the submission, a name in `grader.sandbox.SANDBOXES`.
-        fork: Whether a zygote may fork workers; if not, each worker is a new interpreter.
+        fork: Whether a zygote may fork workers; if not, one interpreter serves one task after another.
         lanes: Number of sandboxes that run at the same time; with 2, the training task has a separate one.
         offering: File with points and limits; None for the grader's own file.
         results: Path for results.json; None to write no file.

@@ -15,7 +15,7 @@ from typing import Any
 
 from grader.grading.options import FOLDER, GradingOptions
 from grader.judge.offering import BY_ID, load_offering
-from grader.sandbox.choose import Sandbox, chosen, open_sandbox
+from grader.sandbox.choose import Sandbox, chosen, is_unforked, open_sandbox
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.submission import take
 from grader.sandbox.watchdog import remove_folder
@@ -120,8 +120,10 @@ class Session:
         for sandbox in list(self._sandboxes.values())[:1]:
             sandbox.await_ready()
 
-    def _sandbox_of(self, task: str) -> Sandbox:
+    def _sandbox_of(self, task: str, apart: bool = False) -> Sandbox:
         lane = "training" if task == "training" and self._lanes > 1 else "checks"
+        if apart and is_unforked(self.sandbox, self._fork):
+            lane = "apart"
         with self._lock:
             if lane not in self._sandboxes:
                 self._open(lane)
@@ -159,8 +161,13 @@ class Session:
         """Store the failure that ended the worker of a task, to report it for all later calls."""
         self._tasks[task].failure = failure
 
-    def start_worker(self, task: str) -> Asks:
+    def start_worker(self, task: str, apart: bool = False) -> Asks:
         """Start a worker for a task, with the stand-ins that the task needs.
+
+        Args:
+            task: Id of the task.
+            apart: Whether this worker must not share a process with the other workers of the task, because they must
+                not know what it is shown.
 
         Raises:
             WorkerFailed: The file cannot be imported, or the submission has used up its time.
@@ -171,8 +178,11 @@ class Session:
         with self._lock:
             if isinstance(self._dead_on_import, Failure):
                 raise WorkerFailed(self._dead_on_import)
+        sandbox, sources = self._sandbox_of(task, apart), standin_sources(task)
+        if task == "training":
+            self._sandbox_of(task, apart=True)  # it starts while the model is trained
         try:
-            return self._sandbox_of(task).start(limits, standin_sources(task), seed=probe_seed(self.seed, task, 0))
+            return sandbox.start(limits, sources, seed=probe_seed(self.seed, task, 0))
         except WorkerFailed as error:
             raise WorkerFailed(self._note_import_failure(error.failure)) from None
 

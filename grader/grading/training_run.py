@@ -126,8 +126,8 @@ class ShortRunner:
     def _ask(
         self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Run one probe in a new worker."""
-        worker = self._session.start_worker("training")
+        """Run one probe in a new worker. The worker that is shown held-out images never decodes."""
+        worker = self._session.start_worker("training", apart=probe == "posteriors")
         try:
             answer = worker.ask(probe, arguments, tensors, probe_seed(self._session.seed, probe, 0))
             self.answered = True

@@ -8,8 +8,9 @@ from typing import Protocol, TypeAlias
 from .bubblewrap import Bubblewrap
 from .in_process import InProcess
 from .interpreter import can_fork
-from .process import FreshInterpreters, PlainProcess, UnprivilegedUser
+from .process import PlainProcess, UnprivilegedUser
 from .submission import FILE_NAME, SubmittedFile, take
+from .unforked import UnforkedProcess
 from .worker import Asks, Ceilings, WorkerLimits
 from .zygote import SandboxError
 
@@ -31,7 +32,7 @@ class Sandbox(Protocol):
         """End everything in the sandbox."""
 
 
-Kind: TypeAlias = type[Bubblewrap] | type[UnprivilegedUser] | type[PlainProcess] | type[FreshInterpreters]
+Kind: TypeAlias = type[Bubblewrap] | type[UnprivilegedUser] | type[PlainProcess] | type[UnforkedProcess]
 
 BEST_FIRST: tuple[Kind, ...] = (Bubblewrap, UnprivilegedUser, PlainProcess)
 
@@ -71,10 +72,15 @@ def _first(name: str, fork: bool, why_not: Callable[[Kind], str]) -> str:
     reason = ""
     for kind in BEST_FIRST if fork else (PlainProcess,):
         if name in ("auto", kind.name):
-            reason = why_not(kind if kind is not PlainProcess or (fork and can_fork()) else FreshInterpreters)
+            reason = why_not(kind if kind is not PlainProcess or (fork and can_fork()) else UnforkedProcess)
             if not reason:
                 return kind.name
     raise SandboxError(f"no sandbox works here: {reason}" if name == "auto" else f"--sandbox={name}: {reason}")
+
+
+def is_unforked(name: str, fork: bool) -> bool:
+    """Whether the sandbox with this name runs one task after another in the same process."""
+    return name == PlainProcess.name and not (fork and can_fork())
 
 
 def why_not_started(kind: Kind) -> str:
@@ -106,10 +112,10 @@ def open_sandbox(name: str, file: SubmittedFile, home: Path, ceilings: Ceilings,
         file: The submission.
         home: An empty folder for the sandbox.
         ceilings: Limits for all its processes together.
-        fork: Whether plain processes may be forked; if not, each one is a new interpreter.
+        fork: Whether plain processes may be forked; if not, one interpreter serves all tasks.
     """
     if name == "in-process":
         return InProcess(file, home)
-    if name == PlainProcess.name and not (fork and can_fork()):
-        return FreshInterpreters(file, home, ceilings)
+    if is_unforked(name, fork):
+        return UnforkedProcess(file, home, ceilings)
     return next(kind for kind in BEST_FIRST if kind.name == name)(file, home, ceilings)

@@ -8,13 +8,14 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from .failure import Failure, from_error
 from .submission import SubmittedFile
 from .worker import WorkerLimits
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class InProcessWorker:
@@ -24,8 +25,8 @@ class InProcessWorker:
         self._sandbox, self._submission = sandbox, submission
 
     def ask(
-        self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], seed: int
-    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        self, probe: str, arguments: Mapping[str, Any], tensors: "Mapping[str, Tensor]", seed: int
+    ) -> "tuple[dict[str, Tensor], dict[str, Any]]":
         """Run a probe; raises whatever the student's code raises."""
         serve = importlib.import_module("grader.worker.serve")
         serve.seed_everything(seed)

@@ -1,10 +1,7 @@
 """Sandboxes without namespaces: plain processes, or, if the grader runs as root, an unprivileged user per worker."""
 
-import contextlib
-import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -13,16 +10,10 @@ from typing import Any
 
 import psutil
 
-from grader.worker.wire import Message, WireError
-
-from .failure import new_trace, taken_trace
-from .interpreter import PROGRAM, can_fork, environment, missing_packages, packages, readable, why_it_ended
+from .interpreter import PROGRAM, can_fork, environment, missing_packages, readable, why_it_ended
 from .submission import SubmittedFile
-from .watchdog import Watchdog, end_family, remove_folder
-from .worker import Ceilings, Channel, Ending, OutputLog, Worker, WorkerLimits, opened
-from .zygote import ANSWER_S, SandboxError, View, Zygote, does_not_start
-
-_TRACE_S = 0.3  # how long a worker that exceeded its time limit may take to write its trace
+from .watchdog import end_family
+from .zygote import SandboxError, View, Zygote
 
 
 def _view(file: SubmittedFile, home: Path) -> View:
@@ -38,7 +29,7 @@ class PlainProcess(Zygote):
     @staticmethod
     def why_not() -> str:
         """Return why this sandbox cannot be used here; empty if a process may be forked."""
-        return "" if can_fork() else "forking workers needs Linux; on other systems each worker is a new interpreter"
+        return "" if can_fork() else "forking workers needs Linux; on other systems one interpreter serves all tasks"
 
     @staticmethod
     def missing() -> str:
@@ -50,143 +41,6 @@ class PlainProcess(Zygote):
 
     def _end_strays(self) -> None:
         end_family(self._process.pid, itself=False)
-
-
-class FreshInterpreters:
-    """Start a new interpreter for each worker: slower (one or two seconds each), but without fork or local sockets.
-
-    Args:
-        file: The submission.
-        home: A folder of the judge that only this sandbox uses.
-        ceilings: Limits for all processes of a worker together.
-    """
-
-    name = "process"
-
-    def __init__(self, file: SubmittedFile, home: Path, ceilings: Ceilings = Ceilings()):  # noqa: B008 - frozen
-        self._file, self._home, self._ceilings = file, home, ceilings
-        self._worker: Worker | None = None
-        self._number = 0
-
-    @staticmethod
-    def why_not() -> str:
-        """Return an empty string: this sandbox works on every system."""
-        return ""
-
-    @staticmethod
-    def missing() -> str:
-        """Return which package workers cannot import, and what to do; empty if they can import all of them."""
-        return missing_packages()
-
-    @property
-    def submission(self) -> str:
-        """Path of the student's file as a worker sees it."""
-        return str(self._file.copy)
-
-    def await_ready(self) -> None:
-        """Start one worker, check that it can import torch, and end it.
-
-        Raises:
-            SandboxError: The worker does not start; the message says why, and what to do.
-        """
-        self._start_interpreter(WorkerLimits(), {}, self._new_folder())
-        self.close()
-
-    def start(self, limits: WorkerLimits, standins: dict[str, str], seed: int) -> Worker:
-        """End the previous worker, start a new one and let it import the file.
-
-        Raises:
-            WorkerFailed: The file cannot be imported.
-            SandboxError: The interpreter does not start.
-        """
-        self.close()
-        folder = self._new_folder()
-        worker = self._start_interpreter(limits, standins, folder)
-        options = {"limits": limits.header(), "standins": standins, "seed": seed}
-        return opened(worker, _view(self._file, self._home).header(str(folder)) | options)
-
-    def _new_folder(self) -> Path:
-        self._number += 1
-        folder = self._home / str(self._number)
-        folder.mkdir(mode=0o700)
-        return folder
-
-    def _start_interpreter(self, limits: WorkerLimits, standins: dict[str, str], folder: Path) -> Worker:
-        """Start a worker and wait until it has imported torch; it does not know the student's file yet.
-
-        Raises:
-            SandboxError: The worker ends before that, or does not answer.
-        """
-        trace = new_trace()
-        descriptors = [] if trace is None else [trace.fileno()]
-        process = subprocess.Popen(
-            [sys.executable, "-I", str(PROGRAM), "once", json.dumps(packages()), *map(str, descriptors)],
-            pass_fds=descriptors,
-            env=environment(str(folder)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-        assert stdin is not None and stdout is not None and stderr is not None
-
-        def kill() -> None:
-            end_family(process.pid, itself=True)
-            # A process that outlived its parent is no longer a descendant, but is still in the process group.
-            if hasattr(os, "killpg"):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-
-        watchdog = Watchdog(process.pid, self._ceilings, [folder], kill)
-
-        def give_up() -> None:
-            if hasattr(signal, "SIGXCPU"):
-                process.send_signal(signal.SIGSTOP)
-                end_family(process.pid, itself=False)  # its descendants can be found only while it is alive
-                process.send_signal(signal.SIGXCPU)
-                process.send_signal(signal.SIGCONT)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_TRACE_S)
-            kill()
-
-        channel = Channel(stdout, stdin, give_up)
-
-        def end(grace_s: float) -> Ending:
-            try:
-                process.wait(timeout=grace_s)
-                by_judge = False
-            except subprocess.TimeoutExpired:
-                by_judge = True
-            watchdog.stop()
-            kill()
-            channel.close()
-            for stream in (stdin, stdout):
-                with contextlib.suppress(OSError):
-                    stream.close()
-            remove_folder(folder)
-            return Ending(process.wait(), None, by_judge, watchdog.breach, taken_trace(trace))
-
-        self._worker = Worker(
-            channel=channel,
-            output=OutputLog(stderr),
-            limits=limits,
-            file=self._file,
-            standins=standins.keys(),
-            end=end,
-        )
-        try:
-            channel.exchange(Message({}), ANSWER_S)
-        except (EOFError, OSError, WireError):
-            complaint = self._worker.printed()
-            self._worker.close()
-            raise SandboxError(does_not_start(self.name, self.missing(), why_it_ended(complaint.encode()))) from None
-        return self._worker
-
-    def close(self) -> None:
-        """End the current worker, if there is one."""
-        if self._worker is not None:
-            self._worker.close()
 
 
 _USERS = range(20_000, 60_000)  # above the ids of people and services, below those that containers map

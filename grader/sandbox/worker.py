@@ -8,15 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import IO, Any, Protocol
-
-from torch import Tensor
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from grader.worker import wire
 from grader.worker.wire import Message, WireError
 
 from .failure import COSTLY_IMPORT, COSTLY_MEMORY, COSTLY_TIME, Failure, WorkerFailed, from_error, trace_lines
 from .submission import SubmittedFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MIB = 1 << 20
 
@@ -89,10 +90,14 @@ class Channel:
     Args:
         reader, writer: Binary streams from and to the worker.
         hang_up: Called when a deadline has passed; it must make blocked reads and writes end.
+
+    Attributes:
+        intact: Whether every request so far has been answered.
     """
 
     def __init__(self, reader: IO[bytes], writer: IO[bytes], hang_up: Callable[[], None]):
         self._reader, self._writer, self._hang_up = reader, writer, hang_up
+        self.intact = True
         self._requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
         threading.Thread(target=self._converse, daemon=True).start()
@@ -110,6 +115,7 @@ class Channel:
             EOFError, OSError: The worker has ended.
             WireError: The received data is not an answer to this request.
         """
+        self.intact = False
         number = secrets.token_hex(8)  # random, so that no answer can be written before its request
         self._requests.put(Message({**message.header, "id": number}, message.tensors))
         answer = self._wait(seconds, more)
@@ -117,6 +123,7 @@ class Channel:
             raise answer
         if answer.header.get("id") != number:
             raise wire.WireError("a frame that answers no request")
+        self.intact = True
         return answer
 
     def close(self) -> None:
@@ -158,6 +165,11 @@ class OutputLog:
         with self._stream:
             while part := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
                 self._kept += part[: OUTPUT_KEPT - len(self._kept)]
+
+    def forget(self) -> None:
+        """Forget the text printed so far, because a new task begins in the same process."""
+        self.text()  # wait until all of it has been read
+        self._kept.clear()
 
     def text(self) -> str:
         """Return the text printed so far.
@@ -245,8 +257,8 @@ class Worker:
         self._exchange(Message(header), importing=True)
 
     def ask(
-        self, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], seed: int
-    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        self, probe: str, arguments: Mapping[str, Any], tensors: "Mapping[str, Tensor]", seed: int
+    ) -> "tuple[dict[str, Tensor], dict[str, Any]]":
         """Run a probe and return its tensors and facts; both are untrusted.
 
         Raises:

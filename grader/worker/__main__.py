@@ -1,4 +1,4 @@
-"""Start as a zygote that forks workers (`zygote FD SETTINGS`), or as one worker on the standard streams (`once ...`).
+"""Start as a zygote that forks workers (`zygote FD SETTINGS`), or serve tasks without fork (`unforked SETTINGS`).
 
 The file is run by its path with `python -I`. No part of the project is on the import path, so the program registers
 the package itself.
@@ -6,8 +6,6 @@ the package itself.
 
 import contextlib
 import importlib.util
-import json
-import os
 import sys
 from pathlib import Path
 
@@ -30,39 +28,18 @@ def _offer_to_the_oom_killer() -> None:
         Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
 
 
-def _once(packages: list[str], trace_fd: int | None) -> None:
-    """Serve one task on standard input and output; the student's code cannot use these two streams any more.
-
-    Args:
-        packages: Folders of packages, in addition to those that Python searches by itself.
-        trace_fd: Descriptor for the stack trace of a worker that exceeds its time; None for no trace.
-    """
-    sys.path += [folder for folder in packages if folder not in sys.path]
-    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)  # the student's output goes to standard error, which the judge logs
-    from worker import wire  # type: ignore[import-not-found]
-    from worker.serve import serve  # type: ignore[import-not-found]
-    from worker.zygote import reopen_streams, trace_on_signal  # type: ignore[import-not-found]
-
-    reopen_streams()
-    trace_on_signal(trace_fd)
-    request = wire.read(reader)  # the answer shows that torch has been imported
-    wire.write(writer, wire.Message({"id": request.header["id"]}))
-    serve(reader, writer)
-
-
 def main() -> None:
     """Run as a zygote or as one worker, depending on the first argument."""
     _offer_to_the_oom_killer()
     _make_package()
     if sys.argv[1] == "zygote":
-        from worker.zygote import run_zygote
+        from worker.zygote import run_zygote  # type: ignore[import-not-found]
 
         run_zygote(int(sys.argv[2]), sys.argv[3])
     else:
-        _once(json.loads(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)
+        from worker.unforked import run_unforked  # type: ignore[import-not-found]
+
+        run_unforked(sys.argv[2])
 
 
 if __name__ == "__main__":

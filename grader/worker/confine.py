@@ -11,12 +11,14 @@ shared memory, semaphores and queues, POSIX queues, keys); and access to other p
 import contextlib
 import ctypes
 import errno
+import math
 import os
 import platform
 import stat
 import struct
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -78,20 +80,21 @@ def apply_limits(limits: dict[str, Any]) -> None:
     """Limit CPU seconds, data size, file size, open files and core dumps; do nothing if there is no `resource`.
 
     Args:
-        limits: `cpu_s`, `memory_bytes`, `file_bytes`.
+        limits: `memory_bytes`, `file_bytes`, and `cpu_s` unless `limit_cpu` sets it.
     """
     try:
         import resource
     except ImportError:  # Windows has only the judge's wall-clock limit
         return
-    cpu = max(1, round(limits["cpu_s"]))
     wanted = {
-        "RLIMIT_CPU": (cpu, cpu + 1),  # first SIGXCPU, then SIGKILL for code that ignores it
         "RLIMIT_DATA": (limits["memory_bytes"],) * 2,  # not RLIMIT_AS: CUDA builds reserve far more than they use
         "RLIMIT_FSIZE": (limits["file_bytes"],) * 2,
         "RLIMIT_NOFILE": (256, 256),
         "RLIMIT_CORE": (0, 0),
     }
+    if "cpu_s" in limits:
+        cpu = max(1, round(limits["cpu_s"]))
+        wanted["RLIMIT_CPU"] = (cpu, cpu + 1)  # first SIGXCPU, then SIGKILL for code that ignores it
     for name, (soft, hard) in wanted.items():
         kind = getattr(resource, name, None)
         if kind is None:  # macOS does not have all of them
@@ -103,6 +106,18 @@ def apply_limits(limits: dict[str, Any]) -> None:
             resource.setrlimit(kind, (soft, hard))
         except (ValueError, OSError):  # macOS refuses some values of RLIMIT_DATA
             continue
+
+
+def limit_cpu(more_s: float) -> None:
+    """Limit the CPU seconds that this process may use from now on; unlike `apply_limits`, this can be done again.
+
+    Code that ignores SIGXCPU is ended by the judge, at the limit of wall-clock seconds.
+    """
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + more_s), hard))
 
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446

@@ -21,7 +21,7 @@ from .wire import Message
 
 
 def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
-    """Answer the judge's requests.
+    """Serve one task, until the judge closes the channel.
 
     The first request describes the worker: `path` of the submission, `folder` to work in, `limits`, `readable` and
     `writable` (see confine.py), `standins` (source texts by task id). Each later request names a `probe`, a `seed` and
@@ -31,24 +31,26 @@ def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
     path = Path(start.header["path"])
     confine(Path(start.header["folder"]), *(start.header[key] for key in ("limits", "readable", "writable")))
     draw_without_windows(path)
-    with own_command_line(path):
-        _serve(reader, writer, start, path)
+    with own_command_line(path), contextlib.suppress(EOFError):
+        serve_task(reader, writer, start, path)
 
 
-def _serve(reader: IO[bytes], writer: IO[bytes], start: Message, path: Path) -> None:
+def serve_task(reader: IO[bytes], writer: IO[bytes], start: Message, path: Path) -> Message:
+    """Import the file, then answer one probe after another; return the first request that names no probe.
+
+    Raises:
+        EOFError: The judge has closed the channel.
+    """
     try:
         seed_everything(start.header["seed"])
         submission = open_submission(path, start.header["standins"])
         wire.write(writer, Message({"id": start.header["id"], "ready": True}))
     except BaseException as error:  # SystemExit too, to report a file that calls sys.exit() on import
         wire.write(writer, Message({"id": start.header["id"], "error": describe(error, path)}))
-        return
-    while True:
-        try:
-            request = wire.read(reader)
-        except EOFError:
-            return
+        return wire.read(reader)
+    while "probe" in (request := wire.read(reader)).header:
         wire.write(writer, answer(submission, path, request))
+    return request
 
 
 def answer(submission: LoadedSubmission, path: Path, request: Message) -> Message:

@@ -18,6 +18,7 @@ When the judge closes the socket, the zygote ends the worker, cleans up and exit
 
 import contextlib
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -220,7 +221,7 @@ def run_zygote(control_fd: int, described: str) -> None:
         if settings.guard != "namespace":
             prctl(PR_SET_CHILD_SUBREAPER, 1)  # adopt the processes that a worker leaves behind
     sys.path += [folder for folder in settings.packages if folder not in sys.path]
-    _warm_up(settings.preload)
+    warm_up(settings.preload)
     control = socket.socket(fileno=control_fd)
     control.send(json.dumps({"ready": True}).encode())
     zygote = _Zygote(settings, control)
@@ -338,7 +339,9 @@ class _Zygote:
         return make_empty(self._settings.writable) and gone and not (folder and folder.exists())
 
 
-def _warm_up(preload: list[str]) -> None:
+def warm_up(preload: list[str]) -> None:
+    """Import what all workers need, and well-known packages that the submission imports."""
+    gc.disable()  # imports create a million objects, and none of them is garbage
     import numpy  # noqa: F401
     import safetensors.torch  # noqa: F401
     import torch
@@ -349,6 +352,8 @@ def _warm_up(preload: list[str]) -> None:
     for name in preload:
         with contextlib.suppress(Exception):  # the student's own import will raise the same error
             importlib.import_module(name)
+    gc.freeze()  # a collection in a worker would look at all of them, and so copy their pages
+    gc.enable()
 
 
 def _become_worker(

@@ -20,12 +20,14 @@ class Job:
         source: The text of the file.
         tasks: What pytest's -m takes; empty: all tasks.
         seed: Of the grading.
+        fork: Whether workers are forked; if not, one interpreter serves all tasks of the job, as on Windows and macOS.
     """
 
     name: str
     source: str
     tasks: str = WITHOUT_TRAINING
     seed: int = 0
+    fork: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def grade(jobs: Sequence[Job], parallel: int = 2, limit_s: float = 180.0) -> Ite
         if number < len(jobs):
             job, started[number] = jobs[number], time.monotonic()
             content = job.source.encode()
-            judge.send(WarmJob(content, job.seed, "process", tasks=job.tasks, limit_s=limit_s, number=number))
+            judge.send(
+                WarmJob(content, job.seed, "process", tasks=job.tasks, fork=job.fork, limit_s=limit_s, number=number)
+            )
 
     try:
         for number in range(parallel):

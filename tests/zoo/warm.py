@@ -9,9 +9,12 @@ the real thing.
 import importlib
 import os
 import resource
+import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,35 +39,81 @@ class ForkedZygote:
 
 
 def _become_zygote(control: int, described: str, env: dict[str, str]) -> None:
-    os.setsid()
-    # A copy of the judge's end of the socket would keep the zygote waiting for ever.
-    os.closerange(3, control)
-    os.closerange(control + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
-    os.environ.clear()
-    os.environ.update(env)
-    sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != ROOT]
+    _become_program((nothing, nothing, nothing), control, env)
     importlib.import_module("grader.worker.zygote").run_zygote(control, described)
 
 
-class _Subprocess:
-    """Stands for the module `subprocess` in grader.sandbox.zygote."""
+def _become_program(streams: tuple[int, int, int], kept: int, env: dict[str, str]) -> None:
+    """Make of a forked child what a program is that was started anew, with three streams and one more descriptor."""
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    # A copy of the judge's end of a channel would keep the worker waiting for ever.
+    os.closerange(3, kept)
+    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.environ.clear()
+    os.environ.update(env)
+    sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != ROOT]
 
-    import subprocess as _real
 
-    Popen = ForkedZygote
-    DEVNULL, PIPE, TimeoutExpired = _real.DEVNULL, _real.PIPE, _real.TimeoutExpired
+class ForkedInterpreter:
+    """What subprocess.Popen is for the grader's UnforkedProcess, but forked from this warm process."""
+
+    def __init__(self, command: list[str], *, env: dict[str, str], pass_fds: list[int], **_: Any):
+        assert command[3] == "unforked"
+        (trace,) = pass_fds
+        (to_read, to_write), (from_read, from_write), (log_read, log_write) = os.pipe(), os.pipe(), os.pipe()
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                _become_program((to_read, from_write, log_write), trace, env)
+                importlib.import_module("grader.worker.unforked").run_unforked(command[4])
+            finally:
+                os._exit(1)
+        for descriptor in (to_read, from_write, log_write):
+            os.close(descriptor)
+        self.stdin: IO[bytes] = os.fdopen(to_write, "wb")
+        self.stdout: IO[bytes] = os.fdopen(from_read, "rb")
+        self.stderr: IO[bytes] = os.fdopen(log_read, "rb")
+
+    def wait(self, timeout: float = 60.0) -> int:
+        """Reap the process and return its exit status.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not ended.
+        """
+        until = time.monotonic() + timeout
+        while self.returncode is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.returncode = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > until:
+                raise subprocess.TimeoutExpired("interpreter", timeout)
+            else:
+                time.sleep(0.005)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to a process that has not been reaped."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+
+def _subprocess_with(popen: type) -> SimpleNamespace:
+    """Return what stands for the module `subprocess` in a module that starts programs with Popen."""
+    return SimpleNamespace(**{**vars(subprocess), "Popen": popen})
 
 
 def main() -> None:
     """Import what zygotes import, and serve."""
     for module in ("safetensors.torch", "torch._dynamo", "torch.distributions", "grader.worker.zygote"):
         importlib.import_module(module)
-    for module in ("grader.worker.serve", "grader.worker.probes"):
+    for module in ("grader.worker.serve", "grader.worker.unforked", "grader.worker.probes"):
         importlib.import_module(module)
-    vars(importlib.import_module("grader.sandbox.zygote"))["subprocess"] = _Subprocess
+    vars(importlib.import_module("grader.sandbox.zygote"))["subprocess"] = _subprocess_with(ForkedZygote)
+    vars(importlib.import_module("grader.sandbox.unforked"))["subprocess"] = _subprocess_with(ForkedInterpreter)
     importlib.import_module("grader.grading.warm").main()
 
 

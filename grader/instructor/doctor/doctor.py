@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
 
 from grader.grading.options import refuse
 from grader.sandbox import SANDBOXES
@@ -71,6 +70,8 @@ def _make(opened: Any, number: int, around: "Surroundings") -> TrialOutcome:
 
 def _ask(opened: Any, number: int) -> tuple[str, Failure | None]:
     """Let the hostile file run one piece of its code, in a new worker."""
+    import torch  # here, so that `python -m grader` shows its help and refuses options at once
+
     try:
         worker = opened.start(LIMITS, {}, seed=0)
     except WorkerFailed as error:
