@@ -58,7 +58,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def begin(config: pytest.Config, options: GradingOptions) -> Grading:
+def begin(config: pytest.Config, options: GradingOptions) -> "Grading":
     """Read the submission, start its sandboxes, and register and return the plugin that judges it.
 
     Raises:
