@@ -25,6 +25,7 @@ from grader.judge.result import Result
 from grader.report import results_json
 from grader.report.screen import View, plain_report
 from grader.report.text import one_line
+from grader.sandbox import SANDBOXES
 from grader.sandbox.archives import NoSubmission
 
 _DEFAULT = "assignment/VAE_Model.py"
@@ -64,19 +65,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="images of the training task [sample]",
     )
     watch.add_argument(
-        "--sandbox", default="auto", choices=_sandboxes(), help="isolation method for the student's code [auto]"
+        "--sandbox", default="auto", choices=SANDBOXES[:-1], help="isolation method for the student's code [auto]"
     )
     watch.add_argument(
         "--no-fork",
         action="store_true",
         help="start a new Python interpreter for each grading (slower) [only where fork is unsafe]",
     )
-
-
-def _sandboxes() -> list[str]:
-    from grader.sandbox import SANDBOXES
-
-    return [name for name in SANDBOXES if name != "in-process"]
 
 
 def main(options: argparse.Namespace) -> int:
