@@ -44,8 +44,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     watch = commands.add_parser(
         "watch",
         help="grade a file each time it is saved",
-        description="Grade a file each time it is saved, as `pytest grader/` does. Only tasks that the change can have\n"
-        "touched are graded again. The short training run follows in the background.",
+        description="Grade a file each time it is saved, as `pytest grader/` does. Only tasks that the change can\n"
+        "have touched are graded again. The short training run follows in the background.",
         epilog=_EXAMPLES,
     )
     watch.add_argument("file", nargs="?", type=file, metavar="FILE", help=f"file to watch [{_DEFAULT}]")
