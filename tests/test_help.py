@@ -32,7 +32,7 @@ def commands(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_the_commands_are_listed_with_a_line_each_and_an_instructors_day(capsys: pytest.CaptureFixture[str]) -> None:
     status, text, _ = said(capsys, "--help")
     assert status == 0
-    assert {"grade", "class", "export", "release", "doctor"} == set(commands(capsys))
+    assert {"grade", "watch", "class", "export", "release", "doctor"} == set(commands(capsys))
     day = text.partition("an instructor's day:\n")[2].partition("\n\n")[0].splitlines()
     assert len(day) >= 4 and all(line.startswith("  python -m grader ") for line in day)
 

@@ -95,6 +95,13 @@ TABLE: dict[str, dict[str, Kind]] = {
         "--data": IMAGES,
         "--sandbox": _choice(*SANDBOXES),
     },
+    "python -m grader watch": {
+        "FILE": FILE,
+        "-m": TEXT,
+        "--seed": ANY_NUMBER,
+        "--data": IMAGES,
+        "--sandbox": _choice(*SANDBOXES[:-1]),
+    },
     "python -m grader class": {
         "SUBMISSIONS_DIR": FOLDER,
         "--out": PATH,

@@ -22,7 +22,7 @@ class Job:
     Attributes:
         content: Content of the file; not used if there is a path.
         seed: Seed of the test inputs.
-        sandbox: Name of the sandbox, never `auto`.
+        sandbox: Name of the sandbox; class runs never send `auto`, so that all their machines use the same one.
         data: Images of the training task.
         tasks: Selected tasks, as in pytest's -m; None for all.
         offering: Points and limits as text; empty for the grader's own.

@@ -157,16 +157,17 @@ class Forking(RunsOneJob):
         adopt_orphans()
         while True:
             ready = self._wait()
-            if self._requests.descriptor in ready:
-                if (lines := self._requests.take()) is None:
-                    raise AskerGone
-                for line in lines:
-                    self._obey(line)
+            # Children first: a request may start one, with descriptors that another child had at the time of `_wait`.
             for child in list(self._running):
                 if child.ended in ready or time.monotonic() > child.deadline:
                     self._answer(self._finish(child, in_time=child.ended in ready))
                 elif child.parts.descriptor in ready:
                     self._pass_on(child)
+            if self._requests.descriptor in ready:
+                if (lines := self._requests.take()) is None:
+                    raise AskerGone
+                for line in lines:
+                    self._obey(line)
             self._prepare()
 
     def _wait(self) -> set[int]:

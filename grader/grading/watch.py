@@ -25,6 +25,7 @@ from grader.judge.result import Result
 from grader.report import results_json
 from grader.report.screen import View, plain_report
 from grader.report.text import one_line
+from grader.sandbox import SANDBOXES
 from grader.sandbox.archives import NoSubmission
 
 _DEFAULT = "assignment/VAE_Model.py"
@@ -43,8 +44,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     watch = commands.add_parser(
         "watch",
         help="grade a file each time it is saved",
-        description="Grade a file each time it is saved, as `pytest grader/` does. Only tasks that the change can have "
-        "touched are graded again. The short training run follows in the background.",
+        description="Grade a file each time it is saved, as `pytest grader/` does. Only tasks that the change can\n"
+        "have touched are graded again. The short training run follows in the background.",
         epilog=_EXAMPLES,
     )
     watch.add_argument("file", nargs="?", type=file, metavar="FILE", help=f"file to watch [{_DEFAULT}]")
@@ -64,19 +65,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="images of the training task [sample]",
     )
     watch.add_argument(
-        "--sandbox", default="auto", choices=_sandboxes(), help="isolation method for the student's code [auto]"
+        "--sandbox", default="auto", choices=SANDBOXES[:-1], help="isolation method for the student's code [auto]"
     )
     watch.add_argument(
         "--no-fork",
         action="store_true",
         help="start a new Python interpreter for each grading (slower) [only where fork is unsafe]",
     )
-
-
-def _sandboxes() -> list[str]:
-    from grader.sandbox import SANDBOXES
-
-    return [name for name in SANDBOXES if name != "in-process"]
 
 
 def main(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -285,7 +286,8 @@ def expect_same(one: Tensor, other: Tensor, what: str, found: Misconception) -> 
 
 
 def _unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), shape)) if shape else ()
+    # numpy's, because torch's imports sympy, which takes longer than the whole check.
+    return tuple(int(i) for i in np.unravel_index(flat, shape))
 
 
 def _number(value: float) -> str:
