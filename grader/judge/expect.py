@@ -164,7 +164,7 @@ def _seen(got: Tensor, wanted: Tensor, wrong: Tensor, exact: bool) -> Misconcept
     ratio, off = bad / right, bad - right
     if len(bad) > 1 and bool((ratio - ratio[0]).abs().max() <= UNIT_NICE * ratio[0].abs()):
         text = f"Each of these numbers is {_number(float(ratio[0]))} times the expected one."
-        return replace(by_id("numbers_scaled"), hint=text)
+        return replace(by_id("numbers_shifted"), hint=text)
     if len(bad) > 1 and bool((off - off[0]).abs().max() <= UNIT_NICE * off[0].abs()):
         text = f"Each of these numbers differs from the expected one by {_number(float(off[0]))}."
         return replace(by_id("numbers_shifted"), hint=text)
@@ -245,9 +245,9 @@ def own_parts(answer: Answer, of_own: str = _NO_PARAMETER) -> Misconception | No
     """
     inside, own = (", ".join(answer.names(fact)[:4]) for fact in ("inside", "own"))
     if inside:
-        found = by_id("model_replaced_parts")
-        return replace(found, hint=f"Your code uses {inside}. {found.hint}")
-    return replace(by_id("model_own_parameters"), hint=of_own.format(own)) if own else None
+        hint = f"Your code uses {inside}. This check replaces the whole encoder and decoder: call each as a whole."
+        return replace(by_id("model_own_parts"), hint=hint)
+    return replace(by_id("model_own_parts"), hint=of_own.format(own)) if own else None
 
 
 def expect_switched_back(answer: Answer, what: str) -> None:

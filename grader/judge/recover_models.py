@@ -81,7 +81,9 @@ def _of_encode(result: str, ask: Ask, draw: Draw) -> Recovered | None:
 
 def _random(task: str, result: str, value: Tensor, known: KnownModel, ask: Ask, **inputs: Tensor) -> Recovered | None:
     """Return whether two calls in eval mode, where nothing may be random, differ in a result of this shape."""
-    answers = (ask(task, sizes=known.sizes, train=False, **inputs, **known.tensors) for _ in range(2))
+    answers = [ask(task, sizes=known.sizes, train=False, **inputs, **known.tensors) for _ in range(2)]
+    if any(answer and (answer.names("own") or answer.names("inside")) for answer in answers):
+        return None  # parameters of its own are drawn anew for each model
     one, other = (_read(answer, result, *value.shape) for answer in answers)
     same = one is None or other is None or torch.allclose(one, other, equal_nan=True)
     return None if same else of_behaviour("numbers_random")
