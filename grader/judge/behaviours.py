@@ -66,7 +66,8 @@ BEHAVIOURS: dict[str, list[tuple[str, ...]]] = {
          "The result for contiguous tensors is right; these are non-contiguous, like a transposed tensor. Is view() "
          "used where reshape() is needed, or memory read in its own order?"),
         ("in_float64", "right in float64 only",
-         "The result in float64 is right. Which step uses a lower precision, or creates tensors of another dtype?"),
+         "The result in float64 is right. Which step uses a lower precision, creates tensors of another dtype, or "
+         "overflows or underflows in float32?"),
         ("in_eval", "right in eval mode only",
          "The result in eval mode is right; this is train mode. What in your code behaves differently there?"),
         ("in_train", "right in train mode only",

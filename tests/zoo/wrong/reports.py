@@ -6,16 +6,28 @@ Each name and each formula was compared with the code of its entry.
 # The misconception that the behaviour of an entry shows; the first one that lists an entry is its diagnosis.
 # fmt: off
 NAMES: dict[str, tuple[str, ...]] = {
+    "numbers_same": (
+        "encoder: multiplied by zero", "encoder: a constant", "decoder: a constant", "prior_sample: codes returned",
+    ),
+    "numbers_not_finite": (
+        "encoder: nan", "nll: logarithm of a product of densities", "log_likelihood: exp before the mean",
+        "kl: a root that has no slope at zero", "nll: a root that has no slope at the mean",
+        "interpolate: a direction of length one, which a path of length zero has not",
+    ),
     "numbers_random": (
-        "sample: given noise not used", "kl: one sample's estimate", "decode: noise added to the code",
-        "prior_sample: given noise not used", "prior_sample: noise sampled around",
-        "prior_sample: given noise of the last dimension drawn anew",
+        "sample: given noise not used", "kl: one sample's estimate", "encode: a head made anew",
+        "decode: noise added to the code", "prior_sample: given noise not used",
+        "prior_sample: noise sampled around", "prior_sample: given noise of the last dimension drawn anew",
     ),
     "right_only_longer_axes": (
         "sample: squeezed", "kl: squeezed", "sample: second axis of length 1 lost",
         "sample: noise of one dimension broadcast", "sample: std of one dimension that of the first row",
         "kl: one dimension summed over the rows", "kl: mean of one dimension crosswise",
-        "kl: one row as one distribution", "decode: grey images lose their channel",
+        "kl: one row as one distribution", "nll: sample's second axis of length 1 lost",
+        "nll: variance's second axis of length 1 lost", "nll: grey images only lose their channel",
+        "nll: log-variance of one dimension that of the first row", "encode: one dimension loses its axis",
+        "encode: mean of one dimension loses its axis",
+        "encode: log-variance of one dimension that of the first image", "decode: grey images lose their channel",
         "prior_sample: grey images lose their channel", "prior_sample: codes of one dimension: the first for all",
         "forward: reconstruction of grey images loses its channel", "forward: nll of grey images crosswise",
         "forward: squared error of grey images crosswise", "forward: kl of one dimension crosswise",
@@ -27,11 +39,14 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "numbers_close": (
         "sample: bfloat16 inside", "kl: epsilon in the logarithm", "kl: float16 inside",
-        "kl: a small epsilon in the logarithm", "encode: bfloat16 inside", "forward: x changed in place",
+        "kl: a small epsilon in the logarithm", "nll: epsilon beside the variance", "nll: error clamped",
+        "encode: bfloat16 inside", "forward: x changed in place",
     ),
     "right_only_contiguous": (
         "sample: right for contiguous tensors only", "kl: right for contiguous tensors only",
-        "interpolate: right for contiguous codes only", "kl: memory of the mean read in order",
+        "nll: right for contiguous tensors only", "interpolate: right for contiguous codes only",
+        "nll: memory of the sample read in order", "nll: memory of the mean read in order",
+        "nll: memory of images read in order", "kl: memory of the mean read in order",
         "kl: memory of the variance read in order", "mode: memory read in order",
         "sample: memory of the noise read in order", "sample: memory of the noise as its storage holds it",
         "sample: noise through numpy, in the order of memory", "interpolate: memory of z_1 read in order",
@@ -41,44 +56,43 @@ NAMES: dict[str, tuple[str, ...]] = {
     "right_only_moderate": (
         "sample: an epsilon under the root", "kl: log-variance clamped", "kl: a small epsilon in the logarithm",
         "kl: log-variance clamped above", "kl: capped", "kl: free bits of a row", "encode: log-variance clamped",
-        "forward: log-variance clamped", "log_likelihood: log-variance clamped", "decode: clamped far out",
+        "encode: log-variance clamped late", "forward: log-variance clamped", "log_likelihood: log-variance clamped",
+        "encode: mean clamped to where codes usually are", "decode: clamped far out",
     ),
     "right_only_alone": (
-        "kl: right for one row only",
+        "kl: right for one row only", "nll: right for one row only",
     ),
     "gradient_part": (
-        "kl: variance detached",
+        "kl: variance detached", "nll: variance detached",
     ),
     "numbers_rounded": (
-        "kl: float16 inside", "mode: bfloat16 inside", "decode: bfloat16 inside", "prior_sample: bfloat16 inside",
-        "forward: bfloat16 inside", "log_likelihood: bfloat16 inside", "log_likelihood: float16 inside",
+        "kl: float16 inside", "nll: float16 inside", "nll: bfloat16 inside", "mode: bfloat16 inside",
+        "decode: bfloat16 inside", "prior_sample: bfloat16 inside", "forward: bfloat16 inside",
+        "log_likelihood: bfloat16 inside", "log_likelihood: float16 inside",
     ),
     "memory_earlier": (
         "kl: remembered from the first call", "sample: remembered by the id of given noise",
-        "kl: remembered by the id of the mean", "mode: remembered by the id of the mean",
+        "kl: remembered by the id of the mean", "nll: remembered by the id of the sample",
+        "nll: remembered in the class, by the id of the mean", "mode: remembered by the id of the mean",
         "interpolate: remembered by n_samples", "interpolate: remembered by the id of z_1",
     ),
     "right_only_first_call": (
-        "kl: right at the first call only",
+        "kl: right at the first call only", "nll: right at the first call only",
     ),
     "right_only_in_float64": (
-        "kl: half precision for float32", "decode: half precision inside",
+        "kl: half precision for float32", "nll: logarithm of a product of densities",
+        "nll: logarithm of each density", "encode: half precision inside", "decode: half precision inside",
     ),
-    "numbers_not_finite": (
-        "encoder: nan", "encode: logarithm of the head", "log_likelihood: exp before the mean",
-        "kl: a root that has no slope at zero",
-        "interpolate: a direction of length one, which a path of length zero has not",
+    "numbers_shifted": (
+        "nll: right for 3 x 32 x 32 only",
     ),
     "right_only_in_eval": (
         "encode: right in eval mode only", "decode: right in eval mode only",
         "prior_sample: right in eval mode only",
     ),
-    "numbers_same": (
-        "encoder: multiplied by zero", "encoder: a constant", "decoder: a constant",
-        "decode: a learned variance, one at first",
-    ),
-    "model_own_parameters": (
-        "prior_sample: a learned prior, standard normal at first",
+    "model_own_parts": (
+        "encode: heads of another name, one for both", "encode: heads of another name, bent",
+        "decode: a learned variance, one at first", "prior_sample: a learned prior, standard normal at first",
     ),
     "forward_another_code": (
         "forward: another draw for the nll",
@@ -86,6 +100,18 @@ NAMES: dict[str, tuple[str, ...]] = {
     "log_likelihood_batch": (
         "log_likelihood: images mixed up", "log_likelihood: x repeated the other way",
         "log_likelihood: the first image's posterior for all",
+    ),
+    "encoder_input_ignored": (
+        "encoder: the first channel for all", "encoder: two channels only",
+        "encoder: the last channel left out in eval mode", "encoder: the top left quarter only",
+        "encoder: the right half left out", "encoder: the left half mirrored", "encoder: the lower quarter left out",
+        "encoder: the last quarter of columns left out", "encoder: the centre only", "encoder: the centre enlarged",
+        "encoder: at most 32 pixels",
+    ),
+    "decoder_input_ignored": (
+        "decoder: the first dimension for all", "decoder: the first dimension only",
+        "decoder: the last dimension left out", "decoder: two dimensions only",
+        "decoder: the last dimension left out in eval mode", "decoder: the first layer one dimension narrower",
     ),
     "right_only_few_dimensions": (
         "kl: eight dimensions at most", "kl: logarithm of the product of variances",
@@ -95,13 +121,16 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "memory_argument": (
         "sample: remembered on the object, by the shape of given noise", "sample: lru_cache",
+        "nll: remembered on the object, by dims",
     ),
     "memory_same_tensors": (
         "sample: remembered in the class, by the first numbers",
-        "kl: remembered in the class, by the id of the mean and the shape", "mode: remembered by the rounded sum",
-        "decode: remembered by the shape of the codes", "decode: remembered by the id and shape of the codes",
-        "decode: remembered by the first number of the codes", "decode: lru_cache",
-        "prior_sample: remembered by the batch size, for given noise",
+        "kl: remembered in the class, by the id of the mean and the shape", "nll: remembered by the first numbers",
+        "mode: remembered by the rounded sum", "encode: remembered by the batch size",
+        "encode: remembered by the id of the images", "encode: remembered by the rounded sum of the images",
+        "encode: lru_cache", "decode: remembered by the shape of the codes",
+        "decode: remembered by the id and shape of the codes", "decode: remembered by the first number of the codes",
+        "decode: lru_cache", "prior_sample: remembered by the batch size, for given noise",
         "prior_sample: remembered by the id of given noise",
         "prior_sample: remembered in the class, by the rounded sum of given noise",
         "forward: remembered by the batch size, for given noise",
@@ -116,8 +145,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "decoder: remembered by the first number, without gradients",
     ),
     "memory_overwritten": (
-        "sample: a buffer of the object for given noise", "kl: a buffer of the class",
-        "decode: a buffer for the images", "prior_sample: a buffer for the images of given noise",
+        "sample: a buffer of the object for given noise", "kl: a buffer of the class", "nll: a buffer of the file",
+        "encode: a buffer for the means", "decode: a buffer for the images",
+        "prior_sample: a buffer for the images of given noise",
         "forward: a buffer for the reconstruction of given noise", "interpolate: a buffer of the file",
     ),
     "right_only_elsewhere": (
@@ -126,29 +156,17 @@ NAMES: dict[str, tuple[str, ...]] = {
     "memory_same_shape": (
         "mode: a buffer of the class",
     ),
-    "numbers_clamped": (
-        "mode: clamped to where codes usually are",
-    ),
-    "right_only_in_small_batches": (
-        "decode: the rest of a chunk left out", "prior_sample: the rest of a chunk left out",
-    ),
-    "encoder_input_ignored": (
-        "encoder: the first channel for all", "encoder: two channels only",
-        "encoder: the last channel left out in eval mode", "encoder: the top left quarter only",
-        "encoder: the right half left out", "encoder: the left half mirrored", "encoder: the lower quarter left out",
-        "encoder: the last quarter of columns left out", "encoder: the centre only", "encoder: the centre enlarged",
-        "encoder: at most 32 pixels",
-    ),
-    "decoder_input_ignored": (
-        "decoder: the first dimension for all", "decoder: the first dimension only",
-        "decoder: the last dimension left out", "decoder: two dimensions only",
-        "decoder: the last dimension left out in eval mode", "decoder: the first layer one dimension narrower",
-    ),
     "decoder_copied_channels": (
         "decoder: grey images only",
     ),
     "decoder_fixed_pixels": (
         "decoder: a border that is always 0",
+    ),
+    "numbers_clamped": (
+        "mode: clamped to where codes usually are",
+    ),
+    "right_only_in_small_batches": (
+        "decode: the rest of a chunk left out", "prior_sample: the rest of a chunk left out",
     ),
 }
 
@@ -163,6 +181,11 @@ COMPUTES = {
     "kl: the first dimension only": "the right kl of dimension 0 alone",
     "kl: right for one row only": "the right kl for one row alone, wrong in a batch of 44",
     "kl: right for 32 dimensions only": "kl = 16 mean(mean^2 + var - logvar - 1)",
+    "nll: absolute error": "nll = 1/2 sum(|sample - mean|/var + logvar + log(2 pi))",
+    "nll: right for mean zero only": "nll = 1/2 sum(sample^2/var + logvar + log(2 pi))",
+    "nll: error clamped": "the right nll where every |sample - mean| is at most",
+    "nll: sample clamped": "the right nll where every |sample| is at most",
+    "nll: right for one row only": "the right nll for one row alone, wrong in a batch of 44",
     "mode: clamped to pixels": "the right mode where |mean| is at most",
     "mode: one for the batch": "the right mode with mean averaged over the batch",
     "encode: std for log-variance": "logvar = exp(self.logvar(h) / 2)",
@@ -171,6 +194,7 @@ COMPUTES = {
     "encode: batch mixed in": "mean = self.mean(h - mean of h over the batch)",
     "encode: right for one image only": "mean = self.mean(mean of h over the batch)",
     "encode: scaled again": "mean = self.mean(encoder(x / 127.5 - 1))",
+    "encode: a learned scale, one at first": "mean = -0.3959 self.mean(h)",
     "decode: one as log-variance": "logvar = 1",
     "decode: small variance": "logvar = -2",
     "decode: turned on its side": "mean = self.decoder(z), turned",
@@ -180,7 +204,6 @@ COMPUTES = {
     "prior_sample: right for unit scale only": "image = self.decoder(noise / std of the noise)",
     "prior_sample: clamped to pixels": "image = clamp(self.decoder(noise), -1, 1)",
     "prior_sample: tanh": "image = tanh(self.decoder(noise))",
-    "prior_sample: codes returned": "image = -5.579",
     "forward: cross-entropy for nll": "nll = sum of the cross-entropy of (x + 1) / 2 and sigmoid(reconstruction)",
     "forward: weighted, as in a beta-VAE": "kl = 4 kl of the posterior",
     "forward: kl per pixel": "kl = kl of the posterior / D, D = 768 pixels",
@@ -221,7 +244,14 @@ COMPUTES = {
     "sample: the first row's std for all": "the right sample, with logvar of row 0 for every row",
     "kl: the last dimension left out": "the right kl of all dimensions except the last",
     "kl: the first row's variance for all": "the right kl, with logvar of row 0 for every row",
+    "nll: the first variance of a row for all": "the right nll with logvar of dimension 0 for every dimension",
     "mode: the first row in place of the last": "the right mode except for row 43 (of 0 to 43)",
+    "encode: two channels only": "mean = self.mean(encoder(x without channel 2))",
+    "encode: the lower half left out": "mean = self.mean(encoder(the upper half of x))",
+    "encode: the first image's log-variance for all": "logvar = self.logvar(h of image 0)",
+    "encode: the first image's mean for all": "mean = self.mean(h of image 0)",
+    "encode: the last dimension's mean left out": "the right mean except for dimension 4 (of 0 to 4)",
+    "encode: the last dimension's log-variance left out": "the right logvar except for dimension 4 (of 0 to 4)",
     "decode: the last dimension left out": "mean = self.decoder(z without the last dimension)",
     "decode: the first code for all": "mean = self.decoder(z of row 0) for every row",
     "decode: the third channel left out": "the right mean except for channel 2 (of 0 to 2)",
@@ -245,6 +275,8 @@ COMPUTES = {
         "log w = log p(x|z) + log p(z) without the last dimension - log q(z|x)",
     "log_likelihood: the last dimension left out of the posterior":
         "log w = log p(x|z) + log p(z) - log q(z|x) without the last dimension",
+    "log_likelihood: the third channel left out of p(x|z)":
+        "log w = log p(x|z) without channel 2 + log p(z) - log q(z|x)",
     "log_likelihood: the last row of pixels left out of p(x|z)":
         "log w = log p(x|z) without the last row of pixels + log p(z) - log q(z|x)",
     "log_likelihood: no noise in the last dimension":
