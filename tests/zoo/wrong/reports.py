@@ -6,10 +6,8 @@ Each name and each formula was compared with the code of its entry.
 # The misconception that the behaviour of an entry shows; the first one that lists an entry is its diagnosis.
 # fmt: off
 NAMES: dict[str, tuple[str, ...]] = {
-    "numbers_same": (
-        "encoder: multiplied by zero", "encoder: a constant", "decoder: a constant", "prior_sample: codes returned",
-    ),
     "numbers_not_finite": (
+        "encode: logarithm of the head",
         "encoder: nan", "nll: logarithm of a product of densities", "log_likelihood: exp before the mean",
         "kl: a root that has no slope at zero", "nll: a root that has no slope at the mean",
         "interpolate: a direction of length one, which a path of length zero has not",
@@ -167,6 +165,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "right_only_in_small_batches": (
         "decode: the rest of a chunk left out", "prior_sample: the rest of a chunk left out",
+    ),
+    "numbers_same": (
+        "decoder: the last dimension left out", "decoder: the first layer one dimension narrower",
+        "decoder: the last dimension left out in eval mode",
+        "encoder: multiplied by zero", "encoder: a constant", "decoder: a constant", "prior_sample: codes returned",
     ),
 }
 
