@@ -115,9 +115,10 @@ def _of_one_weight(known: KnownModel, ask: Ask, draw: Draw) -> Recovered | None:
             }
         )
     terms = {text: torch.cat([row[text] for row in rows]) for text in rows[0]}
-    if any(torch.equal(torch.cat(values), torch.cat(values).to(half).double()) for half in HALVES):
+    answers = torch.cat(values)
+    if len(answers.unique()) > 1 and any(torch.equal(answers, answers.to(half).double()) for half in HALVES):
         return of_behaviour("numbers_rounded")
-    formula = across([fit(torch.cat(values), terms, most=4)], [{}], "")
+    formula = across([fit(answers, terms, most=4)], [{}], "")
     right = {"log p(x|z)": 1.0, "log p(z)": 1.0, "log q(z|x)": -1.0}
     if formula is None:
         return None
