@@ -11,7 +11,7 @@ from grader.grading.jobs import WarmJudge
 
 WITHOUT_TRAINING = "not training"
 # What a check expected, if it compared no numbers; it is empty after an exception, a result of another type, or none.
-_BY_FORM = re.compile(r"^$| of (shape|dtype) |changes neither|does not change the model's mode")
+_BY_FORM = re.compile(r"^$| of shape \([^)]*\)(, for |$)| of dtype |changes neither|change the model's mode")
 
 
 @dataclass(frozen=True)
