@@ -52,6 +52,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "interpolate: codes repeated in memory", "interpolate: numbers of the storage",
     ),
     "right_only_moderate": (
+        "nll: floored at zero",
+        "nll: the loss of torch.nn with its own epsilon",
+        "nll: a small epsilon beside the variance",
         "sample: an epsilon under the root", "kl: log-variance clamped", "kl: a small epsilon in the logarithm",
         "kl: log-variance clamped above", "kl: capped", "kl: free bits of a row", "encode: log-variance clamped",
         "encode: log-variance clamped late", "forward: log-variance clamped", "log_likelihood: log-variance clamped",
@@ -112,6 +115,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         "decoder: the last dimension left out in eval mode", "decoder: the first layer one dimension narrower",
     ),
     "right_only_few_dimensions": (
+        "nll: logarithm of a determinant for codes",
+        "nll: minus logarithm of the normalising factor",
+        "nll: logarithm of the normalising factor",
+        "nll: logarithm of the product of stds",
+        "nll: logarithm of the product of variances",
         "kl: eight dimensions at most", "kl: logarithm of the product of variances",
         "kl: logarithm of the product of stds", "kl: logarithm of a determinant",
         "kl: logarithm of a running product", "forward: kl by the logarithm of the product of variances",
