@@ -8,28 +8,23 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge.check import check
 from grader.judge.expect import (
-    ONLY_ALONE,
-    ONLY_EXTREMES,
-    ONLY_IN_EVAL,
-    ONLY_IN_FLOAT32,
-    ONLY_LONGER_AXES,
-    ONLY_SMALL_BATCHES,
     expect_close,
     expect_gradient,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
-    own_hint,
+    own_parts,
 )
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
+from grader.judge.misconceptions import right_only
 from grader.judge.recover_models import of_model
-from grader.judge.wrong_formulas import wrong_decode
 
 pytestmark = pytest.mark.decode
 
 LIKE_THE_MEAN = "The log-variances must have the shape of the mean: one for each pixel."
+UNIT = "p(x|z) has unit variance. What is the logarithm of one, and what does logvar=None mean?"
 
 
 def image_gradients(known: KnownModel, z: torch.Tensor, cotangent: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -61,31 +56,31 @@ def test_likelihood(probe: Probe, draw: Draw) -> None:
     """decode() returns a normal distribution with the decoder's output as its mean, and variance one"""
     known = random_model(draw)
     double, single = torch.float64, torch.float32
-    for model, batch, train, scale, dtype, short in [
-        (known, 1, False, 5, double, ""),
-        (known, 4, False, 5, double, ONLY_ALONE),
-        (known, 3, True, 5, double, ONLY_IN_EVAL),
-        (known, 4, False, 5, single, ONLY_IN_FLOAT32),
-        (known, 4, False, 5000, double, ONLY_EXTREMES),
-        (known, MANY_ROWS, False, 5, double, ONLY_SMALL_BATCHES),
-        *((small, batch, False, 5, double, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    for model, batch, train, scale, dtype, kind in [
+        (known, 1, False, 5, double, None),
+        (known, 4, False, 5, double, right_only("alone")),
+        (known, 3, True, 5, double, right_only("in_eval")),
+        (known, 4, False, 5, single, right_only("in_float64")),
+        (known, 4, False, 5000, double, right_only("moderate")),
+        (known, MANY_ROWS, False, 5, double, right_only("in_small_batches")),
+        *((small, batch, False, 5, double, right_only("longer_axes")) for small, batch in short_axes(draw)),
     ]:
         z, first = draw.normal(batch, model.sizes["z_dim"], scale=scale), draw.normal(2, model.sizes["z_dim"])
         image, size = model.decode(z), model.decode_size(z.abs())
         inputs = {"z": z.to(dtype), "first": first.to(dtype), **model.as_dtype(dtype)}
         answer = probe("decode", sizes=model.sizes, train=train, **inputs)
-        wrong_means, wrong_logvars = wrong_decode(image)
-        own = own_hint(answer) or short
-        of_mean, of_logvar = (partial(of_model, "decode", name, probe.attempt, draw) for name in ("mean", "logvar"))
-        what = "the likelihood's mean"
-        expect_close(answer, "mean", image, what, size=size, known=wrong_means, hint=own, recover=of_mean)
-        one, what = torch.ones_like(image), "the likelihood's logvar"
-        hint = own or "p(x|z) has unit variance. What is the logarithm of one, and what does logvar=None mean?"
-        answer.tensor("logvar", image.shape, what, hint=LIKE_THE_MEAN)
-        expect_close(answer, "logvar", 0 * one, what, size=one, known=wrong_logvars, hint=hint, recover=of_logvar)
-        for name in ("std", "var"):
-            expect_close(answer, name, one, f"the likelihood's {name}", hint=hint)
         expect_unchanged(answer, "decode()")
+        own = own_parts(answer) or kind
+        of_mean, of_logvar = (
+            partial(of_model, "decode", name, probe.attempt, draw, train) for name in ("mean", "logvar")
+        )
+        what = "the likelihood's mean"
+        expect_close(answer, "mean", image, what, size=size, otherwise=own, recover=of_mean)
+        one, what = torch.ones_like(image), "the likelihood's logvar"
+        answer.tensor("logvar", image.shape, what, hint=LIKE_THE_MEAN)
+        expect_close(answer, "logvar", 0 * one, what, size=one, hint=UNIT, otherwise=own, recover=of_logvar)
+        for name in ("std", "var"):
+            expect_close(answer, name, one, f"the likelihood's {name}", hint=UNIT, otherwise=own)
     sets = three_sets(lambda: {"z": draw.normal(3, known.sizes["z_dim"])})
     tensors = known.as_dtype(torch.float64)
     answer = probe("model_remembered", task="decode", sizes=known.sizes, **sent(sets), **tensors)

@@ -42,7 +42,7 @@ def test_images_of_any_size(probe: Probe, draw: Draw) -> None:
                 what = f"images for in_channels={channels}, input_size={size}"
                 shape = (batch, channels, size, size)
                 images = answer.tensor(mode, shape, what, dtype=torch.float32, finite=True, hint=hint)
-                expect_varies(images, "images")
+                expect_varies(images, "images", named=True)
 
 
 @check("value", 30)
@@ -54,7 +54,7 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
     inputs = {f"x_{i}": each["z"] for i, each in enumerate(sets) if i > 0}
     answer = probe("layers", part="decoder", sizes=LAYER_SIZES | {"input_size": 32}, x=z, **inputs)
     batch = answer.tensor("batch", (len(z), "C", "S", "S"), "images")  # of any size: the first check tests the size
-    expect_varies(batch, "images")
+    expect_varies(batch, "images", named=True)
     expect_rows_independent(answer, "decoder", batch.shape)
     expect_outputs_not_remembered(answer, "decoder", (3 * len(z), *batch.shape[1:]))
     codes = torch.stack([z[0], *changes.values()])

@@ -8,24 +8,18 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge.check import check
 from grader.judge.expect import (
-    ONLY_ALONE,
-    ONLY_EXTREMES,
-    ONLY_IN_EVAL,
-    ONLY_IN_FLOAT32,
-    ONLY_LONGER_AXES,
-    ONLY_SMALL_BATCHES,
     expect_close,
     expect_gradient,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
-    own_hint,
+    own_parts,
 )
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
+from grader.judge.misconceptions import right_only
 from grader.judge.recover_models import of_model
-from grader.judge.wrong_formulas import wrong_encode
 
 pytestmark = pytest.mark.encode
 
@@ -75,26 +69,24 @@ def test_posterior(probe: Probe, draw: Draw) -> None:
     """encode() returns the posterior with the mean and log-variance that the two heads predict"""
     tame, wild = random_model(draw), random_model(draw, logvar_scale=16.0, mean_scale=1000.0)
     double, single = torch.float64, torch.float32
-    for known, batch, train, dtype, hint in [
-        (tame, 1, False, double, ""),
-        (tame, 4, False, double, ONLY_ALONE),
-        (tame, 3, True, double, ONLY_IN_EVAL),
-        (tame, 4, False, single, ONLY_IN_FLOAT32),
-        (wild, 4, False, double, ONLY_EXTREMES),
-        (tame, MANY_ROWS, False, double, ONLY_SMALL_BATCHES),
-        *((small, batch, False, double, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    for known, batch, train, dtype, kind in [
+        (tame, 1, False, double, None),
+        (tame, 4, False, double, right_only("alone")),
+        (tame, 3, True, double, right_only("in_eval")),
+        (tame, 4, False, single, right_only("in_float64")),
+        (wild, 4, False, double, right_only("moderate")),
+        (tame, MANY_ROWS, False, double, right_only("in_small_batches")),
+        *((small, batch, False, double, right_only("longer_axes")) for small, batch in short_axes(draw)),
     ]:
         x, first = draw.uniform(-1, 1, batch, *known.image_shape), draw.uniform(-1, 1, 2, *known.image_shape)
         inputs = {"x": x.to(dtype), "first": first.to(dtype), **known.as_dtype(dtype)}
         answer = probe("encode", sizes=known.sizes, train=train, **inputs)
-        exact = posterior(known, x)
-        wrong = wrong_encode(exact["mean"].value, exact["logvar"].value)
-        hint = own_hint(answer, HEADS) or hint
-        for name, misconceptions in zip(("mean", "logvar"), wrong, strict=True):
-            value, size, what = exact[name].value, exact[name].size, exact[name].what
-            recover = partial(of_model, "encode", name, probe.attempt, draw)
-            expect_close(answer, name, value, what, size=size, known=misconceptions, hint=hint, recover=recover)
         expect_unchanged(answer, "encode()")
+        exact = posterior(known, x)
+        otherwise = own_parts(answer, HEADS) or kind
+        for name, each in exact.items():
+            recover = partial(of_model, "encode", name, probe.attempt, draw, train)
+            expect_close(answer, name, each.value, each.what, size=each.size, otherwise=otherwise, recover=recover)
     sets = three_sets(lambda: {"x": draw.uniform(-1, 1, 3, *tame.image_shape)})
     tensors = tame.as_dtype(torch.float64)
     answer = probe("model_remembered", task="encode", sizes=tame.sizes, **sent(sets), **tensors)

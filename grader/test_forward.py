@@ -11,12 +11,6 @@ from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check, fail, pictured
 from grader.judge.expect import (
-    ONLY_ALONE,
-    ONLY_EXTREMES,
-    ONLY_FEW,
-    ONLY_IN_TRAIN,
-    ONLY_LONGER_AXES,
-    ONLY_SMALL_BATCHES,
     Bound,
     expect_close,
     expect_gradient,
@@ -24,21 +18,18 @@ from grader.judge.expect import (
     expect_switched_back,
     expect_unchanged,
     expect_varies,
-    own_hint,
+    own_parts,
 )
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import by_id
+from grader.judge.misconceptions import by_id, right_only
 from grader.judge.normality import expect_standard_normal
 from grader.judge.pictures import histogram
-from grader.judge.recover_models import of_model
+from grader.judge.recover_models import of_another_code, of_model
 from grader.judge.tolerances import SAME_DRAW, SAME_NOISE
-from grader.judge.wrong_formulas import wrong_forward
 
 pytestmark = pytest.mark.forward
-
-USUAL = ("", ONLY_ALONE, ONLY_IN_TRAIN)  # cases in which wrong formulas are recognised
 
 
 def results(known: KnownModel, x: torch.Tensor, noise: torch.Tensor) -> dict[str, Exact]:
@@ -91,15 +82,15 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
     tame, close = random_model(draw), random_model(draw, head_scale=0.03)  # posteriors of order one, and near the prior
     # A product of 64 such variances is beyond float32.
     many = [random_model(draw, z_dim=64, logvar_shift=shift) for shift in (4.0, -4.0)]
-    for known, batch, train, largest, hint in [
-        (tame, 1, True, None, ""),
-        (tame, 4, True, None, ONLY_ALONE),
-        (tame, 3, False, None, ONLY_IN_TRAIN),
-        (tame, MANY_ROWS, False, None, ONLY_SMALL_BATCHES),
-        (tame, 4, True, 14.0, ONLY_EXTREMES),
-        (close, 4, True, None, ONLY_EXTREMES),
-        *((model, 2, True, None, ONLY_FEW) for model in many),
-        *((small, batch, True, None, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    for known, batch, train, largest, kind in [
+        (tame, 1, True, None, None),
+        (tame, 4, True, None, right_only("alone")),
+        (tame, 3, False, None, right_only("in_train")),
+        (tame, MANY_ROWS, False, None, right_only("in_small_batches")),
+        (tame, 4, True, 14.0, right_only("moderate")),
+        (close, 4, True, None, right_only("moderate")),
+        *((model, 2, True, None, right_only("few_dimensions")) for model in many),
+        *((small, batch, True, None, right_only("longer_axes")) for small, batch in short_axes(draw)),
     ]:
         x, noise = draw.uniform(-1, 1, batch, *known.image_shape), draw.normal(batch, known.sizes["z_dim"])
         known = known.stretched(x, largest) if largest else known
@@ -114,24 +105,22 @@ def test_values_for_given_noise(probe: Probe, draw: Draw) -> None:
             **known.as_dtype(torch.float32),
         )
         expect_unchanged(answer, "forward()")
-        shown = own_hint(answer) or hint
-        one, other = (answer.tensor(f"reconstruction_{i}", x.shape, "reconstruction", hint=shown) for i in (0, 1))
+        otherwise = own_parts(answer) or kind
+        one, other = (
+            answer.tensor(f"reconstruction_{i}", x.shape, "reconstruction", otherwise=otherwise) for i in (0, 1)
+        )
         expect_noise_used(one, other, known)
         exact = results(known, x, noise)
-        mean, std = known.head("mean", x), (0.5 * known.head("logvar", x)).exp()
-        wrong = wrong_forward(mean, std, noise, exact["kl"].value, x, known.decode) if hint in USUAL else {}
         for name, result in exact.items():
             value, size, which = result.value, result.size, f"{name}_0"
-            answer.tensor(which, value.shape, name, hint=shown)
-            recover = partial(of_model, "forward", name, probe.attempt, draw)
+            recover = partial(of_model, "forward", name, probe.attempt, draw, train)
             expect_close(
                 answer,
                 which,
                 value,
                 name,
                 size=size,
-                known=wrong.get(name, []),
-                hint=shown,
+                otherwise=otherwise,
                 recover=recover,
                 bound=bound_of(name, x),
             )
@@ -153,8 +142,8 @@ def test_results_belong_together(probe: Probe, draw: Draw) -> None:
         image = answer.tensor("reconstruction_0", x.shape, "reconstruction", finite=True).double()
         unit = torch.zeros_like(image)
         nll, size = oracles.nll(image, unit, x, [1, 2, 3]), sizes.nll(image, unit, x, [1, 2, 3])
-        hint = "nll must be that of x under the distribution whose mode is returned. Do both use the same code?"
-        expect_close(answer, "nll_0", nll, "nll of the reconstruction", size=size, hint=hint)
+        recover = partial(of_another_code, probe.attempt, draw, train)
+        expect_close(answer, "nll_0", nll, "nll of the reconstruction", size=size, recover=recover)
         kl = results(known, x, torch.zeros(batch, known.sizes["z_dim"], dtype=x.dtype))["kl"]
         expect_close(answer, "kl_0", kl.value, "kl", size=kl.size)
 

@@ -11,24 +11,20 @@ from grader.grading.probe import Probe
 from grader.judge.answer import read_or_none
 from grader.judge.check import check, pictured
 from grader.judge.expect import (
-    ONLY_CONTIGUOUS,
-    ONLY_IN_EVAL,
-    ONLY_LONGER_AXES,
     expect_close,
     expect_same,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
-    own_hint,
+    own_parts,
 )
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import KnownModel, random_model, short_axes, smooth_decoder
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import by_id
+from grader.judge.misconceptions import by_id, right_only
 from grader.judge.pictures import strip
 from grader.judge.recover_models import of_model
 from grader.judge.result import Strip
-from grader.judge.wrong_formulas import wrong_interpolate
 
 pytestmark = pytest.mark.interpolate
 
@@ -73,9 +69,9 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
     """interpolate() decodes evenly spaced codes on the straight line from z_1 to z_2, both ends included"""
     known = random_model(draw, bend=1.0)
     # Seven first: with two or three points, many mistakes look the same. Others reveal a count that rounding changes.
-    for model, count, short in [
-        *((known, count, "") for count in (7, 2, 3, 4, 5, 8, 10, 11, 16, 21, 24, 33, MANY_ROWS)),
-        *((small, 4, ONLY_LONGER_AXES) for small, _ in short_axes(draw, bend=1.0)),
+    for model, count, axes in [
+        *((known, count, None) for count in (7, 2, 3, 4, 5, 8, 10, 11, 16, 21, 24, 33, MANY_ROWS)),
+        *((small, 4, right_only("longer_axes")) for small, _ in short_axes(draw, bend=1.0)),
     ]:
         z_1, z_2 = (draw.normal(1, model.sizes["z_dim"], scale=3 if count == 4 else 1) for _ in range(2))
         if count == 16:
@@ -91,17 +87,15 @@ def test_straight_line(probe: Probe, draw: Draw) -> None:
         }
         answer = probe("interpolate", **arguments, **model.as_dtype(torch.float32))
         expect_unchanged(answer, "interpolate()")
-        expected, wrong = path(model, z_1, z_2, count), []
-        hint = own_hint(answer) or short or {5: ONLY_CONTIGUOUS, 8: ONLY_IN_EVAL}.get(count, "")
+        expected = path(model, z_1, z_2, count)
+        kind = own_parts(answer) or axes or {5: right_only("contiguous"), 8: right_only("in_eval")}.get(count)
         shape = (count, *model.image_shape)
-        images, again = (answer.tensor(name, shape, "images", hint=hint) for name in ("value", "again"))
-        if model is known:
-            wrong = wrong_interpolate(z_1, z_2, count, model.decode) if count != 16 else []
-        recover = partial(of_model, "interpolate", "", probe.attempt, draw)
+        images, again = (answer.tensor(name, shape, "images", otherwise=kind) for name in ("value", "again"))
+        recover = partial(of_model, "interpolate", "", probe.attempt, draw, count == 8)
         value, size = expected.value, expected.size
         with pictured(partial(seen_path, probe, model, arguments)):
             expect_same(images, again, "images of a path", by_id("interpolate_random_codes"))
-            expect_close(answer, "value", value, "the image", size=size, known=wrong, hint=hint, recover=recover)
+            expect_close(answer, "value", value, "the image", size=size, otherwise=kind, recover=recover)
     sets = three_sets(lambda: {name: draw.normal(1, known.sizes["z_dim"]) for name in ("z_1", "z_2")})
     tensors, arguments = sent(sets, torch.float32) | known.as_dtype(torch.float32), {"n_samples": 4}
     answer = probe("model_remembered", task="interpolate", sizes=known.sizes, arguments=arguments, **tensors)

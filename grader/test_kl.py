@@ -10,12 +10,6 @@ from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check
 from grader.judge.expect import (
-    ONLY_CONTIGUOUS,
-    ONLY_EXTREMES,
-    ONLY_FEW,
-    ONLY_IN_FLOAT32,
-    ONLY_LONGER_AXES,
-    ONLY_THESE,
     Bound,
     Recover,
     expect_close,
@@ -26,6 +20,7 @@ from grader.judge.expect import (
 )
 from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, examples, parameters
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
+from grader.judge.misconceptions import Misconception, right_only
 from grader.judge.oracles import expect_agrees_with_monte_carlo
 from grader.judge.recover import of_distribution
 from grader.judge.tolerances import UNIT64, UNIT_NEAR_ZERO
@@ -42,12 +37,12 @@ def expect_kl(
     logvar: torch.Tensor,
     what: str,
     *,
-    hint: str = "",
+    otherwise: Misconception | None = None,
     recover: Recover = lambda: None,
 ) -> None:
     """Demand the closed form from both calls."""
     exact, size = oracles.kl(mean, logvar), sizes.kl(mean, logvar)
-    expect_repeated(answer, exact, what, size=size, hint=hint, recover=recover, bound=NEVER_NEGATIVE)
+    expect_repeated(answer, exact, what, size=size, otherwise=otherwise, recover=recover, bound=NEVER_NEGATIVE)
 
 
 @check("shape", 20)
@@ -68,25 +63,25 @@ def test_closed_form(probe: Probe, draw: Draw) -> None:
     expect_unchanged(answer, "kl()")
     expect_kl(answer, mean, logvar, "kl", recover=partial(of_distribution, "kl", probe.attempt, draw))
     answer = probe("distribution", name="kl", mean=mean.float(), logvar=logvar.float(), calls=2)
-    expect_kl(answer, mean, logvar, "kl in float32", hint=ONLY_IN_FLOAT32)
+    expect_kl(answer, mean, logvar, "kl in float32", otherwise=right_only("in_float64"))
     expect_kl(
         probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2, strided=True),
         mean,
         logvar,
         "kl of non-contiguous parameters",
-        hint=ONLY_CONTIGUOUS,
+        otherwise=right_only("contiguous"),
     )
     drawn = examples(parameters(), 20, draw.seed())
-    for case, hint in [
-        *((each, ONLY_EXTREMES) for each in EXTREMES),
-        *((each, ONLY_FEW) for each in MANY_DIMENSIONS),
-        *((each, ONLY_LONGER_AXES) for each in SHORT_AXES),
-        *((each, ONLY_THESE) for each in drawn),
+    for case, kind in [
+        *((each, right_only("moderate")) for each in EXTREMES),
+        *((each, right_only("few_dimensions")) for each in MANY_DIMENSIONS),
+        *((each, right_only("longer_axes")) for each in SHORT_AXES),
+        *((each, right_only("elsewhere")) for each in drawn),
     ]:
         mean, logvar = case.fill(draw)
         answer = probe("distribution", name="kl", mean=mean, logvar=logvar, calls=2)
         expect_unchanged(answer, "kl()")
-        expect_kl(answer, mean, logvar, f"kl {case}", hint=hint)
+        expect_kl(answer, mean, logvar, f"kl {case}", otherwise=kind)
     sets = three_sets(lambda: {"mean": draw.normal(4, 3), "logvar": draw.normal(4, 3)})
     answer = probe("distribution_remembered", name="kl", **sent(sets))
     exact = [Exact(oracles.kl(**each), sizes.kl(**each), "kl") for each in [*sets, sets[2]]]

@@ -11,21 +11,20 @@ from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check, fail, pictured
 from grader.judge.expect import (
-    ONLY_IN_EVAL,
-    ONLY_LONGER_AXES,
     Bound,
-    Known,
     Recover,
     expect_close,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
-    own_hint,
+    fail_as,
+    own_parts,
 )
 from grader.judge.inputs import Draw, single
 from grader.judge.known_models import (
     KnownModel,
     inflated_bounds,
+    log_densities,
     log_weight_size,
     single_weight_bound,
     single_weight_distance,
@@ -33,20 +32,19 @@ from grader.judge.known_models import (
     typical_codes,
 )
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import Misconception, by_id, match
+from grader.judge.misconceptions import Misconception, by_id, right_only
 from grader.judge.normality import ks_distance
 from grader.judge.pictures import histogram
+from grader.judge.recover_likelihood import miscounted
 from grader.judge.recover_models import of_model
 from grader.judge.result import Histogram
-from grader.judge.tolerances import NATS_OF_A_NAME, SAME_ESTIMATE, UNIT_LOG_WEIGHT
-from grader.judge.wrong_formulas import log_densities, miscounted, wrong_log_likelihood
+from grader.judge.tolerances import SAME_ESTIMATE, UNIT_LOG_WEIGHT
 
 pytestmark = pytest.mark.log_likelihood
 
 DENSITIES = "Each weight is p(x|z) p(z) / q(z|x). Is each of the three densities there, with the right sign?"
 ONE_MEAN = "If the K weights are right: take one mean over all K, then the logarithm, also when you work in chunks."
-NARROW = "The results for wider posteriors are right. Is a variance or its logarithm clamped, or an epsilon added?"
-BATCH = "The result for a single image is right. Are codes, images and weights of the same image kept together?"
+NEW_CODES = "Are the K weights averaged, and is a new code drawn from the posterior for each?"
 
 
 def exact_log_likelihood(known: KnownModel, x: torch.Tensor) -> torch.Tensor:
@@ -91,16 +89,20 @@ def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
 
 
 def expect_estimate(
-    answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, hint: str, recover: Recover
+    answer: Answer,
+    known: KnownModel,
+    x: torch.Tensor,
+    samples: int,
+    recover: Recover,
+    otherwise: Misconception | None = None,
 ) -> None:
-    """Demand log p(x); for a single image, a wrong formula can be recognised."""
-    exact, codes = estimate(known, x, samples), codes_of(answer, known)
-    wrong, count, draws = [(by_id("log_likelihood_averaged"), exact.value.mean().expand_as(exact.value))], None, None
+    """Demand log p(x); for a single image, the codes that were decoded are counted."""
+    exact, count, draws = estimate(known, x, samples), None, None
     if len(x) == 1:
-        wrong, count = wrong_log_likelihood(known, x, codes, samples), miscounted(known, x, codes, samples)
-        draws = partial(noise_of_codes, known, x, codes)
+        codes = codes_of(answer, known)
+        count, draws = miscounted(known, x, codes, samples), partial(noise_of_codes, known, x, codes)
     with pictured(draws):
-        expect_log_likelihood(answer, known, exact, wrong, hint, recover, otherwise=count)
+        expect_log_likelihood(answer, known, exact, DENSITIES, recover, otherwise=count or otherwise)
 
 
 def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, recover: Recover) -> None:
@@ -118,24 +120,22 @@ def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, s
     size = (torch.softmax(logs, dim=0) * of_each).sum().reshape(1)  # a weight counts as much as it adds to the mean
     exact = Exact(value, sizes.log_mean(size, value, samples), f"the log of the mean of {samples} weights")
     with pictured(partial(noise_of_codes, known, x, codes)):
-        expect_log_likelihood(answer, known, exact, wrong_log_likelihood(known, x, codes, samples), ONE_MEAN, recover)
+        expect_log_likelihood(answer, known, exact, ONE_MEAN, recover)
 
 
 def expect_log_likelihood(
     answer: Answer,
     known: KnownModel,
     exact: Exact,
-    wrong: Known,
     hint: str,
     recover: Recover,
     otherwise: Misconception | None = None,
 ) -> None:
-    """Demand an exact value; a wrong formula is named only if it matches to NATS_OF_A_NAME."""
-    value = answer.tensor("value_0", exact.value.shape, exact.what)
+    """Demand an exact value."""
+    if not bool(answer.tensor("value_0", exact.value.shape, exact.what, otherwise=otherwise).isfinite().all()):
+        otherwise = by_id("log_likelihood_underflow")
     highest = -0.5 * math.prod(known.image_shape) * math.log(2 * math.pi)
     why = f"a log-likelihood is never above -D/2 log(2 pi) = {highest:.1f}"
-    near = torch.full_like(exact.value, NATS_OF_A_NAME)
-    explain = partial(match, value.double(), wrong, unit=1.0, size=near) if len(wrong) else lambda: None
     expect_close(
         answer,
         "value_0",
@@ -144,7 +144,6 @@ def expect_log_likelihood(
         unit=UNIT_LOG_WEIGHT,
         size=exact.size,
         hint=hint,
-        explain=explain,
         otherwise=otherwise,
         recover=recover,
         bound=Bound(why, high=highest),
@@ -178,14 +177,14 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
     short = [known_model(draw, gain=10.0, **sizes_of) for sizes_of in ({"in_channels": 1}, {"z_dim": 1})]
     shortest = known_model(draw, gain=10.0, in_channels=1, z_dim=1)
     # A single image first, to separate wrong formulas from mistakes with batches. Some K are just above chunk sizes.
-    for known, batch, samples, train, hint in [
-        *((usual, 1, samples, False, DENSITIES) for samples in (7, 1, 19, 257, 513, 1001)),
-        (usual, 4, 19, False, BATCH),
-        (usual, 3, 3, True, ONLY_IN_EVAL),
-        (narrow, 1, 5, False, NARROW),
-        *((each, 3, 2, False, ONLY_LONGER_AXES) for each in short),
-        (usual, 3, 1, False, ONLY_LONGER_AXES),
-        (shortest, 1, 1, False, ONLY_LONGER_AXES),
+    for known, batch, samples, train, kind in [
+        *((usual, 1, samples, False, None) for samples in (7, 1, 19, 257, 513, 1001)),
+        (usual, 4, 19, False, by_id("log_likelihood_batch")),
+        (usual, 3, 3, True, right_only("in_eval")),
+        (narrow, 1, 5, False, right_only("moderate")),
+        *((each, 3, 2, False, right_only("longer_axes")) for each in short),
+        (usual, 3, 1, False, right_only("longer_axes")),
+        (shortest, 1, 1, False, right_only("longer_axes")),
     ]:
         x, first = images_of(known, draw, batch), images_of(known, draw, 2).float()
         if batch > 1:
@@ -201,8 +200,8 @@ def test_exact_where_weights_agree(probe: Probe, draw: Draw) -> None:
             **known.as_dtype(torch.float32),
         )
         expect_unchanged(answer, "log_likelihood()")
-        recover = partial(of_model, "log_likelihood", "", probe.attempt, draw)
-        expect_estimate(answer, known, x, samples, own_hint(answer) or hint, recover)
+        recover = partial(of_model, "log_likelihood", "", probe.attempt, draw, train)
+        expect_estimate(answer, known, x, samples, recover, own_parts(answer) or kind)
     sets = three_sets(lambda: {"x": images_of(usual, draw, 2)})
     tensors, arguments = sent(sets, torch.float32) | usual.as_dtype(torch.float32), {"K": 3}
     answer = probe("model_remembered", task="log_likelihood", sizes=usual.sizes, arguments=arguments, **tensors)
@@ -223,7 +222,7 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
             got = ", ".join(f"{each:.1f}" for each in value.tolist())
             fail(f"log_likelihood = {exact:.1f}", got, hint=found.hint, diagnosis=found.id)
         recover = partial(of_model, "log_likelihood", "", probe.attempt, draw)
-        expect_estimate(answer, known, x, 5, BATCH if batch > 1 else DENSITIES, recover)
+        expect_estimate(answer, known, x, 5, recover, by_id("log_likelihood_batch") if batch > 1 else None)
 
 
 @check("value", 20)
@@ -249,10 +248,12 @@ def test_log_of_the_mean_weight(probe: Probe, draw: Draw) -> None:
         excess = value - exact_log_likelihood(known, x)
         low, high = inflated_bounds(factor, z_dim, samples)
         if not bool(((excess >= low - 0.01) & (excess <= high + 0.01)).all()):
-            fail(
+            fail_as(
+                of_model("log_likelihood", "", probe.attempt, draw, train),
+                right_only("in_eval") if train else None,
                 f"log_likelihood(x, K={samples}) - log p(x) between {low:.3f} and {high:.3f} nats",
                 f"{float(excess[excess.abs().argmax()]):+.3f} nats",
-                hint="Are the K weights averaged, and is a new code drawn from the posterior for each?",
+                hint=NEW_CODES,
             )
 
 

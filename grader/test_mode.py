@@ -8,7 +8,6 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge.check import check
 from grader.judge.expect import (
-    ONLY_CONTIGUOUS,
     expect_gradient,
     expect_repeated,
     expect_same,
@@ -17,7 +16,7 @@ from grader.judge.expect import (
 )
 from grader.judge.inputs import Draw
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import by_id
+from grader.judge.misconceptions import by_id, right_only
 from grader.judge.recover import of_distribution
 
 pytestmark = pytest.mark.mode
@@ -45,8 +44,8 @@ def test_value(probe: Probe, draw: Draw) -> None:
             one, other = (answer.tensor(f"value_{i}", shape, "mode") for i in (0, 1))
             expect_same(one, other, "mode", by_id("mode_sample"))
             recover = partial(of_distribution, "mode", probe.attempt, draw)
-            hint = ONLY_CONTIGUOUS if strided else ""
-            expect_repeated(answer, mean, "mode", hint=hint, recover=(lambda: None) if strided else recover)
+            kind = right_only("contiguous") if strided else None
+            expect_repeated(answer, mean, "mode", otherwise=kind, recover=(lambda: None) if strided else recover)
             expect_unchanged(answer, "mode()")
     sets = three_sets(lambda: {"mean": draw.normal(4, 3), "logvar": draw.normal(4, 3)})
     answer = probe("distribution_remembered", name="mode", **sent(sets))

@@ -8,36 +8,22 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge.check import check, fail, pictured
 from grader.judge.expect import (
-    ONLY_ALONE,
-    ONLY_IN_EVAL,
-    ONLY_LONGER_AXES,
-    ONLY_SMALL_BATCHES,
     expect_close,
     expect_switched_back,
     expect_unchanged,
     expect_varies,
-    own_hint,
+    own_parts,
 )
 from grader.judge.inputs import MANY_ROWS, Draw
-from grader.judge.known_models import KnownModel, random_model, short_axes
+from grader.judge.known_models import random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import Misconception, by_id
+from grader.judge.misconceptions import by_id, right_only
 from grader.judge.normality import expect_standard_normal
 from grader.judge.pictures import histogram
-from grader.judge.recover_models import of_model
+from grader.judge.recover_models import of_model, pixel_noise
 from grader.judge.tolerances import SAME_DRAW
-from grader.judge.wrong_formulas import wrong_prior_sample
 
 pytestmark = pytest.mark.prior_sample
-
-
-def pixel_noise(known: KnownModel, images: torch.Tensor) -> Misconception | None:
-    """Return the misconception of sampled pixels, if the part of each image that no code explains looks like noise."""
-    unexplained = (images - known.decode(known.codes(images))).flatten(1)
-    # Unit noise in 768 pixels has a mean of 0 +- 0.04 and a standard deviation of 1 +- 0.03.
-    centred = unexplained.mean(dim=1).abs() < 0.3
-    unit = (unexplained.std(dim=1) - 1).abs() < 0.2
-    return by_id("prior_sample_sampled_pixels") if bool((centred & unit).all()) else None
 
 
 @check("shape", 20)
@@ -56,12 +42,12 @@ def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
 def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
     """sample(batch_size, noise) takes the noise as codes and returns the modes of p(x|z)"""
     known = random_model(draw)
-    for model, batch, train, short in [
-        (known, 1, False, ""),
-        (known, 4, False, ONLY_ALONE),
-        (known, 3, True, ONLY_IN_EVAL),
-        (known, MANY_ROWS, False, ONLY_SMALL_BATCHES),
-        *((small, batch, False, ONLY_LONGER_AXES) for small, batch in short_axes(draw)),
+    for model, batch, train, kind in [
+        (known, 1, False, None),
+        (known, 4, False, right_only("alone")),
+        (known, 3, True, right_only("in_eval")),
+        (known, MANY_ROWS, False, right_only("in_small_batches")),
+        *((small, batch, False, right_only("longer_axes")) for small, batch in short_axes(draw)),
     ]:
         z = draw.normal(batch, model.sizes["z_dim"], scale=3)
         answer = probe(
@@ -75,14 +61,9 @@ def test_given_noise_is_the_code(probe: Probe, draw: Draw) -> None:
         )
         image, size = model.decode(z), model.decode_size(z.abs())
         expect_unchanged(answer, "sample()")
-        hint = own_hint(answer) or short
-        value = answer.tensor("value_0", image.shape, "images", hint=hint)
-        drawn = pixel_noise(model, value.double()) if model is known else None
-        wrong = wrong_prior_sample(image, model.decode(0 * z), model.decode(2 * z)) if model is known else []
-        recover = partial(of_model, "prior_sample", "image", probe.attempt, draw)
-        expect_close(
-            answer, "value_0", image, "the image", size=size, known=wrong, hint=hint, otherwise=drawn, recover=recover
-        )
+        otherwise = own_parts(answer) or kind
+        recover = partial(of_model, "prior_sample", "image", probe.attempt, draw, train)
+        expect_close(answer, "value_0", image, "the image", size=size, otherwise=otherwise, recover=recover)
     sets = three_sets(lambda: {"noise": draw.normal(3, known.sizes["z_dim"])})
     tensors, arguments = sent(sets, torch.float32) | known.as_dtype(torch.float32), {"batch_size": 3}
     answer = probe("model_remembered", task="prior_sample", sizes=known.sizes, arguments=arguments, **tensors)

@@ -10,12 +10,6 @@ from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
 from grader.judge.check import check, fail, pictured
 from grader.judge.expect import (
-    ONLY_CONTIGUOUS,
-    ONLY_EXTREMES,
-    ONLY_FEW,
-    ONLY_IN_FLOAT32,
-    ONLY_LONGER_AXES,
-    ONLY_THESE,
     Recover,
     expect_gradient,
     expect_repeated,
@@ -24,7 +18,7 @@ from grader.judge.expect import (
 )
 from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, examples, parameters
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import by_id
+from grader.judge.misconceptions import Misconception, by_id, right_only
 from grader.judge.normality import expect_standard_normal
 from grader.judge.pictures import histogram
 from grader.judge.recover import of_distribution
@@ -36,11 +30,16 @@ SHAPES = [(1, 7), (5, 3), (2, 3, 4, 4), (3, 1), (1, 1, 4, 4)]
 
 
 def expect_sample(
-    answer: Answer, inputs: dict[str, torch.Tensor], what: str, *, hint: str = "", recover: Recover = lambda: None
+    answer: Answer,
+    inputs: dict[str, torch.Tensor],
+    what: str,
+    *,
+    otherwise: Misconception | None = None,
+    recover: Recover = lambda: None,
 ) -> None:
     """Demand the reparameterised sample from both calls."""
     exact, size = oracles.sample(**inputs), sizes.sample(**inputs)
-    expect_repeated(answer, exact, what, size=size, hint=hint, recover=recover)
+    expect_repeated(answer, exact, what, size=size, otherwise=otherwise, recover=recover)
 
 
 def expect_no_repetition(noise: torch.Tensor) -> None:
@@ -73,21 +72,21 @@ def test_value_for_given_noise(probe: Probe, draw: Draw) -> None:
         expect_unchanged(answer, "sample()")
         expect_sample(answer, inputs, "sample", recover=partial(of_distribution, "sample", probe.attempt, draw))
         answer = probe("distribution", name="sample", **{k: t.float() for k, t in inputs.items()}, calls=2)
-        expect_sample(answer, inputs, "sample in float32", hint=ONLY_IN_FLOAT32)
+        expect_sample(answer, inputs, "sample in float32", otherwise=right_only("in_float64"))
         answer = probe("distribution", name="sample", **inputs, calls=2, strided=True)
-        expect_sample(answer, inputs, "sample of non-contiguous tensors", hint=ONLY_CONTIGUOUS)
+        expect_sample(answer, inputs, "sample of non-contiguous tensors", otherwise=right_only("contiguous"))
     drawn = examples(parameters(), 12, draw.seed())
-    for case, hint in [
-        *((each, ONLY_EXTREMES) for each in EXTREMES),
-        *((each, ONLY_FEW) for each in MANY_DIMENSIONS),
-        *((each, ONLY_LONGER_AXES) for each in SHORT_AXES),
-        *((each, ONLY_THESE) for each in drawn),
+    for case, kind in [
+        *((each, right_only("moderate")) for each in EXTREMES),
+        *((each, right_only("few_dimensions")) for each in MANY_DIMENSIONS),
+        *((each, right_only("longer_axes")) for each in SHORT_AXES),
+        *((each, right_only("elsewhere")) for each in drawn),
     ]:
         mean, logvar = case.fill(draw)
         inputs = {"mean": mean, "logvar": logvar, "noise": draw.normal(*mean.shape)}
         answer = probe("distribution", name="sample", **inputs, calls=2)
         expect_unchanged(answer, "sample()")
-        expect_sample(answer, inputs, f"sample {case}", hint=hint)
+        expect_sample(answer, inputs, f"sample {case}", otherwise=kind)
     sets = three_sets(lambda: {name: draw.normal(4, 3) for name in ("mean", "logvar", "noise")})
     answer = probe("distribution_remembered", name="sample", **sent(sets))
     asked = [*sets, sets[2], sets[2] | {"noise": sets[1]["noise"]}]

@@ -1,8 +1,10 @@
 """The formula that a submission computes is recovered from its answers; the right formula is never shown."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +132,35 @@ def test_two_mistakes_in_one_formula_are_recovered_both() -> None:
     assert wrong == []
 
 
+def kl_terms(of: Mapping[str, Tensor]) -> Tensor:
+    return 0.5 * (of["mean"] ** 2 + of["logvar"].exp() - of["logvar"] - 1)
+
+
+def first_row(of: Mapping[str, Tensor], name: str) -> Mapping[str, Tensor]:
+    return {**of, name: of[name][:1].expand_as(of[name])}
+
+
+RIGHT_IN_PART: list[tuple[str, Method, str]] = [
+    ("kl", lambda of: kl_terms(of)[:, :-1].sum(1), "the right kl of all dimensions except the last"),
+    ("kl", lambda of: kl_terms(of)[:, 0], "the right kl of dimension 0 alone"),
+    ("kl", lambda of: kl_terms(first_row(of, "logvar")).sum(1), "the right kl with logvar of row 0 for every row"),
+    ("kl", lambda of: kl_terms(of).clamp(min=0.1).sum(1), "the right kl where every term of the sum is at least 0.1"),
+    ("kl", lambda of: kl_terms(of).sum(1).clamp(max=3.0), "the right kl where it is at most 2."),
+    ("kl", lambda of: kl_terms(of).sum(1).mean().expand(len(of["mean"])), "the right kl for one row alone, wrong"),
+    ("sample", lambda of: of["mean"] + (of["logvar"] / 2).exp() * of["noise"].clamp(-1, 1),
+     "the right sample where |noise| is at most 0.9"),
+    ("mode", lambda of: torch.cat([of["mean"][:-1], of["mean"][:1]]), "the right mode except for row 43 (of 0 to 43)"),
+    ("mode", lambda of: of["mean"].mean(0).expand_as(of["mean"]), "the right mode with mean averaged over the batch"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "method", "text"), RIGHT_IN_PART, ids=[text for *_, text in RIGHT_IN_PART])
+def test_of_a_result_that_is_right_in_part_the_part_is_said(name: str, method: Method, text: str) -> None:
+    found = recovered(name, method)
+    assert found is not None and found.hint
+    assert found.computes.startswith(text)
+
+
 def test_two_calls_that_differ_are_said_to_be_random() -> None:
     def ask(_: str, *, mean: Tensor, **arguments: Any) -> Answer:
         return Answer({"value_0": mean.sum(1), "value_1": mean.sum(1) + 1}, {}, 1e-9)
@@ -145,7 +176,7 @@ def test_an_answer_that_cannot_be_read_says_nothing(answer: Answer | None) -> No
 
 def test_each_formula_of_the_catalogue_is_one_that_can_be_found() -> None:
     """Its terms are candidates, and no two misconceptions of a task have the same formula."""
-    texts = [(m.task, m.formula) for m in CATALOGUE if m.formula]
+    texts = [(m.task, formula) for m in CATALOGUE if m.task in DISTRIBUTION for formula in m.formulas]
     assert len(set(texts)) == len(texts) >= 40
     for task, formula in texts:
         draw = Draw(1, task)
@@ -179,3 +210,14 @@ def test_factors_of_two_sizes_tell_what_they_are_divided_by() -> None:
     assert across([{"a": 1.0}, {"a": 7.0}], sizes) is None
     assert across([{"a": 1.0}, {"b": 1.0}], sizes) is None
     assert across([{"a": 1.0}, None], sizes) is None
+
+
+def test_every_name_that_a_check_gives_is_in_the_catalogue() -> None:
+    """A name that is not there would end the check with an error of the grader."""
+    folder, given = Path(__file__).parents[1] / "grader", set()
+    for file in folder.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        given |= set(re.findall(r'(?:by_id|of_behaviour)\("(\w+)"\)', text))
+        given |= {f"right_only_{kind}" for kind in re.findall(r'right_only\("(\w+)"\)', text)}
+    assert len(given) > 30
+    assert given <= {m.id for m in CATALOGUE}

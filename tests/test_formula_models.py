@@ -23,18 +23,21 @@ COMPUTES = {
     "log_likelihood: median of the weights": "log_likelihood = median(log w)",
     "log_likelihood: weights clamped": "log w = -700",
     "log_likelihood: codes from the prior": "the codes are noise",
-    "interpolate: only half of the way": (
-        "for n_samples = 7, codes that are 1, 0.917, 0.833, 0.75, 0.667, 0.583, 0.5 times z_1 "
-        "plus 0, 0.083, 0.167, 0.25, 0.333, 0.417, 0.5 times z_2"
+    "interpolate: only half of the way": "w = i / (n - 1) / 2 for the codes (1 - w) z_1 + w z_2 and i = 0 to n - 1",
+    "interpolate: clamped to pixels": "image = clamp(the right image, -1, 1)",
+    "forward: cross-entropy for nll": "nll = sum of the cross-entropy of (x + 1) / 2 and sigmoid(reconstruction)",
+    "forward: two channels encoded only": (
+        "the decoded code = mean + std * noise, with the posterior of x without channel 2"
+    ),
+    "log_likelihood: dimension found by its size": (
+        "the right log_likelihood for B = 4 and K = 3, wrong for B = 3 and K = 3"
     ),
 }
 # Mistakes that no formula describes: a line would say something that the file does not do.
 SILENT = (
     "encode: log-variance clamped",
     "decode: clamped far out",
-    "forward: cross-entropy for nll",
     "log_likelihood: an epsilon in the logarithm",
-    "interpolate: clamped to pixels",
 )
 
 

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from grader.judge.answer import Answer
 from grader.judge.check import CheckFailed
+from grader.judge.expect import expect_close
 from grader.judge.inputs import Draw
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
+from grader.judge.misconceptions import by_id
 from grader.worker.probes.common import in_turn, sets_of
 
 Function = Callable[[Tensor], Tensor]
@@ -48,6 +50,14 @@ def judge(function: Function) -> None:
 
 def test_an_honest_function_passes():
     judge(honest)
+
+
+def test_a_wrong_result_that_an_earlier_call_gave_is_called_so():
+    answer = Answer({"value": torch.tensor([1.0, 2.0])}, {}, unit=1e-9, repeated={"value"})
+    with pytest.raises(CheckFailed) as failed:
+        expect_close(answer, "value", torch.tensor([3.0, 4.0]), "it", otherwise=by_id("right_only_alone"))
+    assert failed.value.explanation.diagnosis == "memory_earlier"
+    expect_close(answer, "value", torch.tensor([1.0, 2.0]), "it")  # a right result may come twice
 
 
 def test_a_memory_of_the_numbers_themselves_passes():

@@ -153,6 +153,9 @@ class OneWorker:
     def ask(self, task: str, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], seed: int) -> Any:
         return self._worker.ask(probe, arguments, tensors, seed)
 
+    def repeated(self, *_: Any) -> frozenset[str]:
+        return frozenset()
+
     def note_end(self, *_: Any) -> None:
         """Nothing is asked after that."""
 

@@ -37,6 +37,9 @@ class FakeSession:
             raise WorkerFailed(failure)
         return {"value_0": tensors["mean"]}, {}
 
+    def repeated(self, task: str, tensors: Mapping[str, Tensor]) -> frozenset[str]:
+        return frozenset()
+
     def note_end(self, task: str, failure: Failure) -> None:
         self.ended = failure
 

@@ -64,7 +64,10 @@ def test_the_check_fails_on_the_zoo_entry_and_names_the_misconception(
         run(example, session)
     explanation = failed.value.explanation
     assert explanation.diagnosis == example["ENTRY"].diagnosis == example["ONE_ONCE"].id
-    assert (explanation.hint, explanation.computes) == (example["ONE_ONCE"].hint, f"kl = {example['ONE_ONCE'].formula}")
+    assert (explanation.hint, explanation.computes) == (
+        example["ONE_ONCE"].hint,
+        f"kl = {example['ONE_ONCE'].formulas[0]}",
+    )
 
 
 def test_other_mistakes_keep_their_names(example: dict[str, Any], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.zoo.grade import WITHOUT_TRAINING, Graded, Job, grade, verdict
 from tests.zoo.matrix import Row, header, rows, summary
 from tests.zoo.scores import scores
 from tests.zoo.wrong import WRONG
+from tests.zoo.wrong.reports import COMPUTES, NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,6 +47,12 @@ def test_every_task_and_every_misconception_is_there():
     assert {wrong.task for wrong in WRONG} == {task.id for task in TASKS}
     missing = {m.id for m in CATALOGUE} - {wrong.diagnosis for wrong in WRONG}
     assert not missing
+
+
+def test_what_reports_say_is_of_entries_that_there_are():
+    titles = {wrong.title for wrong in WRONG}
+    assert {title for listed in NAMES.values() for title in listed} | COMPUTES.keys() <= titles
+    assert NAMES.keys() <= {m.id for m in CATALOGUE}
 
 
 def test_an_answer_replaces_its_region_alone():
@@ -84,6 +92,20 @@ def test_a_row_tells_a_right_name_from_a_misleading_one():
     lost = {"kl": 8.0, "nll": 0.0}
     assert Row(wrong, graded(lost, {"kl": ["kl_missing_half"]})).as_expected
     assert Row(wrong, graded(lost, {"kl": ["kl_missing_half", "kl_negated"]})).misleading == {"kl_negated"}
+
+
+def test_a_row_tells_a_formula_that_is_not_the_submission_s_own():
+    wrong = Wrong("kl", "doubled", "return 0", computes="kl = 2 sum")
+    shown = {text: Row(wrong, replace(graded({"kl": 8.0}), computes={"kl": text})) for text in ("kl = 2 sum(1)", "0")}
+    assert [row.other_formula for row in shown.values()] == ["", "0"]
+    assert Row(wrong, graded({"kl": 8.0})).other_formula == "none"
+
+
+def test_the_share_that_is_explained_is_that_of_those_that_fail_by_value():
+    named = replace(graded({"kl": 8.0}, {"kl": ["kl_negated"]}), by_value=frozenset({"kl"}))
+    silent, by_form = replace(named, diagnoses={}), replace(named, diagnoses={}, by_value=frozenset())
+    table = [Row(Wrong("kl", "x", "return 0"), each) for each in (named, silent, by_form)]
+    assert "explained    1 of 2 that fail by value" in summary(table)
 
 
 def test_an_equivalent_loses_exactly_what_its_own_mistake_costs():

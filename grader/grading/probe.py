@@ -8,7 +8,7 @@ from torch import Tensor
 
 from grader.grading.session import NoWorker, Session, probe_seed
 from grader.judge.answer import Answer
-from grader.judge.expect import ONLY_CONTIGUOUS
+from grader.judge.misconceptions import right_only
 from grader.judge.offering import BY_ID
 from grader.judge.result import Kind
 from grader.judge.tolerances import unit_of
@@ -68,7 +68,7 @@ class Probe:
                     raise WorkerFailed(replace(failure, hint=_FLOAT64))
                 return answer
         if arguments.get("strided") and self._another_way(name, arguments | {"strided": False}):
-            raise WorkerFailed(replace(failure, hint=ONLY_CONTIGUOUS))
+            raise WorkerFailed(replace(failure, hint=right_only("contiguous").hint))
         raise WorkerFailed(failure)
 
     def attempt(self, name: str, /, **arguments: Any) -> Answer | None:
@@ -113,7 +113,7 @@ class Probe:
         self.answered = True
         dtypes = {tensor.dtype for tensor in tensors.values()}
         unit = unit_of(torch.float64 if torch.float64 in dtypes else torch.float32)
-        return Answer(found, facts, unit, _sizes_of(arguments))
+        return Answer(found, facts, unit, _sizes_of(arguments), self._session.repeated(self._task, found))
 
     def _another_way(self, name: str, arguments: dict[str, Any]) -> Answer | None:
         """Return the answer to a second call; None if it fails too."""

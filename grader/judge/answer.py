@@ -4,7 +4,7 @@ No check can compute with what a submission returned without this test of its sh
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .check import CheckFailed, fail
+from .misconceptions import Misconception, by_id
 
 REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -30,6 +31,7 @@ class Answer:
         unit: Tolerance of its numbers, as a share of their size: see judge/tolerances.py. It follows from the dtype of
             the inputs.
         sizes: The sizes of the call, such as {"B": 5, "z": 3}; messages about shapes and values name them.
+        repeated: Names of tensors that an earlier call has returned too.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Answer:
         facts: Mapping[str, Any],
         unit: float,
         sizes: Mapping[str, int] = MappingProxyType({}),
+        repeated: Collection[str] = (),
     ):
         self._tensors, self._facts, self.unit, self.sizes = tensors, facts, unit, sizes
+        self.repeated = repeated
 
     def __contains__(self, name: str) -> bool:
         """Whether a tensor was returned; a gradient is missing if it does not reach its input."""
@@ -58,6 +62,7 @@ class Answer:
         dtype: torch.dtype | None = None,
         finite: bool = False,
         hint: str = "",
+        otherwise: Misconception | None = None,
     ) -> Tensor:
         """Return a tensor of real numbers.
 
@@ -68,6 +73,7 @@ class Answer:
             dtype: The dtype that it must have; None for any floating-point dtype.
             finite: Whether all its numbers must be finite.
             hint: Hint for a wrong shape; by default, the usual cause of such a shape.
+            otherwise: The misconception to name for a wrong shape, such as the kind of inputs that is tested.
 
         Raises:
             CheckFailed: The tensor is missing, or has another shape or dtype.
@@ -76,9 +82,15 @@ class Answer:
             fail(f"{what} of shape {in_brackets(shape)}", "nothing was returned")
         found = self._tensors[name]
         if not _fits(found.shape, shape):
-            hint = hint or _shape_hint(found, shape)
+            otherwise = by_id("memory_earlier") if name in self.repeated else otherwise
+            hint = hint or (otherwise.hint if otherwise else _shape_hint(found, shape))
             got = f"shape {in_brackets(found.shape)}{self._which(found.shape)}"
-            fail(f"{what} of shape {in_brackets(shape)}{self.where}", got, hint=hint)
+            fail(
+                f"{what} of shape {in_brackets(shape)}{self.where}",
+                got,
+                hint=hint,
+                diagnosis=otherwise.id if otherwise else None,
+            )
         _expect_dtype(found, dtype, what)
         if finite:
             expect_finite(found, what)
@@ -181,10 +193,12 @@ def expect_finite(actual: Tensor, what: str) -> None:
     if bad.any():
         where = [int(i) for i in bad.nonzero()[0]]
         at = f", the first at {where}" if actual.numel() > 1 else ""
+        found = by_id("numbers_not_finite")
         fail(
             f"{what} of finite numbers",
             f"{int(bad.sum())} of {actual.numel()} are nan or infinite{at}" if at else "nan or an infinite number",
-            hint="Look for exp of a large number, log of zero, or a division by zero.",
+            hint=found.hint,
+            diagnosis=found.id,
         )
 
 

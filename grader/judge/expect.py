@@ -1,9 +1,10 @@
 """Comparisons of a submission's results with exact ones, and the messages about differences."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -11,31 +12,14 @@ from torch import Tensor
 
 from .answer import Answer, expect_finite
 from .check import fail
-from .misconceptions import Misconception, by_id, match
+from .misconceptions import Misconception, by_id
 from .pictures import scatter
 from .recover import Recovered
-from .tolerances import UNIT_FORMULA, UNIT_NICE, UNIT_SAME
+from .result import Draws
+from .right_in_part import indices
+from .tolerances import HALVES, UNIT_FORMULA, UNIT_NICE, UNIT_SAME
 
-Known = Sequence[tuple[Misconception, Tensor]]
 Recover = Callable[[], Recovered | None]
-
-ONLY_IN_FLOAT32 = (
-    "The result in float64 is right. Which step uses a lower precision, or creates tensors of another dtype?"
-)
-ONLY_THESE = "Results for other inputs are right. Does yours depend on how many numbers there are, or how extreme?"
-ONLY_EXTREMES = "The result for moderate means and variances is right. Is anything clamped, or an epsilon added?"
-ONLY_FEW = "The result for few dimensions is right. Does a product over all dimensions overflow or underflow?"
-ONLY_SMALL_BATCHES = (
-    "The result for small batches is right. Are some rows left out, or handled differently, in large ones?"
-)
-ONLY_ALONE = "The result for a single row is right; this is a batch. Are its rows mixed up, added or averaged?"
-ONLY_IN_EVAL = "The result in eval mode is right; this is train mode. What in your code behaves differently there?"
-ONLY_IN_TRAIN = "The result in train mode is right; this is eval mode. What in your code behaves differently there?"
-ONLY_LONGER_AXES = "The result for longer axes is right. Is an axis of length 1 lost, for example by squeeze()?"
-ONLY_CONTIGUOUS = (
-    "The result for contiguous tensors is right; these are non-contiguous, like a transposed tensor. "
-    "Is view() used where reshape() is needed, or memory read in its own order?"
-)
 
 
 @dataclass(frozen=True)
@@ -70,10 +54,8 @@ def expect_close(
     *,
     unit: float | None = None,
     size: Tensor | None = None,
-    known: Known = (),
     hint: str = "",
     otherwise: Misconception | None = None,
-    explain: Callable[[], Misconception | None] = lambda: None,
     recover: Recover = lambda: None,
     bound: Bound | None = None,
 ) -> None:
@@ -87,94 +69,107 @@ def expect_close(
         unit: Tolerance as a share of `size`, see tolerances.py; by default, the answer's own.
         size: The sum of the absolute values of the terms of each number, see sizes.py; by default, the number's own
             absolute value, as if nothing was added up.
-        known: Misconceptions with the values that each would give for these inputs.
-        hint: The hint if no misconception matches.
-        explain: Looks for a misconception that needs more than a formula; called if none of `known` matches.
-        otherwise: The misconception to name if no other matches.
-        recover: Finds out what the submission computes instead; called first.
+        hint: The hint if nothing is found out.
+        otherwise: The misconception to name if no formula is found, such as the kind of inputs that is tested.
+        recover: Finds out what the submission computes instead.
         bound: A bound that no right number can break; a broken one is said first.
 
     Raises:
         CheckFailed: A value differs.
     """
-    actual = answer.tensor(name, expected.shape, what)
+    actual = answer.tensor(name, expected.shape, what, otherwise=otherwise)
     unit = answer.unit if unit is None else unit
     got, wanted = actual.double(), expected.double()
     size = wanted.abs() if size is None else size.double().expand_as(wanted)
     shares = used(got, wanted, unit * size)
     if bool((shares <= 1).all()):
         return
-    found = recover() or Recovered()
-    misconception = found.misconception or match(got, known, unit=unit, size=size) or explain() or otherwise
-    if misconception is None:
+    repeated = name in answer.repeated
+    found, wrong = (None if repeated else recover()) or Recovered(), shares > 1
+    otherwise = by_id("memory_earlier") if repeated else otherwise
+    if not found.misconception and not found.computes:
+        otherwise = otherwise or _seen(got, wanted, wrong, exact=bool(hint))
+    if otherwise is by_id("numbers_not_finite"):
         expect_finite(actual, what)
-    off = torch.where(shares > 1, (got - wanted).abs().nan_to_num(nan=math.inf), -1.0)
+    off = torch.where(wrong, (got - wanted).abs().nan_to_num(nan=math.inf), -1.0)
     index = _unravel(int(off.argmax()), tuple(off.shape))
     at = f" at {list(index)}" if index else ""
-    count = f", and {int((shares > 1).sum())} of {shares.numel()} values differ" if shares.numel() > 1 else ""
+    count = f", and {int(wrong.sum())} of {wrong.numel()} values differ" if wrong.numel() > 1 else ""
     most = abs(float(got[index] - wanted[index]))
-    fail(
+    part = indices(~wrong)
+    fail_as(
+        found,
+        otherwise,
         f"{what} = {_number(float(wanted[index]))}{at}{answer.where}",
         f"{_number(float(got[index]))}{count}{bound.broken_by(got) if bound else ''}",
         # The distance to nan or an infinite number says nothing.
         deviation=f"{_number(most)} at most{at and ','}{at}" if math.isfinite(most) else "",
+        hint=hint or (f"The numbers are right {part}." if part else _BY_HAND),
+        draws=partial(scatter, got, wanted, wrong),
+    )
+
+
+def fail_as(
+    found: Recovered,
+    otherwise: Misconception | None,
+    expected: str,
+    got: str,
+    *,
+    deviation: str = "",
+    hint: str = "",
+    draws: Draws | None = None,
+) -> NoReturn:
+    """Fail the running check with what was found out about a wrong result.
+
+    Args:
+        found: What the submission computes.
+        otherwise: The misconception to name if no formula was found.
+        expected, got, deviation: See Explanation.
+        hint: The hint if nothing was found out.
+        draws: See CheckFailed.
+
+    Raises:
+        CheckFailed: Always.
+    """
+    named = found.misconception or (None if found.computes else otherwise)
+    fail(
+        expected,
+        got,
+        deviation=deviation,
         computes=found.computes,
         smallest=found.example.smallest if found.example else "",
         reproduce=found.example.reproduce if found.example else "",
-        hint=misconception.hint if misconception else found.hint or hint or _seen(got, wanted, shares),
-        diagnosis=misconception.id if misconception else None,
-        draws=partial(scatter, got, wanted, shares > 1),
+        hint=named.hint if named else found.hint or hint,
+        diagnosis=named.id if named else None,
+        draws=draws,
     )
 
 
-def _seen(got: Tensor, wanted: Tensor, shares: Tensor) -> str:
-    """Return a hint about how wrong numbers differ from the right ones."""
-    wrong = shares > 1
-    off, size = (got - wanted)[wrong], wanted.abs()[wrong]
-    ratio = (got / wanted)[wrong]
-    if len(off) > 1 and bool((ratio - ratio[0]).abs().max() <= UNIT_NICE * ratio[0].abs()):
-        return f"Each of these numbers is {_number(float(ratio[0]))} times the expected one."
-    if len(off) > 1 and bool((off - off[0]).abs().max() <= UNIT_NICE * off[0].abs()):
-        return f"Each of these numbers differs from the expected one by {_number(float(off[0]))}."
-    if bool((off.abs() <= _CLOSE * size).all()):
-        return "The numbers are close. Is a step rounded to a lower precision, an epsilon added, or a number clamped?"
-    if bool(wrong.all()):
-        return "All numbers are wrong. Compute one of them by hand, for one row and one dimension."
-    return (
-        _where(wrong)
-        or _beyond(wanted, wrong)
-        or ("Only some of the numbers are wrong. What do their inputs have in common: are they large, or negative?")
-    )
+_BY_HAND = "Compute one of these numbers by hand, for one row and one dimension."
 
 
-def _where(wrong: Tensor) -> str:
-    """Return along which axis the wrong numbers differ from the right ones, if one index tells them apart."""
-    for axis, length in enumerate(wrong.shape):
-        others = [other for other in range(wrong.dim()) if other != axis]
-        some, every = (wrong.any(others), wrong.all(others)) if others else (wrong, wrong)
-        if length < 2 or (bool(some.all()) and not bool(every.any())) or bool((some != every).any()):
-            continue
-        right = [i for i in range(length) if not some[i]]
-        bad = [i for i in range(length) if some[i]]
-        if len(bad) <= len(right) and len(bad) <= 3:
-            return f"Only index {', '.join(map(str, bad))} of axis {axis} is wrong (of 0 to {length - 1})."
-        if len(right) <= 3:
-            return f"Only index {', '.join(map(str, right))} of axis {axis} is right (of 0 to {length - 1})."
-    return ""
-
-
-def _beyond(wanted: Tensor, wrong: Tensor) -> str:
-    """Return at which bound the wrong numbers begin, if their expected values are all larger or all smaller."""
-    right, bad = wanted[~wrong], wanted[wrong]
-    for text, value, other in (
-        ("absolute value", bad.abs().min(), right.abs().max()),
-        ("value", bad.min(), right.max()),
-    ):
-        if value > other:
-            return f"Wrong are those whose expected {text} is above {_number(float(other))}. Is there a bound?"
-    if bad.max() < right.min():
-        return f"Wrong are those whose expected value is below {_number(float(right.min()))}. Is there a bound?"
-    return ""
+def _seen(got: Tensor, wanted: Tensor, wrong: Tensor, exact: bool) -> Misconception | None:
+    """Return what wrong numbers have in common; with `exact`, numbers that are merely close do not count."""
+    bad, right = got[wrong], wanted[wrong]
+    if not bool(bad.isfinite().all()):
+        return by_id("numbers_not_finite")
+    near = bool(((bad - right).abs() <= _CLOSE * (right.abs() + right.abs().mean())).all())
+    if near and any(bool((bad == bad.to(dtype)).all()) and bool((right != right.to(dtype)).any()) for dtype in HALVES):
+        return by_id("numbers_rounded")
+    low, high = got.min(), got.max()
+    bounded = ((bad == high) & (right > high)) | ((bad == low) & (right < low))
+    if low < high and len(bad) > 1 and bool(bounded.all()):
+        return by_id("numbers_clamped")
+    if near and not exact:
+        return by_id("numbers_close")
+    ratio, off = bad / right, bad - right
+    if len(bad) > 1 and bool((ratio - ratio[0]).abs().max() <= UNIT_NICE * ratio[0].abs()):
+        text = f"Each of these numbers is {_number(float(ratio[0]))} times the expected one."
+        return replace(by_id("numbers_shifted"), hint=text)
+    if len(bad) > 1 and bool((off - off[0]).abs().max() <= UNIT_NICE * off[0].abs()):
+        text = f"Each of these numbers differs from the expected one by {_number(float(off[0]))}."
+        return replace(by_id("numbers_shifted"), hint=text)
+    return None
 
 
 def expect_gradient(
@@ -198,10 +193,8 @@ def expect_gradient(
         fail(f"a gradient of {of} with respect to {by}", missing, hint=cut.hint, diagnosis=cut.id)
     if not bool(answer.tensor(name, expected.shape, what).any()) and bool(expected.any()):
         fail(what, "zeros: no gradient flows back", hint=cut.hint, diagnosis=cut.id)
-    expect_close(answer, name, expected, what, unit=unit, size=size, hint=_GRADIENT)
-
-
-_GRADIENT = "The value is right, and its gradient is not. Is a part of it detached, or computed from .data or numbers?"
+    expect_finite(answer.tensor(name, expected.shape, what), what)
+    expect_close(answer, name, expected, what, unit=unit, size=size, otherwise=by_id("gradient_part"))
 
 
 def expect_repeated(
@@ -210,8 +203,7 @@ def expect_repeated(
     what: str,
     *,
     size: Tensor | None = None,
-    known: Known = (),
-    hint: str = "",
+    otherwise: Misconception | None = None,
     recover: Recover = lambda: None,
     bound: Bound | None = None,
 ) -> None:
@@ -220,13 +212,9 @@ def expect_repeated(
     Raises:
         CheckFailed: One of them differs.
     """
-    expect_close(answer, "value_0", expected, what, size=size, known=known, hint=hint, recover=recover, bound=bound)
-    again, what = (
-        "The first call was right. What does it change that the second call uses?",
-        f"{what}, second call",
-    )
-    answer.tensor("value_1", expected.shape, what, hint=again)
-    expect_close(answer, "value_1", expected, what, size=size, hint=again)
+    expect_close(answer, "value_0", expected, what, size=size, otherwise=otherwise, recover=recover, bound=bound)
+    again = by_id("right_only_first_call")
+    expect_close(answer, "value_1", expected, f"{what}, second call", size=size, otherwise=again)
 
 
 def expect_unchanged(answer: Answer, what: str) -> None:
@@ -249,8 +237,8 @@ _CLOSE = 0.02  # a share of the expected number
 _NO_PARAMETER = "The formulas contain no learnable parameter. Does the result depend on {}?"
 
 
-def own_hint(answer: Answer, of_own: str = _NO_PARAMETER) -> str:
-    """Return a hint about layers inside the replaced parts, or about the model's own parameters; "" if it uses none.
+def own_parts(answer: Answer, of_own: str = _NO_PARAMETER) -> Misconception | None:
+    """Return that layers inside the replaced parts are used, or the model's own parameters; None if none are.
 
     Args:
         answer: Its facts `inside` and `own` are the lists of them.
@@ -258,8 +246,9 @@ def own_hint(answer: Answer, of_own: str = _NO_PARAMETER) -> str:
     """
     inside, own = (", ".join(answer.names(fact)[:4]) for fact in ("inside", "own"))
     if inside:
-        return f"Your code uses {inside}. This check replaces the whole encoder and decoder: call each as a whole."
-    return of_own.format(own) if own else ""
+        hint = f"Your code uses {inside}. This check replaces the whole encoder and decoder: call each as a whole."
+        return replace(by_id("model_own_parts"), hint=hint)
+    return replace(by_id("model_own_parts"), hint=of_own.format(own)) if own else None
 
 
 def expect_switched_back(answer: Answer, what: str) -> None:
@@ -294,12 +283,23 @@ def _number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def expect_varies(actual: Tensor, what: str) -> None:
+def expect_varies(actual: Tensor, what: str, named: bool = False) -> None:
     """Demand rows that differ from each other: a constant of the right shape is not an answer.
+
+    Args:
+        actual: The rows.
+        what: What each row is, in the message.
+        named: Whether this is what is wrong; else the check of the values finds out more.
 
     Raises:
         CheckFailed: All rows are the same, or some number is nan or infinite.
     """
     expect_finite(actual, what)
     if len(actual) > 1 and bool((actual == actual[:1]).all()):
-        fail(f"{what}: different for different inputs", "the same result for every input")
+        found = by_id("numbers_same")
+        fail(
+            f"{what}: different for different inputs",
+            "the same result for every input",
+            hint=found.hint,
+            diagnosis=found.id if named else None,
+        )

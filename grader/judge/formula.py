@@ -65,8 +65,9 @@ class Formula:
 
     @property
     def believable(self) -> bool:
-        """Whether somebody may have written it: of several terms, each has a simple factor."""
-        return len(self.parts) < 2 or all(_plain_text(part.factor) for part in self.parts)
+        """Whether somebody may have written it: each factor is simple, except that of a single term of the inputs."""
+        single = len(self.parts) == 1 and self.parts[0].term != ONE
+        return single or all(_plain_text(part.factor) for part in self.parts)
 
     def factors(self) -> dict[str, Part]:
         """Return the terms by their texts."""

@@ -203,6 +203,18 @@ def true_posterior_model(draw: Draw, *, inflation: float = 1.0, gain: float = 3.
 _LOG_2_PI = math.log(2 * math.pi)
 
 
+def log_densities(
+    known: KnownModel, x: Float64[Tensor, "1 C S S"], codes: Float64[Tensor, "n z"]
+) -> tuple[Float64[Tensor, " n"], Float64[Tensor, " n"], Float64[Tensor, " n"]]:
+    """Return log p(x|z), log p(z) and log q(z|x) of one image at each code, in nats."""
+    mean, logvar = known.head("mean", x), known.head("logvar", x)
+    off = (known.decode(codes) - x).flatten(1)
+    log_x = -0.5 * (off**2 + _LOG_2_PI).sum(dim=1)
+    log_p = -0.5 * (codes**2 + _LOG_2_PI).sum(dim=1)
+    log_q = -0.5 * ((codes - mean) ** 2 / logvar.exp() + logvar + _LOG_2_PI).sum(dim=1)
+    return log_x, log_p, log_q
+
+
 def log_weight_size(
     known: KnownModel, x: Float64[Tensor, "B C S S"], codes: Float64[Tensor, "B z"]
 ) -> Float64[Tensor, " B"]:

@@ -77,7 +77,6 @@ def expect_rows_independent(answer: Answer, part: str, shape: Shape) -> None:
         f"in eval mode, the output of {part} for a batch",
         unit=UNIT_ALONE,
         size=largest(alone),
-        hint=by_id(f"{part}_mixes_batch").hint,
         otherwise=by_id(f"{part}_mixes_batch"),
     )
 
@@ -169,10 +168,12 @@ def expect_all_matters(moved: Tensor, changed: Sequence[str], part: str) -> None
     without = [what for what, did in zip(changed, moved.tolist(), strict=True) if not did]
     if without:
         more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+        found = by_id(f"{part}_input_ignored")
         fail(
             f"an output of {part} that depends on its whole input",
             f"the same output when these change: {', '.join(without[:3])}{more}",
-            hint="A part of the input has no effect. Is it cut off, multiplied by zero, or left out by an index?",
+            hint=found.hint,
+            diagnosis=found.id,
         )
 
 
@@ -189,19 +190,23 @@ def expect_whole_images(moved: Tensor, different: Tensor) -> None:
     still = (~moved).nonzero()
     if len(still):
         channel, row, column = still[0].tolist()
+        found = by_id("decoder_fixed_pixels")
         fail(
             "images of decoder in which each pixel depends on the code",
             f"pixels that are the same for every code: {len(still)} of {moved.numel()}, the first in row {row}, "
             f"column {column} of channel {channel}",
-            hint="Some pixels never vary. Is a border added after the last layer, or a part of the image not written?",
+            hint=found.hint,
+            diagnosis=found.id,
         )
     same = _pairs(len(moved))[~different]
     if len(same):
         one, other = same[0].tolist()
+        found = by_id("decoder_copied_channels")
         fail(
             f"images of decoder with {len(moved)} different channels",
             f"channels {one} and {other} are the same",
-            hint="Two colour channels are copies of each other. How many channels does the last layer output?",
+            hint=found.hint,
+            diagnosis=found.id,
         )
 
 

@@ -8,17 +8,14 @@ from torch import Tensor
 
 from .answer import Answer
 from .expect import expect_close
+from .misconceptions import by_id
 
-_ALONE = "A single call was right"
-_OVERWRITTEN = (
-    f"{_ALONE}, but this result changed when the method was called again. Is one buffer used for two results?"
-)
-_HINTS = {
-    "first": _OVERWRITTEN,
-    "changed": f"{_ALONE}, but not a call after new numbers were written into the same tensors. Is a result cached?",
-    "fresh": f"{_ALONE}, but not a call with other tensors of the same shape. Is a result cached, and by which key?",
-    "kept": _OVERWRITTEN,
-    "argument": f"{_ALONE}, but not two calls on one object with two different arguments. Is a result cached?",
+_MISTAKES = {
+    "first": "memory_overwritten",
+    "changed": "memory_same_tensors",
+    "fresh": "memory_same_shape",
+    "kept": "memory_overwritten",
+    "argument": "memory_argument",
 }
 
 
@@ -56,7 +53,7 @@ def expect_no_memory(
     answer: Answer,
     exact: Mapping[str, Sequence[Exact]],
     unit: float | None = None,
-    of: Sequence[str] = tuple(_HINTS),
+    of: Sequence[str] = tuple(_MISTAKES),
 ) -> None:
     """Demand the right answers for three sets of inputs, independent of earlier calls.
 
@@ -71,8 +68,8 @@ def expect_no_memory(
     """
     for name, results in exact.items():
         for when, result in zip(of, results, strict=False):
-            expected, what = result.value, result.what
-            expect_close(answer, f"{name}_{when}", expected, what, unit=unit, size=result.size, hint=_HINTS[when])
+            expected, what, mistake = result.value, result.what, by_id(_MISTAKES[when])
+            expect_close(answer, f"{name}_{when}", expected, what, unit=unit, size=result.size, otherwise=mistake)
 
 
 def _reordered(tensor: Tensor) -> Tensor:

@@ -1,15 +1,12 @@
-"""All misconceptions by task: id, what is wrong, and the hint; and the function that recognises one by its values.
+"""All misconceptions by task: id, what is wrong, the hint, and the formulas by which one is recognised.
 
-A hint states a fact and points to the cause; it never gives the answer. A failed value check computes the wrong
-formulas of its task (wrong_formulas.py) on its own inputs. The formula whose values match the submission's values names
-the mistake.
+A hint states a fact and points to the cause; it never gives the answer. Where a value check fails, the formula that the
+submission computes is recovered (recover.py); if it is one of these, it names the mistake.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+from .behaviours import BEHAVIOURS
 
 
 @dataclass(frozen=True)
@@ -21,84 +18,19 @@ class Misconception:
         task: The task it belongs to.
         wrong: The wrong formula or behaviour, for instructors and class reports.
         hint: What the student reads: a pointer to the cause, not the answer.
-        formula: The formula by which it is recognised, as formula.py writes it; empty if it has none.
+        formulas: The formulas by which it is recognised, as reports write them; without "kl = " and the like, if the
+            task has a single result.
     """
 
     id: str
     task: str
     wrong: str
     hint: str
-    formula: str = ""
-
-
-def match(
-    actual: Tensor, known: Sequence[tuple[Misconception, Tensor]], *, unit: float, size: Tensor
-) -> Misconception | None:
-    """Return the first misconception whose values match, or None.
-
-    Args:
-        actual: The submission's values.
-        known: Misconceptions and the values that each leads to.
-        unit: The check's tolerance, in units of size (tolerances.py).
-        size: The size of the right answer (sizes.py). Where the wrong values are much smaller, their own size is used.
-    """
-    for misconception, values in known:
-        if values.shape == actual.shape:
-            one, other = actual.double(), values.double()
-            own = other.abs().nan_to_num(nan=0.0)
-            near = (one - other).abs() <= unit * torch.minimum(size, 10 * (own + own.mean()))
-            if bool((near | (one == other) | (one.isnan() & other.isnan())).all()):
-                return misconception
-    return None
+    formulas: tuple[str, ...] = ()
 
 
 # fmt: off
-_LAYERS = [
-    ("unregistered", "layers in a plain list, or created in forward",
-     "The module does not register layers in a plain list, or layers created in forward. Create them in __init__, in "
-     "nn.ModuleList or nn.Sequential."),
-    ("dead_parameters", "layers without effect",
-     "Some parameters get no gradient. Is each layer used in forward, and is nothing detached?"),
-    ("mixes_batch", "images of a batch influence each other",
-     "The output for one input depends on the others in the batch. Look for sums, means or reshapes across the batch "
-     "dimension."),
-    ("random", "noise or dropout in eval mode",
-     "The output is random in eval mode. Random operations must depend on self.training: see nn.Dropout."),
-]
-
-_ENTRIES: dict[str, list[tuple[str, ...]]] = {
-    "noise": [
-        ("not_normal", "noise from another distribution",
-         "The noise is not standard normal. Which distribution does it come from, and with which scale?"),
-        ("uniform", "uniform noise", "The noise is uniform. Which function of torch draws from a normal distribution?"),
-        ("cut_off", "noise cut off",
-         "Large numbers never occur, but a normal distribution has no bounds. Is the noise clamped?"),
-        ("not_fresh", "noise drawn once",
-         "The noise repeats or is correlated. Does every call draw one number per element, without a fixed seed?"),
-    ],
-    "gradient": [
-        ("cut", "no gradient passes",
-         "detach(), no_grad(), .data, numpy and new tensors built from numbers cut the graph. Is one of them used?"),
-    ],
-    "in_place": [
-        ("change", "inputs or attributes overwritten",
-         "Operations ending in _ (add_, clamp_), +=, sort() and pop() work in place. Is one of them used, or is an "
-         "attribute reassigned?"),
-    ],
-    "model": [
-        ("left_switched", "train or eval mode not restored",
-         "The call changed the mode of the model. Code that calls eval() or turns gradients off must undo it."),
-    ],
-    "encoder": [
-        *_LAYERS,
-        ("out_features", "wrong width stated",
-         "out_features is not the width of the features. It must follow from the image size and the strides."),
-    ],
-    "decoder": [
-        *_LAYERS,
-        ("no_transposed_convolution", "another way to upsample",
-         "No transposed convolution enlarges its input. nn.ConvTranspose2d with stride 2 doubles height and width."),
-    ],
+_FORMULAS: dict[str, list[tuple[str, ...]]] = {
     "sample": [
         ("var_for_std", "mean + var * noise",
          "The noise is multiplied by the variance. Is that the standard deviation?",
@@ -235,94 +167,137 @@ _ENTRIES: dict[str, list[tuple[str, ...]]] = {
          "mean + std"),
     ],
     "encode": [
-        ("swapped_heads", "heads swapped", "The two heads are swapped. Which head belongs to which parameter?"),
+        ("swapped_heads", "heads swapped", "The two heads are swapped. Which head belongs to which parameter?",
+         "mean = self.logvar(h)"),
         ("no_logvar", "log-variance left out",
-         "The spread of the posterior does not depend on the image. Where is self.logvar used?"),
+         "The spread of the posterior does not depend on the image. Where is self.logvar used?",
+         "logvar = 0"),
         ("same_head", "one head for both",
-         "Both parameters come from the same head. Which head belongs to which parameter?"),
-        ("var_as_logvar", "exp of the head", "The head's output is already a log-variance. Is exp applied to it?"),
-        ("log_of_var", "log of the head", "The head's output is already a log-variance. Is its logarithm taken?"),
+         "Both parameters come from the same head. Which head belongs to which parameter?",
+         "logvar = self.mean(h)"),
+        ("var_as_logvar", "exp of the head", "The head's output is already a log-variance. Is exp applied to it?",
+         "logvar = exp(self.logvar(h))"),
+        ("log_of_var", "log of the head", "The head's output is already a log-variance. Is its logarithm taken?",
+         "logvar = log(self.logvar(h))"),
         ("logvar_doubled", "twice the head",
-         "The log-variance is twice the head's output. Does the head predict a std, a variance or a logarithm?"),
+         "The log-variance is twice the head's output. Does the head predict a std, a variance or a logarithm?",
+         "logvar = 2 self.logvar(h)"),
         ("logvar_halved", "half the head",
-         "The log-variance is half the head's output. Does the head predict a std, a variance or a logarithm?"),
-        ("tanh_mean", "mean through tanh", "tanh is applied to the mean. The outputs of the heads are used unchanged."),
+         "The log-variance is half the head's output. Does the head predict a std, a variance or a logarithm?",
+         "logvar = 1/2 self.logvar(h)"),
+        ("tanh_mean", "mean through tanh", "tanh is applied to the mean. The outputs of the heads are used unchanged.",
+         "mean = tanh(self.mean(h))"),
     ],
     "decode": [
         ("sigmoid", "sigmoid on the decoder's output",
-         "sigmoid is applied to the decoder's output. That output is already the mean, and images range from -1 to 1."),
+         "sigmoid is applied to the decoder's output. That output is already the mean, and images range from -1 to 1.",
+         "mean = sigmoid(self.decoder(z))"),
         ("tanh", "tanh on the decoder's output",
-         "tanh is applied to the decoder's output. That output is already the mean."),
+         "tanh is applied to the decoder's output. That output is already the mean.",
+         "mean = tanh(self.decoder(z))"),
         ("mean_as_logvar", "the output as log-variance too",
-         "The decoder's output is used as logvar too. Which variance does p(x|z) have?"),
+         "The decoder's output is used as logvar too. Which variance does p(x|z) have?",
+         "logvar = self.decoder(z)"),
         ("clamped", "output clamped to [-1, 1]",
-         "The output is clamped to [-1, 1]. The mean of a normal distribution has no bounds."),
-        ("negated", "minus the output", "The image has the opposite sign. Where does the minus come from?"),
+         "The output is clamped to [-1, 1]. The mean of a normal distribution has no bounds.",
+         "mean = clamp(self.decoder(z), -1, 1)"),
+        ("negated", "minus the output", "The image has the opposite sign. Where does the minus come from?",
+         "mean = -self.decoder(z)"),
     ],
     "prior_sample": [
         ("sampled_pixels", "a draw from p(x|z)",
          "Noise was added to the pixels. The modes of p(x|z) are asked for, not samples."),
         ("noise_ignored", "noise argument not used",
-         "The noise that was passed in has no effect. If noise is given, it is the code to decode."),
+         "The noise that was passed in has no effect. If noise is given, it is the code to decode.",
+         "image = self.decoder(0)"),
         ("noise_scaled", "noise scaled or shifted",
-         "The noise that was passed in is changed. The prior is standard normal, so this noise is z itself."),
+         "The noise that was passed in is changed. The prior is standard normal, so this noise is z itself.",
+         "image = self.decoder(2 noise)"),
         ("uniform_prior", "uniform codes", "The codes are uniformly distributed. Which distribution is the prior?"),
-        ("sigmoid", "sigmoid on images", "sigmoid is applied to the images. They are the modes of p(x|z), unchanged."),
+        ("sigmoid", "sigmoid on images", "sigmoid is applied to the images. They are the modes of p(x|z), unchanged.",
+         "image = sigmoid(self.decoder(noise))"),
         ("same_code", "one code for all images",
          "Several images come from the same code. Each image needs its own code."),
     ],
     "forward": [
-        ("swapped", "nll and kl swapped", "nll and kl are swapped. Look at the order of the three results."),
+        ("swapped", "nll and kl swapped", "nll and kl are swapped. Look at the order of the three results.",
+         "nll = kl of the posterior", "kl = nll of x"),
         ("mean_decoded", "posterior mode decoded",
-         "The mode of the posterior is decoded. The code must be a sample of the posterior."),
+         "The mode of the posterior is decoded. The code must be a sample of the posterior.",
+         "the decoded code = mean", "nll = nll of x under decode(mean)"),
         ("noise_ignored", "random despite given noise",
          "Two calls with the same noise gave different results. Is the noise used, and is nothing else random?"),
         ("var_for_std", "mean + var * noise",
-         "The noise of the code is multiplied by the variance. Is that the standard deviation?"),
+         "The noise of the code is multiplied by the variance. Is that the standard deviation?",
+         "the decoded code = mean + var * noise"),
+        ("another_code", "nll of another draw",
+         "For given noise, nll is right. Without it, it is not that of the reconstruction. Do both use the same code?"),
         ("prior_decoded", "noise decoded",
-         "The noise itself is decoded. The code comes from the posterior of this image, not from the prior."),
+         "The noise itself is decoded. The code comes from the posterior of this image, not from the prior.",
+         "the decoded code = noise"),
         ("averaged", "averages over the batch",
-         "The result is averaged over the batch. One number per image is asked for."),
+         "The result is averaged over the batch. One number per image is asked for.",
+         "nll = mean of nll over the batch", "kl = mean of kl over the batch"),
         ("mean_over_pixels", "mean over pixels",
-         "nll is averaged over the pixels. Do log-densities of pixels add up, or average?"),
+         "nll is averaged over the pixels. Do log-densities of pixels add up, or average?",
+         "nll = nll of x / D"),
         ("negated_nll", "log-likelihood for nll",
-         "nll has the opposite sign. Is it a log-density, or a negative log-density?"),
+         "nll has the opposite sign. Is it a log-density, or a negative log-density?",
+         "nll = -nll of x"),
         ("squared_error", "squared error for nll",
-         "nll is a squared error, not yet a negative log-density. Which density is asked for?"),
+         "nll is a squared error, not yet a negative log-density. Which density is asked for?",
+         "nll = sum((x - reconstruction)^2)"),
         ("half_squared_error", "half squared error for nll",
-         "nll is the exponent of the density only. The constant of the density is missing."),
+         "nll is the exponent of the density only. The constant of the density is missing.",
+         "nll = 1/2 sum((x - reconstruction)^2)"),
         ("sampled_pixels", "a draw from p(x|z)",
          "The reconstruction contains pixel noise. The mode of p(x|z) is asked for, not a sample."),
         ("reconstruction_is_x", "the input returned",
-         "The reconstruction is the input itself. It must be decoded from a code."),
+         "The reconstruction is the input itself. It must be decoded from a code.",
+         "reconstruction = x"),
         ("nll_of_reconstruction", "nll of the reconstruction",
-         "nll is evaluated at the reconstruction. Whose density is asked for, and at which point?"),
+         "nll is evaluated at the reconstruction. Whose density is asked for, and at which point?",
+         "nll = nll of the reconstruction itself"),
     ],
     "log_likelihood": [
         ("missing_log_k", "- log K left out",
          "The weights are added up, not averaged. A mean of K weights is a sum divided by K: what is that in "
-         "logarithms?"),
-        ("log_k_added", "+ log K", "log K has the wrong sign. What does a division by K become in logarithms?"),
+         "logarithms?",
+         "logsumexp(log w)"),
+        ("log_k_added", "+ log K", "log K has the wrong sign. What does a division by K become in logarithms?",
+         "logsumexp(log w) + log K"),
         ("negated", "minus the log-likelihood",
-         "The result has the opposite sign. The log-likelihood itself is asked for."),
-        ("elbo", "mean of logs", "The result is the mean of the logarithms. Is that the logarithm of the mean?"),
+         "The result has the opposite sign. The log-likelihood itself is asked for.",
+         "log w = -log p(x|z) - log p(z) + log q(z|x)"),
+        ("elbo", "mean of logs", "The result is the mean of the logarithms. Is that the logarithm of the mean?",
+         "mean(log w)"),
         ("averaged", "mean over the batch",
-         "The result is averaged over the batch. One number per image is asked for."),
+         "The result is averaged over the batch. One number per image is asked for.",
+         "mean of log_likelihood over the batch"),
+        ("batch", "right for one image, wrong in a batch",
+         "The result for a single image is right. Are codes, images and weights of the same image kept together?"),
         ("best_weight", "maximum of the weights",
-         "Only the largest weight counts in your result. All K weights must count."),
+         "Only the largest weight counts in your result. All K weights must count.",
+         "max(log w)"),
         ("no_prior", "prior left out",
-         "A density is missing. A weight consists of three densities: which one is not there?"),
+         "A density is missing. A weight consists of three densities: which one is not there?",
+         "log w = log p(x|z) - log q(z|x)"),
         ("no_posterior", "posterior left out",
-         "A density is missing. The codes are drawn from q, not from the prior: what corrects for that?"),
+         "A density is missing. The codes are drawn from q, not from the prior: what corrects for that?",
+         "log w = log p(x|z) + log p(z)"),
         ("minus_prior", "prior divided",
-         "One of the densities is on the wrong side of the fraction. Which ones belong in the numerator?"),
+         "One of the densities is on the wrong side of the fraction. Which ones belong in the numerator?",
+         "log w = log p(x|z) - log p(z) - log q(z|x)"),
         ("plus_posterior", "posterior multiplied",
-         "One of the densities is on the wrong side of the fraction. Which ones belong in the numerator?"),
+         "One of the densities is on the wrong side of the fraction. Which ones belong in the numerator?",
+         "log w = log p(x|z) + log p(z) + log q(z|x)"),
         ("likelihood_only", "prior and posterior left out",
-         "Two densities are missing. A weight consists of three densities: which two are not there?"),
+         "Two densities are missing. A weight consists of three densities: which two are not there?",
+         "log w = log p(x|z)"),
         ("posterior_scale", "log-determinant of the posterior left out",
          "The density of q is incomplete. A narrower posterior has a higher density at its codes: which term "
-         "expresses that?"),
+         "expresses that?",
+         "log w = log p(x|z) + log p(z) - log q(z|x) - 1/2 sum(logvar)"),
         ("wrong_count", "another number of codes than K",
          "The number of codes is not K. Each image needs K codes of its own, also when you work in chunks: count "
          "them."),
@@ -333,66 +308,50 @@ _ENTRIES: dict[str, list[tuple[str, ...]]] = {
          "All K codes are the posterior's mode, so the estimate is always the same. What should be random?"),
     ],
     "interpolate": [
-        ("reversed", "from z_2 to z_1", "The path runs backwards. The first image belongs to z_1."),
+        ("reversed", "from z_2 to z_1", "The path runs backwards. The first image belongs to z_1.",
+         "w = 1 - i / (n - 1)"),
         ("without_ends", "end points left out",
-         "The end points are missing. Both belong to the path: look at the spacing."),
+         "The end points are missing. Both belong to the path: look at the spacing.",
+         "w = (i + 1) / (n + 1)"),
         ("without_last", "last point left out",
-         "The last point is missing. The last image belongs to z_2: look at the spacing."),
+         "The last point is missing. The last image belongs to z_2: look at the spacing.",
+         "w = i / n"),
         ("in_pixels", "images mixed, not codes",
-         "The images are mixed, so that each shows both end points at once. What should be mixed before decoding?"),
-        ("spherical", "spherical path", "The path is an arc. A straight line is asked for."),
-        ("constant", "one code repeated", "Every image is the same. Does the weight change along the path?"),
+         "The images are mixed, so that each shows both end points at once. What should be mixed before decoding?",
+         "images (1 - w) decode(z_1) + w decode(z_2)"),
+        ("spherical", "spherical path", "The path is an arc. A straight line is asked for.",
+         "codes on an arc"),
+        ("constant", "one code repeated", "Every image is the same. Does the weight change along the path?",
+         "w = 0"),
         ("weights_add", "z_1 + w z_2",
-         "The weight of z_1 is the same at every point. What should it be at the last one?"),
+         "The weight of z_1 is the same at every point. What should it be at the last one?",
+         "codes z_1 + w z_2"),
         ("random_codes", "random codes on the path",
          "Two calls gave different images. The path is determined by its end points alone."),
-    ],
-    "training": [
-        ("negative", "loss without a lower bound",
-         "Neither kl nor an nll of unit variance can be negative here. Does each of them enter with the right sign?"),
-        ("too_low", "less than the constant of nll",
-         "Log-densities of pixels add up. Is anything in nll left out, averaged or scaled?"),
-        ("too_large", "loss far too large",
-         "The loss is far too large. How large are the initial weights, and what do they do to an image?"),
-        ("range", "the decoder's last layer bounds its output",
-         "Pixels outside this range can never be reconstructed. Which values can the decoder's last layer output?"),
-        ("channel", "a colour channel that never varies",
-         "One colour channel never changes. Which layer produces it, and is it cut off there?"),
-        ("same_image", "reconstructions all alike",
-         "The code has no effect on the image in eval mode. What does decode do with it?"),
-        ("other_loss", "a loss that is not the model's",
-         "The loss in training does not match the model in eval mode. Whose nll does forward return, and at which "
-         "code? Or does a layer behave differently in eval mode (batch norm, dropout)?"),
-        ("same_code", "one code for all images", "The code does not depend on the image. Does encode use the image?"),
-        ("collapse", "posterior equals the prior",
-         "The KL term went to 0: the code says nothing about the image. Is kl weighted too heavily compared with "
-         "nll, or is nll computed from other images or other codes?"),
-        ("few_dimensions", "one or two dimensions used",
-         "Only one or two dimensions carry information. Does the encoder see the whole image, and does each head "
-         "have z_dim outputs?"),
-        ("no_learning", "loss does not fall",
-         "The model has not learned from the images. Do gradients reach every part?"),
-        ("diverged", "loss not finite",
-         "The loss became nan or infinite. Look for log or sqrt of 0, exp of a large number, or a division by zero."),
-        ("frozen", "parts that never change", "Some parameters never changed. Are they used in forward?"),
-        ("no_kl", "trained without the KL term",
-         "The posteriors are far too narrow. Is the KL term part of what forward returns?"),
     ],
 }
 # fmt: on
 
 CATALOGUE = tuple(
-    Misconception(f"{task}_{name}", task, *texts) for task, entries in _ENTRIES.items() for name, *texts in entries
+    Misconception(f"{task}_{name}", task, wrong, hint, tuple(formulas))
+    for task, entries in (BEHAVIOURS | _FORMULAS).items()
+    for name, wrong, hint, *formulas in entries
 )
 
 _BY_ID = {m.id: m for m in CATALOGUE}
 
 
-def of_formula(task: str, formula: str) -> Misconception | None:
-    """Return the misconception of a task that has this formula, or None."""
-    return next((m for m in CATALOGUE if m.task == task and m.formula == formula), None)
+def of_formula(task: str, line: str) -> Misconception | None:
+    """Return the misconception of a task that has this formula, such as "kl = sum(mean^2)", or None."""
+    text = line.removeprefix(f"{task} = ")
+    return next((m for m in CATALOGUE if m.task == task and text in m.formulas), None)
 
 
 def by_id(identifier: str) -> Misconception:
     """Return a misconception; raises KeyError for an unknown id."""
     return _BY_ID[identifier]
+
+
+def right_only(kind: str) -> Misconception:
+    """Return that results are right for one kind of inputs only, such as `in_float64`; see behaviours.py."""
+    return by_id(f"right_only_{kind}")

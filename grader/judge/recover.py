@@ -7,6 +7,7 @@ the right formula gives the hint. The right formula is never shown.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ from .answer import read_or_none
 from .example import Ask, Example, Inputs, example_of_distribution
 from .formula import ONE, Factors, Formula, Part, across, difference, fit
 from .inputs import Draw
-from .misconceptions import Misconception, of_formula
+from .misconceptions import Misconception, by_id, of_formula
+from .right_in_part import agreeing, bound, indices
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,17 @@ class Subject:
     reduced: str = ""
     most: int = 4
 
+    def of_each(self, inputs: Inputs) -> Tensor:
+        """Return the right number of each row and dimension, (B, z)."""
+        terms = self.terms(inputs)
+        return torch.stack([factor * terms[text] for text, factor in self.right.items()]).sum(0)
+
+    def agrees(self, inputs: Inputs, value: Tensor) -> Tensor:
+        """Return for each row, or each number, whether a result is right."""
+        each, terms = self.of_each(inputs), self.terms(inputs)
+        size = torch.stack([abs(factor) * terms[text].abs() for text, factor in self.right.items()]).sum(0)
+        return agreeing(value, each.sum(1), size.sum(1)) if self.reduced else agreeing(value, each, size)
+
 
 _HALF_LOG_2_PI = 0.9189385332046727
 DISTRIBUTION = {
@@ -170,6 +183,7 @@ DISTRIBUTION = {
 }
 
 _ENOUGH = 60  # numbers, where each has a formula of its own
+_FEWEST = 20  # of them, where the others are nan
 _SIZES = ({"B": 44, "z": 3}, {"B": 36, "z": 5})  # rows for 25 fitted answers; no two products of sizes are equal
 
 
@@ -187,49 +201,164 @@ def formula_of_distribution(name: str, ask: Ask, draw: Draw) -> Recovered | None
         ask: Calls a probe; None if there is no answer.
         draw: Source of the inputs.
     """
-    subject = DISTRIBUTION[name]
-    found: list[Factors | None] = []
-    sizes: list[Mapping[str, int]] = []
+    subject, calls = DISTRIBUTION[name], []
     for size in _SIZES:
         inputs = {each: draw.normal(size["B"], size["z"]) for each in subject.inputs}
         inputs["logvar"] = inputs["logvar"].clamp(-2.5, 2.5)  # so that no term is much larger than the others
-        more: dict[str, Any] = {"dims": [1]} if name == "nll" else {}
-        shape = [size["B"]] if subject.reduced else [size["B"], size["z"]]
-        answer = ask("distribution", name=name, **inputs, **more, calls=2)
-        first, second = (read_or_none(answer, f"value_{i}", shape) for i in (0, 1))
-        if first is None or second is None:
+        values = _called(name, ask, inputs)
+        if values is None:
             return None
-        if not torch.equal(first, second):
-            return Recovered(hint="Two calls with the same arguments give different results. What in it is random?")
+        if not torch.equal(*values):
+            return of_behaviour("numbers_random")
+        calls.append((inputs, values[0]))
+    wrong = [(inputs, value) for inputs, value in calls if not bool(subject.agrees(inputs, value).all())]
+    if not wrong:
+        return None
+    found: list[Factors | None] = []
+    for inputs, value in calls:
         terms = subject.terms(inputs)
         if subject.reduced:
-            found.append(fit(first, {text: term.sum(dim=1) for text, term in terms.items()}, subject.most))
-            sizes.append(size)
-        else:  # a formula of each number, whatever the sizes are
+            found.append(fit(value, {text: term.sum(dim=1) for text, term in terms.items()}, subject.most))
+        else:  # a formula of each number
             flat = {text: term.flatten()[:_ENOUGH] for text, term in terms.items()}
-            found.append(fit(first.flatten()[:_ENOUGH], flat, subject.most))
-            sizes.append({})
-    formula = across(found, sizes, subject.reduced)
-    return None if formula is None else described(name, name, formula, subject.right)
+            found.append(fit(value.flatten()[:_ENOUGH], flat, subject.most))
+    # A formula of each number does not depend on the sizes.
+    formula = across(found, _SIZES if subject.reduced else ({}, {}), subject.reduced)
+    said = None if formula is None else described(name, name, formula, subject.right)
+    return said or _right_in_part(name, ask, *wrong[0])
+
+
+def _called(name: str, ask: Ask, inputs: Inputs) -> tuple[Tensor, Tensor] | None:
+    """Return the results of two calls of a method; None if one of them cannot be read."""
+    more: dict[str, Any] = {"dims": [1]} if name == "nll" else {}
+    shape = inputs["mean"].shape[:1] if DISTRIBUTION[name].reduced else inputs["mean"].shape
+    answer = ask("distribution", name=name, **inputs, **more, calls=2)
+    first, second = (read_or_none(answer, f"value_{i}", shape) for i in (0, 1))
+    return None if first is None or second is None else (first, second)
+
+
+_VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
+    "of row 0 for every row": lambda each: each[:1].expand_as(each),
+    "of dimension 0 for every dimension": lambda each: each[:, :1].expand_as(each),
+    "averaged over the batch": lambda each: each.mean(0).expand_as(each),
+}
+_LEFT_OUT: dict[str, Callable[[Tensor], Tensor]] = {
+    "of all dimensions except the last": lambda each: each[:, :-1],
+    "of all dimensions except the first": lambda each: each[:, 1:],
+    "of dimension 0 alone": lambda each: each[:, :1],
+}
+
+
+def _right_in_part(name: str, ask: Ask, inputs: Inputs, value: Tensor) -> Recovered | None:
+    """Return of which other numbers a wrong result would be right, or for which it is right; None if unknown."""
+    right = DISTRIBUTION[name].agrees(inputs, value)
+    if text := _of_other_inputs(DISTRIBUTION[name], inputs, value) or indices(right):
+        return Recovered(f"the right {name} {text}", _INDICES)
+    if text := bound(right, _features(DISTRIBUTION[name], inputs)):
+        return Recovered(f"the right {name} {text}", "Is anything clamped, or replaced beyond a bound?")
+    return _right_alone(name, ask, inputs, right)
+
+
+def _of_other_inputs(subject: Subject, inputs: Inputs, value: Tensor) -> str:
+    """Return with which other rows or dimensions a result would be right, as the end of "the right kl"; or ""."""
+    for text, view in _VIEWS.items():
+        for chosen in [*((each,) for each in subject.inputs), subject.inputs]:
+            of = {each: view(tensor) if each in chosen else tensor for each, tensor in inputs.items()}
+            if bool(subject.agrees(of, value).all()):
+                return f"with {' and '.join(chosen)} {text}"
+    for text, view in _LEFT_OUT.items() if subject.reduced else ():
+        if bool(subject.agrees({each: view(tensor) for each, tensor in inputs.items()}, value).all()):
+            return text
+    return ""
+
+
+def _features(subject: Subject, inputs: Inputs) -> dict[str, Tensor]:
+    """Return numbers that may have a bound, by their texts."""
+    features = dict(inputs)
+    if "sample" in inputs:
+        features["sample - mean"] = inputs["sample"] - inputs["mean"]
+    features |= {f"|{text}|": feature.abs() for text, feature in features.items()}
+    if subject.reduced:
+        each = subject.of_each(inputs)
+        features |= {"term of the sum": each, "it": each.sum(1, keepdim=True)}
+    return features
+
+
+def _right_alone(name: str, ask: Ask, inputs: Inputs, right: Tensor) -> Recovered | None:
+    """Return whether the rows that are wrong in a batch are right alone; None if not."""
+    subject, batch = DISTRIBUTION[name], len(right)
+    for row in (~right.reshape(batch, -1).all(1)).nonzero().flatten()[:_ENOUGH_ALONE].tolist():
+        of = {each: tensor[row : row + 1] for each, tensor in inputs.items()}
+        values = _called(name, ask, of)
+        if values is None or not bool(subject.agrees(of, values[0]).all()):
+            return None
+    found = of_behaviour("right_only_alone")
+    return replace(found, computes=f"the right {name} for one row alone, wrong in a batch of {batch}")
+
+
+_ENOUGH_ALONE = 4  # rows that are wrong in the batch
+_INDICES = "Which rows and dimensions enter? Compare the indices."
+
+
+def of_behaviour(identifier: str) -> Recovered:
+    """Return what is said about a misconception that is no formula."""
+    return Recovered(hint=by_id(identifier).hint, misconception=by_id(identifier))
+
+
+def bent(of: str, value: Tensor) -> dict[str, Tensor]:
+    """Return an output of a layer, and usual functions of it, by their texts; `of` is its text."""
+    return {
+        of: value,
+        f"sigmoid({of})": value.sigmoid(),
+        f"tanh({of})": value.tanh(),
+        f"relu({of})": value.relu(),
+        f"|{of}|": value.abs(),
+        f"exp({of})": value.exp(),
+        f"exp({of} / 2)": (value / 2).exp(),
+        f"softplus({of})": torch.nn.functional.softplus(value),
+        f"log({of})": value.log(),
+        f"clamp({of}, -1, 1)": value.clamp(-1, 1),
+        f"({of})^2": value**2,
+    }
 
 
 def of_elements(
-    task: str, what: str, values: Tensor, terms: Mapping[str, Tensor], right: Mapping[str, float], most: int = 3
+    task: str,
+    what: str,
+    values: Tensor,
+    terms: Mapping[str, Tensor],
+    right: Mapping[str, float],
+    others: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Recovered | None:
     """Return the formula that each number of a tensor follows; None if there is none, or if it is the right one.
 
     Args:
         task: Task id.
         what: Name of the tensor in the handout.
-        values: The submission's numbers.
-        terms: The candidate terms, of the shape of the values.
+        values: The submission's numbers; those that are nan or infinite are left out.
+        terms: The candidate terms, of the shape of the values, the first of which is a constant.
         right: The factors of the right formula.
-        most: The largest number of terms.
+        others: Candidates for the whole, which are no terms of a sum.
     """
-    step = max(1, values.numel() // _ENOUGH)
-    flat = {text: term.expand_as(values).flatten()[::step] for text, term in terms.items()}
-    formula = across([fit(values.double().flatten()[::step], flat, most)], [{}], "")
-    return None if formula is None else described(task, what, formula, right)
+    wanted = torch.stack([factor * terms[text] for text, factor in right.items()] or [0 * values]).sum(0)
+    correct = agreeing(values, wanted)
+    if bool(correct.all()):
+        return None
+    for text, other in others.items():
+        if bool(agreeing(values, other).all()):
+            return shown(task, f"{what} = {text}", _INDICES)
+    finite = values.isfinite()
+    chosen = finite.flatten().nonzero().flatten()
+    chosen = chosen[:: max(1, len(chosen) // _ENOUGH)]
+    flat = {text: term.expand_as(values).flatten()[chosen] for text, term in terms.items()}
+    known = {text: term for text, term in flat.items() if bool(term.isfinite().all())}
+    formula = across([fit(values.flatten()[chosen], known, 3)], [{}], "") if len(chosen) >= _FEWEST else None
+    said = None if formula is None else described(task, what, formula, right)
+    if said is None and right and bool((values == values.flatten()[0]).all()):
+        return of_behaviour("numbers_same")
+    if said is None and (text := indices(correct)):
+        return Recovered(f"the right {what} {text}", _INDICES)
+    return said
 
 
 def described(task: str, what: str, formula: Formula, right: Mapping[str, float]) -> Recovered | None:
@@ -237,6 +366,10 @@ def described(task: str, what: str, formula: Formula, right: Mapping[str, float]
     wanted = Formula(tuple(Part(term, factor) for term, factor in right.items()), formula.reduced)
     if str(formula) == str(wanted) or not formula.believable:
         return None
-    misconception = of_formula(task, str(formula)) if what == task else None
-    hint = misconception.hint if misconception else difference(formula, wanted)
-    return Recovered(f"{what} = {formula}", hint, misconception)
+    return shown(task, f"{what} = {formula}", difference(formula, wanted))
+
+
+def shown(task: str, line: str, hint: str, more: str = "") -> Recovered:
+    """Return what is said about a formula, and the misconception that it is; `more` is shown behind the formula."""
+    misconception = of_formula(task, line)
+    return Recovered(f"{line}{more}", misconception.hint if misconception else hint, misconception)

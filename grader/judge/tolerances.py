@@ -31,11 +31,6 @@ UNIT_SAME = 1e-6
 """Two results are the same if they differ by at most this share of the largest number. It decides whether two calls
 agree, and whether an input has any effect. Rounding errors are smaller, and effects in a model that learns larger."""
 
-NATS_OF_A_NAME = 2e-3
-"""Nats by which a wrong log-likelihood may differ from the wrong formula that is named for it. It is narrower than the
-tolerance of the check, because one of a dozen wrong formulas easily matches by chance."""
-
-
 SAME_DRAW = 1e-3
 """Rows of noise or codes that differ by less than this in every number are the same draw. Each check states how
 unlikely that is by chance for its sizes; right work in float32 reproduces a draw to 1e-5."""
@@ -48,6 +43,9 @@ SAME_ESTIMATE = 2e-3
 """Nats by which two random estimates of a log-likelihood differ at least, if each draws its own codes: with 3 weights
 they differ by about 0.5 nats, and 128 pairs are compared."""
 
+
+HALVES = (torch.float16, torch.bfloat16)
+"""Types of lower precision: float32 numbers that one of them holds exactly were rounded to it."""
 
 UNIT_FORMULA = 1e-5
 """Answers that a formula explains, as a share of the size of its terms. Code may round to float32 on the way; a fit of

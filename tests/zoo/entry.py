@@ -18,6 +18,7 @@ class Wrong:
         swaps: Texts of the file and what stands there instead, each found exactly once.
         diagnosis: The misconception that the report must name, and no other; empty: it must name none.
         also: Misconceptions that are no wrong trail either.
+        computes: How the formula begins that the report shows; empty if it shows none, or if the diagnosis says it.
         falls: The tasks that must lose points; the default is `task`. All others must keep theirs, but `training` may
             do either, unless it is listed.
     """
@@ -29,6 +30,7 @@ class Wrong:
     swaps: tuple[Swap, ...] = ()
     diagnosis: str = ""
     also: tuple[str, ...] = ()
+    computes: str = ""
     falls: tuple[str, ...] = ()
 
     @property

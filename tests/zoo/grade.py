@@ -1,14 +1,17 @@
 """Grade many texts at once: `for graded in grade(jobs)`."""
 
+import re
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from grader.grading.jobs import Job as WarmJob
 from grader.grading.jobs import WarmJudge
 
 WITHOUT_TRAINING = "not training"
+# What a check expected, if it compared no numbers; it is empty after an exception, a result of another type, or none.
+_BY_FORM = re.compile(r"^$| of shape \([^)]*\)(, for |$)| of dtype |changes neither|change the model's mode")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Graded:
         output: Explanations of the failed checks, by (task, check).
         seconds: How long it took.
         reproduce: The lines of Python that show the first wrong answer; empty if the report has none.
+        by_value: The tasks that fail by value: the first failed check compares numbers.
+        computes: The formula that the report shows first, by task.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Graded:
     output: dict[tuple[str, str], str]
     seconds: float
     reproduce: str = ""
+    by_value: frozenset[str] = frozenset()
+    computes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fell(self) -> frozenset[str]:
@@ -93,6 +100,9 @@ def verdict(name: str, results: dict[str, Any], seconds: float) -> Graded:
     """Return what a results.json says."""
     tasks = results["extra_data"]["tasks"]
     failed = [test for test in results["tests"] if test["score"] < test["max_score"]]
+    wrong = [test for test in failed if test["extra_data"]["status"] != "passed"]
+    first = {test["tags"][0]: test["extra_data"] for test in reversed(wrong)}
+    formulas = {test["tags"][0]: found for test in reversed(wrong) if (found := test["extra_data"].get("computes"))}
     return Graded(
         name=name,
         lost={task: result["max_score"] - result["score"] for task, result in tasks.items()},
@@ -101,4 +111,6 @@ def verdict(name: str, results: dict[str, Any], seconds: float) -> Graded:
         output={(test["tags"][0], test["name"]): test["output"] for test in failed},
         seconds=seconds,
         reproduce=next((lines for test in failed if (lines := test["extra_data"].get("reproduce"))), ""),
+        by_value=frozenset(task for task, check in first.items() if not _BY_FORM.search(check.get("expected", ""))),
+        computes=formulas,
     )

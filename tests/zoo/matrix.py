@@ -42,9 +42,26 @@ class Row:
         return bool(self.wrong.diagnosis) and self.wrong.diagnosis not in self.named
 
     @property
+    def by_value(self) -> bool:
+        """Whether its task fails by value: see Graded."""
+        return self.wrong.task in self.graded.by_value
+
+    @property
+    def explained(self) -> bool:
+        """Whether the report of its task names a misconception, or shows the formula."""
+        return bool(self.named) or self.wrong.task in self.graded.computes
+
+    @property
+    def other_formula(self) -> str:
+        """A formula that the report shows, and that is not the submission's own."""
+        found = self.graded.computes.get(self.wrong.task, "")
+        own = self.wrong.computes and found.startswith(self.wrong.computes)
+        return "" if own or (found and self.wrong.diagnosis) else found or (self.wrong.computes and "none")
+
+    @property
     def as_expected(self) -> bool:
         """Whether nothing is to be said against the verdict."""
-        return not (self.missed or self.unfair or self.misleading or self.undiagnosed)
+        return not (self.missed or self.unfair or self.misleading or self.undiagnosed or self.other_formula)
 
     def line(self) -> str:
         """Return the row of the table: points lost by task, then what is wrong with the verdict."""
@@ -55,6 +72,7 @@ class Row:
         parts = {"missed": self.missed, "unfair": self.unfair, "misleading": self.misleading}
         notes = [f"{what}: {', '.join(sorted(ids))}" for what, ids in parts.items() if ids]
         notes += [f"undiagnosed: {self.wrong.diagnosis}"] if self.undiagnosed else []
+        notes += [f"formula: {self.other_formula}"] if self.other_formula else []
         return f"{self.wrong.title:<62.62}{cells}  {'; '.join(notes) or ', '.join(sorted(self.named))}"
 
 
@@ -89,11 +107,13 @@ def header() -> str:
 def summary(table: Sequence[Row]) -> str:
     """Return the counts: kills, fairness, diagnoses."""
     with_name = [row for row in table if row.wrong.diagnosis]
+    by_value = [row for row in table if row.by_value]
     return "\n".join(
         [
             f"killed       {sum(not row.missed for row in table)} of {len(table)}",
             f"fair         {sum(not row.unfair for row in table)} of {len(table)} cost no other task but training",
             f"diagnosed    {sum(not row.undiagnosed for row in with_name)} of {len(with_name)} that have a name",
+            f"explained    {sum(row.explained for row in by_value)} of {len(by_value)} that fail by value",
             f"misleading   {sum(bool(row.misleading) for row in table)}",
         ]
     )

@@ -1,5 +1,7 @@
 """The wrong submissions, task by task: one misconception each."""
 
+from dataclasses import replace
+
 from tests.zoo.entry import Wrong
 from tests.zoo.wrong import (
     axes_of_one,
@@ -21,6 +23,7 @@ from tests.zoo.wrong import (
     walk,
     whole,
 )
+from tests.zoo.wrong.reports import COMPUTES, NAMES
 
 _MODULES = (
     layers,
@@ -43,4 +46,14 @@ _MODULES = (
     unseen,
 )
 
-WRONG: tuple[Wrong, ...] = tuple(entry for module in _MODULES for entry in module.WRONG)
+
+def _as_reported(entry: Wrong) -> Wrong:
+    """Return an entry with what its report says, if no formula of the catalogue says it."""
+    names = [name for name, titles in NAMES.items() if entry.title in titles]
+    diagnosis, *also = [entry.diagnosis, *names] if entry.diagnosis else names or [""]
+    return replace(
+        entry, diagnosis=diagnosis, also=(*entry.also, *also), computes=COMPUTES.get(entry.title, entry.computes)
+    )
+
+
+WRONG: tuple[Wrong, ...] = tuple(_as_reported(entry) for module in _MODULES for entry in module.WRONG)

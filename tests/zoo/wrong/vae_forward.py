@@ -49,6 +49,7 @@ WRONG = (
     _results("kl per pixel", kl=f"{_KL} / x[0].numel()"),
     _results("the loss added up", nll=f"{_NLL} + {_KL}"),
     _results("clamped reconstruction", "likelihood.mode().clamp(-1.0, 1.0)"),
+    _results("bent in eval mode", f"{_MODE} if self.training else {_MODE}.sin()", diagnosis="right_only_in_train"),
     _results("a distribution", "likelihood"),
     _results("dimension kept", nll=f"{_NLL}[:, None]", kl=f"{_KL}[:, None]"),
     _results("squeezed", nll=f"{_NLL}.squeeze()", kl=f"{_KL}.squeeze()"),

@@ -1,0 +1,57 @@
+"""Which part of a result is right: an index of an axis, or numbers up to a bound; never what chance may show."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from grader.judge.right_in_part import agreeing, bound, indices
+
+
+def mask(*shape: int, wrong: tuple[slice | int, ...]) -> Tensor:
+    """Return a mask that is true except at some places."""
+    right = torch.ones(shape, dtype=torch.bool)
+    right[wrong] = False
+    return right
+
+
+EVERY = slice(None)
+
+
+@pytest.mark.parametrize(
+    ("right", "text"),
+    [
+        (mask(40, wrong=(0,)), "except for row 0 (of 0 to 39)"),
+        (mask(40, wrong=(slice(1, None),)), "for row 0 only (of 0 to 39)"),
+        (mask(6, 5, wrong=(EVERY, 4)), "except for dimension 4 (of 0 to 4)"),
+        (mask(6, 3, 8, 8, wrong=(EVERY, slice(0, 2))), "for channel 2 only (of 0 to 2)"),
+        (mask(6, 3, 8, 8, wrong=(EVERY, EVERY, 7)), "except for row of pixels 7 (of 0 to 7)"),
+        # Rows in the middle are wrong by chance, and so is a single number.
+        (mask(40, wrong=(7,)), ""),
+        (mask(6, 5, wrong=(3, 4)), ""),
+        (mask(6, 5, wrong=(EVERY,)), ""),
+        (mask(6, 5, wrong=(slice(0, 0),)), ""),
+    ],
+)
+def test_an_index_that_tells_right_from_wrong_is_named(right: Tensor, text: str) -> None:
+    assert indices(right) == text
+
+
+def test_a_bound_is_named_if_it_divides_right_from_wrong() -> None:
+    values = torch.arange(-20, 21, dtype=torch.float64)[:, None] / 10
+    features = {"mean": values, "|mean|": values.abs()}
+    assert bound((values <= 1).squeeze(1), features) == "where mean is at most 1; wrong from 1.1 on"
+    assert bound((values.abs() <= 1), features) == "where |mean| is at most 1; wrong from 1.1 on"
+    assert bound((values >= 0).squeeze(1), features) == "where mean is at least 0; wrong up to -0.1"
+    assert bound((values * 10).round().squeeze(1) % 2 == 0, features) == ""
+    assert bound(torch.arange(41) > 2, features) == "", "three wrong numbers are below some bound by chance"
+
+
+def test_a_bound_holds_for_every_dimension_of_a_row() -> None:
+    rows = torch.tensor([[0.0, 1.0], [1.0, 0.5]] * 4 + [[0.0, 3.0], [4.0, 1.0]] * 4, dtype=torch.float64)
+    assert bound((rows < 2).all(1), {"var": rows}) == "where every var is at most 1; wrong from 3 on"
+
+
+def test_numbers_agree_to_rounding_only() -> None:
+    wanted = torch.tensor([1.0, 100.0, 0.0], dtype=torch.float64)
+    assert agreeing(wanted * (1 + 1e-7), wanted).all()
+    assert agreeing(wanted * 1.0003, wanted).tolist() == [True, False, True]  # 0.0003 is rounding beside 100
