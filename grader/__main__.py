@@ -11,6 +11,7 @@ from pathlib import Path
 from data.commandline import (
     SOURCES,
     Parser,
+    file,
     file_or_folder,
     image_source,
     like_ctrl_c,
@@ -32,7 +33,7 @@ _INSTRUCTORS = {
 }
 _DAY = """an instructor's day:
   python -m grader doctor                                        test what the sandboxes of this machine prevent
-  python -m grader grade solution/VAE_Model.py                   check the installation: expect 100 of 100 points
+  python -m grader grade solution/VAE_Model.py                   check the installation: expect full points
   python -m grader class submissions/ --out class-results/       grade the class, then read class-results/index.html
   python -m grader export class-results/ --format csv            export the grades to a gradebook
   python -m grader release --out dist/                           build what students and platforms get
@@ -93,6 +94,9 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="grade only these tasks, as in pytest -m: `kl or nll` [all tasks]",
     )
     grade.add_argument(
+        "--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]"
+    )
+    grade.add_argument(
         "--results", type=path, metavar="FILE", help="write the results to this file, in Gradescope's format [no file]"
     )
     grade.add_argument("--report", type=path, metavar="FILE", help="write the report to this file as a page [no file]")
@@ -121,20 +125,21 @@ def _grade(options: argparse.Namespace) -> int:
     os.environ.update(alone)
     import pytest
 
-    try:
-        selected(options.tasks)
-    except ValueError as error:
-        return refuse("grade", error)
     grading = GradingOptions(
         submission=options.file.absolute(),
         seed=options.seed,
         data=options.data if options.data in SOURCES else str(Path(options.data).absolute()),
         sandbox=options.sandbox,
         fork=not options.no_fork,
+        offering=options.offering.absolute() if options.offering else None,
         results=options.results.absolute() if options.results else None,
         report=options.report.absolute() if options.report else None,
         tasks=options.tasks or "",
     )
+    try:
+        selected(grading.tasks, grading.read_offering())
+    except ValueError as error:  # also from the offering
+        return refuse("grade", error)
     with contextlib.chdir(ROOT):
         return int(pytest.main(grading.arguments()))
 

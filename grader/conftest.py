@@ -10,7 +10,7 @@ from grader.grading.probe import Probe
 from grader.grading.session import Session
 from grader.grading.verdicts import Grading
 from grader.judge.inputs import Draw
-from grader.judge.offering import TASKS, OfferingError
+from grader.judge.offering import OfferingError
 from grader.plugin import grading_options, may_be_selected, refuse_option
 from grader.report.text import one_line
 from grader.sandbox.archives import NoSubmission
@@ -60,9 +60,9 @@ def begin(config: pytest.Config, options: GradingOptions) -> None:
         config.add_cleanup(session.close)
         grading = Grading(config, session, options)
         config.add_cleanup(grading.close)  # called however pytest ends
-        for task in TASKS:
-            if may_be_selected(options.tasks, task.id):
-                session.prepare(task.id)
+        for task in session.offering.graded:
+            if may_be_selected(options.tasks, task):
+                session.prepare(task)
     except (NoSubmission, OfferingError, SandboxError) as error:
         raise pytest.UsageError(one_line(str(error))) from None
     config.stash[_GRADING] = grading

@@ -79,7 +79,7 @@ def judge(
     except Exception:
         print(harmless(traceback.format_exc()), flush=True)  # may contain names that the student chose
         return nothing(FAILED, "crashed", sound=False)
-    if graded.results["extra_data"]["max_score"] != sum(load_offering().points.values()):
+    if graded.results["extra_data"]["max_score"] != load_offering().total:
         print("no verdict: checks are missing; install the grader again", flush=True)
         return nothing(FAILED, "crashed", sound=False)
     notice = _FLAWED if graded.flawed else ""

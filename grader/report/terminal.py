@@ -43,7 +43,7 @@ def _explanations(task: TaskResult, color: bool, verbose: bool) -> str:
 
 def _explanation(check: CheckResult, color: bool) -> str:
     head = _paint(f"{check.task}: {check.title}", _COLORS.get(check.status, _RED), color)
-    return f"{head}\n{textwrap.indent(harmless(check.output), '    ')}\n"
+    return "\n".join([head, *([textwrap.indent(harmless(check.output), "    ")] if check.output else []), ""])
 
 
 def _table(result: Result, color: bool) -> str:

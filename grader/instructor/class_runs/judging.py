@@ -97,6 +97,7 @@ def lay_out(job: Job, folder: Path) -> GradingOptions:
         sandbox=job.sandbox,
         lanes=1,  # one core per submission: two lanes would share it, and import torch twice
         offering=offering if job.offering else None,
+        hints="full",  # these reports are for instructors; students get them after the deadline
         results=folder / "results.json",
         tasks=job.tasks or "",
     )

@@ -189,7 +189,7 @@ def _begin(session: pytest.Session, options: GradingOptions) -> None:
     from grader.grading.verdicts import task_of
 
     try:
-        tasks = selected(options.tasks)
+        tasks = selected(options.tasks, options.read_offering())
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     session.config.option.collectonly = False
