@@ -93,9 +93,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="TASK",
         help="grade only these tasks, as in pytest -m: `kl or nll` [all tasks]",
     )
-    grade.add_argument(
-        "--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]"
-    )
+    grade.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
     grade.add_argument(
         "--results", type=path, metavar="FILE", help="write the results to this file, in Gradescope's format [no file]"
     )

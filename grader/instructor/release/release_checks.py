@@ -9,18 +9,20 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grader.grading.grading_process import Child, GraderFailed
 from grader.grading.options import GradingOptions
+from grader.judge.offering import Offering
 
 from .contents import SKELETON, SOLUTION, File, lay
 
 LONG = 30  # characters without whitespace; an equal line of this length is not a coincidence
 _ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^ *# ## Task `(\w+)`$", re.MULTILINE)
 _MARK = "### BEGIN SOLUTION"  # nbgrader's
 _COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
 
@@ -42,19 +44,29 @@ class Leak:
     piece: str
 
 
-def pieces(reference: str) -> dict[str, str]:
-    """Return the pieces of all answers, which must not be released; the key of a piece is its text without whitespace.
+def pieces(reference: str, written: Collection[str]) -> dict[str, str]:
+    """Return the pieces of answers, which must not be released; the key of a piece is its text without whitespace.
+
+    A piece that also occurs in an answer that is handed out is left out.
 
     Args:
         reference: Source with answers between nbgrader's marks.
+        written: The tasks whose answers students have to write.
 
     Raises:
         NoAnswers: The source has no marks.
     """
-    answers = _ANSWER.findall(reference)
+    answers: list[str] = []
+    handed_out = ""
+    for found in _ANSWER.finditer(reference):
+        if set(_HEADING.findall(reference, 0, found.start())[-1:]) <= set(written):
+            answers.append(found[1])
+        else:
+            handed_out += "".join(_bare(text) for text in (found[1], _COMMENT.sub("", found[1])))
     if not answers:
         raise NoAnswers(f"the reference has no answers between {_MARK} and its end: nothing can be searched for")
-    return {_bare(piece): piece for answer in answers for piece in _pieces(answer)}
+    every = {_bare(piece): piece for answer in answers for piece in _pieces(answer)}
+    return {form: piece for form, piece in every.items() if form not in handed_out}
 
 
 def _pieces(answer: str) -> Iterator[str]:
@@ -119,12 +131,13 @@ class NotProven(Exception):  # noqa: N818
     """A grading has the wrong result; the message says which, and what to check."""
 
 
-def prove(root: Path, student: Mapping[str, File]) -> None:
+def prove(root: Path, student: Mapping[str, File], offering: Offering) -> None:
     """Grade skeleton and reference with exactly the grader to be released, in a temporary folder.
 
     Args:
         root: The repository, for the reference.
         student: The files for students.
+        offering: Their offering.
 
     Raises:
         NotProven: The skeleton is out of date or earns points, or the reference does not earn all points.
@@ -134,24 +147,31 @@ def prove(root: Path, student: Mapping[str, File]) -> None:
     with tempfile.TemporaryDirectory(prefix="vae-release-") as made:
         folder = Path(made) / "student"
         lay(folder, student)
-        check_skeleton(grade(folder, folder / SKELETON))
-        check_reference(grade(folder, root / SOLUTION))
+        check_skeleton(grade(folder, folder / SKELETON), offering)
+        check_reference(grade(folder, root / SOLUTION), offering)
 
 
-def check_skeleton(results: Mapping[str, Any]) -> None:
-    """Raise NotProven unless every task is `not attempted` and the score is 0."""
+def check_skeleton(results: Mapping[str, Any], offering: Offering) -> None:
+    """Raise NotProven unless the tasks of the offering, and no others, are `not attempted`, and the score is 0."""
     extra = results["extra_data"]
+    _check_tasks(extra["tasks"], offering)
     statuses = {task: entry["status"] for task, entry in extra["tasks"].items()}
     if extra["score"] != 0 or set(statuses.values()) != {"not attempted"}:
         odd = next((f"{task} is {status}" for task, status in statuses.items() if status != "not attempted"), "")
         raise NotProven(f"the skeleton has {extra['score']:g} points, not 0 {f'({odd})' if odd else ''}".strip())
 
 
-def check_reference(results: Mapping[str, Any]) -> None:
-    """Raise NotProven unless the reference passes every task and has all points."""
+def _check_tasks(tasks: Collection[str], offering: Offering) -> None:
+    if tuple(tasks) != offering.graded:
+        raise NotProven(f"the tasks {', '.join(tasks)} are graded, not {', '.join(offering.graded)}")
+
+
+def check_reference(results: Mapping[str, Any], offering: Offering) -> None:
+    """Raise NotProven unless the reference passes every task of the offering and has all points."""
     extra = results["extra_data"]
+    _check_tasks(extra["tasks"], offering)
     short = [f"{task} {entry['status']}" for task, entry in extra["tasks"].items() if entry["status"] != "passed"]
-    if short or extra["score"] != extra["max_score"]:
+    if short or not extra["score"] == extra["max_score"] == offering.total:
         where = f": {', '.join(short)}" if short else ""
         say = f"the reference has {extra['score']:g} of {extra['max_score']:g} points{where}"
         raise NotProven(f"{say}; see `pytest grader/ --submission={SOLUTION}`")
