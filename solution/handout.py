@@ -21,8 +21,10 @@ _CHAPTERS = {
 }
 _ANCHORS = {"distribution": "the-distribution", "networks": "two-networks", "model": "the-model"}
 _ANCHORS |= {"likelihood": "the-likelihood", "training": "training"}
-_ORDER = ("sample", "mode", "kl", "nll", "encoder", "decoder", "encode", "decode", "prior_sample", "interpolate")
-_ORDER += ("forward", "log_likelihood")
+_ORDER = (
+    *("sample", "mode", "kl", "nll", "encoder", "decoder", "encode", "decode", "prior_sample", "interpolate"),
+    *("forward", "log_likelihood"),
+)
 _GIVEN = "*Given.* This part is solved in `VAE_Model.py`. Read it there: it is not graded."
 _WIDTH = 120
 _AS_IT_IS = re.compile(r"(^```.*?^```$|^\$\$.*?^\$\$$)", re.MULTILINE | re.DOTALL)

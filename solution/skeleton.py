@@ -70,8 +70,8 @@ def _line(text: str, position: int) -> int:
 def skeleton(reference: str, offering: Offering) -> str:
     """Return the source of the skeleton of an offering.
 
-    Each answer that is to be written is replaced by a TODO with the id of its task. All other answers stay. The headings
-    of given tasks say so, and tasks that are off have none.
+    Each answer that is to be written is replaced by a TODO with the id of its task. All other answers stay. The
+    headings of given tasks say so, and tasks that are off have none.
 
     Raises:
         ValueError: As in `answers`.

@@ -10,6 +10,7 @@ import pytest
 from grader.instructor.release import build
 from grader.instructor.release.contents import File
 from grader.instructor.release.release_checks import LONG, NoAnswers, leaks, pieces
+from grader.judge.offering import load_offering
 from tests.releases import REFERENCE, SECRET, release
 from tests.zoo.build import reference
 
@@ -120,7 +121,7 @@ def test_a_planted_line_stops_the_release_and_says_where(tmp_path: Path) -> None
     planted = {**release().student, "data/hint.md": File(f"Try `{piece}`.\n".encode())}
     leaking = build.Release(planted, release().gradescope, release().classroom)
     with pytest.raises(build.Leaking, match=r"data/hint\.md in student\.zip contains a piece of the reference"):
-        build.check_answers(leaking, reference())
+        build.check_answers(leaking, reference(), load_offering().graded)
 
 
 def test_a_planted_secret_stops_the_release_and_says_where() -> None:

@@ -250,13 +250,13 @@ def _check_tasks(points: dict[str, int], parts: dict[str, Part], total: Any) -> 
         raise _Mistake("", "total", f"must be a whole number of points, not {total!r}")
     if not points:
         raise _Mistake("tasks", "", 'leaves nothing to write: at least one task needs part = "write"')
-    if sum(points.values()) != total:
-        raise _Mistake("", "total", f"is {total}, but the points add up to {sum(points.values())}: change one of them")
     off = 'write training = { part = "off" }'
     if parts["training"] == "given":
         raise _Mistake("tasks", "training", f"has no code that could be given: {off}")
     if "training" in points and not any(task in points for task in _TRAINED):
         raise _Mistake("tasks", "training", f"would pass without any work, as all code that it runs is given: {off}")
+    if sum(points.values()) != total:
+        raise _Mistake("", "total", f"is {total}, but the points add up to {sum(points.values())}: change one of them")
 
 
 def _limits(limits: dict[str, Any]) -> Limits:

@@ -1,6 +1,6 @@
 """Limit what a report tells a student, as the offering says. Reports for instructors are never limited.
 
-`full` is everything. With `short`, the first failed check of a task that has a hint shows it, and its name; with `none`,
+`full` is everything. With `short`, the first failed check of a task that has a hint shows it and its name; with `none`,
 failed checks have only their titles. What was expected, returned and computed is left out in both. What remains is
 about the student's own code: exceptions with their lines, limits that were exceeded, printed text, and notes.
 """

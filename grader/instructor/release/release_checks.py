@@ -16,7 +16,7 @@ from typing import Any
 
 from grader.grading.grading_process import Child, GraderFailed
 from grader.grading.options import GradingOptions
-from grader.judge.offering import Offering
+from grader.judge.offering import BY_ID, Offering
 
 from .contents import SKELETON, SOLUTION, File, lay
 
@@ -44,7 +44,7 @@ class Leak:
     piece: str
 
 
-def pieces(reference: str, written: Collection[str]) -> dict[str, str]:
+def pieces(reference: str, written: Collection[str] = tuple(BY_ID)) -> dict[str, str]:
     """Return the pieces of answers, which must not be released; the key of a piece is its text without whitespace.
 
     A piece that also occurs in an answer that is handed out is left out.
