@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from data.commandline import Parser, one_of, whole
+from data.commandline import Parser, file, one_of, whole
 from tests.zoo.entry import Wrong
 from tests.zoo.equivalent import EQUIVALENT
 from tests.zoo.matrix import Row, header, rows, summary
@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="only entries whose title contains TEXT [all]")
     parser.add_argument("--own", action="store_true", help="wrong: grade only the tasks that must fail (fast)")
     parser.add_argument("--training", action="store_true", help="wrong: grade the task `training` too, for every entry")
+    parser.add_argument("--offering", type=file, metavar="FILE", help="wrong: tasks and points [grader/offering.toml]")
     parser.add_argument("--seeds", type=whole(1), default=1, metavar="N", help="equivalent: grade with N seeds [1]")
     parser.add_argument("-v", "--verbose", action="store_true", help="wrong: print the explanations of the reports")
     options = parser.parse_args()
@@ -47,7 +48,7 @@ def _wrong(options: argparse.Namespace) -> bool:
     wrong: list[Wrong] = [w for w in WRONG if options.only in w.title]
     table: list[Row] = []
     print(header())
-    for row in rows(wrong, "" if options.training else "not training", options.own):
+    for row in rows(wrong, "" if options.training else "not training", options.own, options.offering):
         print(row.line(), flush=True)
         if options.verbose:
             _explain(row.graded.output)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ class Job:
         source: The text of the file.
         tasks: What pytest's -m takes; empty: all tasks.
         seed: Of the grading.
+        offering: File with tasks and points; empty: the grader's own.
     """
 
     name: str
     source: str
     tasks: str = WITHOUT_TRAINING
     seed: int = 0
+    offering: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def grade(jobs: Sequence[Job], parallel: int = 2, limit_s: float = 180.0) -> Ite
             file = Path(folder) / f"{i}" / "VAE_Model.py"
             file.parent.mkdir()
             file.write_text(job.source, encoding="utf-8")
-            listed.append({"name": job.name, "file": str(file), "tasks": job.tasks, "seed": job.seed})
+            listed.append({**asdict(job), "source": "", "file": str(file)})
         command = [sys.executable, "-m", "tests.zoo.warm"]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdin is not None and server.stdout is not None

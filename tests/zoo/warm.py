@@ -90,6 +90,7 @@ def grade(job: dict[str, Any], results: Path, log: Path) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     options = ["-m", job["tasks"]] if job["tasks"] else []
+    options += [f"--offering={job['offering']}"] if job["offering"] else []
     files = [f"--submission={job['file']}", f"--results={results}", f"--seed={job['seed']}"]
     fixed = [f"--rootdir={ROOT}", f"--config-file={ROOT / 'setup.cfg'}", "--sandbox=process"]
     fixed += ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
