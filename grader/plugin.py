@@ -15,7 +15,7 @@ from _pytest.mark.expression import Expression
 
 from data.commandline import file, image_source, one_of, path, print_everywhere, quoted, whole
 from grader.grading.options import FOLDER, GradingOptions, task_ids
-from grader.judge.offering import BY_ID, OFFERING, TASKS, OfferingError, load_offering
+from grader.judge.offering import OFFERING, TASKS, OfferingError, load_offering
 from grader.judge.result import Hints
 from grader.report.text import one_line
 from grader.sandbox import SANDBOXES
@@ -145,7 +145,7 @@ def _check_selection(config: pytest.Config, offering: Path | None) -> None:
     markers = {re.split(r"[:(]", line)[0].strip() for line in config.getini("markers")}
     # Remove the arguments of markers, as in check(kind="value"), then list the names.
     names = re.findall(r"[^\s()]+", re.sub(r"\([^()]*=[^()]*\)", "", selection))
-    if unknown := [name for name in names if name not in {*BY_ID, *markers, "and", "or", "not"}]:
+    if unknown := [name for name in names if name not in {*markers, "and", "or", "not"}]:
         raise pytest.UsageError(f"-m {selection!r}: there is no task {unknown[0]!r}; {_tasks(offering)}")
 
 

@@ -12,6 +12,7 @@ from grader.grading.seeds import FILE_NAME as SECRET
 from grader.report.files import write_whole
 
 from .contents import (
+    OFFERING,
     SOLUTION,
     WORKFLOW,
     Course,
@@ -85,6 +86,7 @@ def _old(folder: Path) -> list[Path]:
 
 
 STUDENT, GRADESCOPE, CLASSROOM, README = "student.zip", "gradescope.zip", "github-classroom", "README.md"
+CHOSEN = "offering.toml"
 
 
 class Leaking(Exception):  # noqa: N818
@@ -169,4 +171,5 @@ def write_release(out: Path, release: Release, course: Course) -> list[Path]:
     write_whole(out / STUDENT, zip_archive(release.student), 0o644)
     write_whole(out / GRADESCOPE, zip_archive(release.gradescope), mode=0o600)  # it holds the secret
     write_whole(out / README, page("README.md", course.offering).content, 0o644)
-    return [out / STUDENT, out / GRADESCOPE, out / CLASSROOM, out / README, out / SECRET]
+    write_whole(out / CHOSEN, course.made[OFFERING].content, 0o644)
+    return [out / name for name in (STUDENT, GRADESCOPE, CLASSROOM, README, CHOSEN, SECRET)]

@@ -177,6 +177,7 @@ def settings_of_part(settings: str) -> File:
 SOLUTION = "solution/VAE_Model.py"
 SKELETON = "assignment/VAE_Model.py"
 HANDOUT = "assignment/README.md"
+OFFERING = "grader/offering.toml"
 WORKFLOW = ".github/workflows/classroom.yml"
 PROJECT = "project"
 """Folder of the grader in gradescope.zip; the top level holds the files that Gradescope needs, and the secret."""
@@ -213,7 +214,7 @@ def course_of(root: Path, offering: Path) -> Course:
         if done.returncode != 0:
             raise Missing(f"no skeleton can be made: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
         made = {path: (Path(folder) / Path(path).name).read_bytes() for path in (SKELETON, HANDOUT)}
-    made["grader/offering.toml"] = offering.read_bytes()
+    made[OFFERING] = offering.read_bytes()
     return Course(chosen, {path: file_of(path, content) for path, content in made.items()})
 
 

@@ -21,6 +21,7 @@ OUT then contains
   gradescope.zip     for Gradescope's "Configure Autograder"; contains the secret
   github-classroom/  a template repository with a grading workflow; commit it, or keep it as a repository
   README.md          for instructors: how to use each of these
+  offering.toml      the offering, for class runs and exports: --offering OUT/offering.toml
   secret             the secret of the offering, for the seeds of final grading; readable by you only
 
 The same repository and secret give the same bytes. Before anything is written, the artefacts are searched for pieces of
@@ -29,7 +30,7 @@ reference has all points and the skeleton none. This takes half a minute.
 
 The secret comes from $VAE_GRADER_SECRET or --secret-file; without either, the file OUT/secret is used, or created.
 Keep it, and do not show it to students: with the secret, anyone can compute the inputs of final grading in advance. For
-class runs, use `python -m grader class ... --secret-file OUT/secret`.
+class runs, use `python -m grader class ... --offering OUT/offering.toml --secret-file OUT/secret`.
 
 `wheel_index` in the offering sets the index from which Gradescope and Classroom install PyTorch.
 
