@@ -89,6 +89,7 @@ TABLE: dict[str, dict[str, Kind]] = {
     "python -m grader grade": {
         "FILE": FILE_OR_FOLDER,
         "-m": TEXT,
+        "--offering": FILE,
         "--results": PATH,
         "--report": PATH,
         "--seed": ANY_NUMBER,
@@ -123,13 +124,14 @@ TABLE: dict[str, dict[str, Kind]] = {
         "--due": TEXT,
         "--offering": FILE,
     },
-    "python -m grader release": {"--out": PATH, "--secret-file": FILE},
+    "python -m grader release": {"--out": PATH, "--offering": FILE, "--secret-file": FILE},
     "python -m grader doctor": {"--sandbox": _choice(*SANDBOXES[:-1])},
     "python -m grader.platforms.classroom": {"--submission": PATH, "--report": PATH},
     "python -m grader.platforms.gradescope": {"ROOT": PATH},
     "python -m grader.platforms.gradescope_setup": {"ROOT": PATH},
     "python -m assignment": TRAINING,
     "python -m solution": TRAINING,
+    "python -m solution.skeleton": {"--offering": FILE, "--out": PATH},
     "python -m data sample": {"--out": PATH, "--seed": SEED, "--train": COUNT, "--test": COUNT},
     "python -m data compare": {"source": IMAGES},
     "python -m data sheet": {"source": IMAGES, "--out": PATH},
@@ -145,6 +147,7 @@ TABLE: dict[str, dict[str, Kind]] = {
             {value: f"must be one of wrong, equivalent, mutants, not '{value}'" for value in ("", "zoo")}
         ),
         "--only": ALL_TEXT,
+        "--offering": FILE,
         "--seeds": COUNT,
     },
     "python -m tests.margins": {"--data": IMAGES, "--seeds": COUNT, "--only": ALL_TEXT},
@@ -157,6 +160,7 @@ PYTEST: dict[str, Kind] = {
     "--seed": ANY_NUMBER,
     "--data": IMAGES,
     "--sandbox": Kind(dict.fromkeys(("", "castle"), "in-process, not '")),
+    "--hints": Kind(dict.fromkeys(("", "many"), "must be one of full, short, none, not '")),
     "--lanes": _whole(" from 1 to 2", "0", "3"),
 }
 
