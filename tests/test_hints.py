@@ -1,5 +1,6 @@
 """How much a report tells a student: `hints` of the offering. Reports for instructors always have everything."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -107,3 +108,24 @@ def test_a_class_run_has_everything(tmp_path: Path) -> None:
     """It is for instructors, after the deadline."""
     options = lay_out(Job(b"", 0, "process", offering="hints"), tmp_path)
     assert options.hints == "full" and "--hints=full" in options.arguments()
+
+
+@pytest.mark.slow
+def test_pages_and_tables_of_a_class_have_everything_about_the_tasks_of_the_offering(tmp_path: Path) -> None:
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "ada.py").write_text(wrong_kl(), encoding="utf-8")
+    lab = tmp_path / "lab.toml"
+    text = (ROOT / "grader" / "offerings" / "first_lab.toml").read_text(encoding="utf-8")
+    lab.write_text(f'hints = "none"\n{text}', encoding="utf-8")
+    out, command = tmp_path / "out", [sys.executable, "-m", "grader"]
+    options = [f"--offering={lab}", "--sandbox=process"]
+    made = [*command, "class", str(tmp_path / "class"), f"--out={out}", *options]
+    subprocess.run(made, cwd=ROOT, check=True, capture_output=True)
+    (row,) = csv.DictReader((out / "grades.csv").read_text(encoding="utf-8").splitlines())
+    assert list(row)[5:] == ["sample", "kl", "nll", "mode"]
+    assert (row["score"], row["max_score"], row["kl"]) == ("15.2", "20", "1.2")
+    page = (out / "ada" / "report.html").read_text(encoding="utf-8")
+    assert "kl_missing_half" in page and "sum(mean^2" in page
+    assert "kl_missing_half" in (out / "index.html").read_text(encoding="utf-8")
+    subprocess.run([*command, "export", str(out), "--format=csv", f"--offering={lab}"], cwd=ROOT, check=True)
+    assert "15.20" in (out / "gradebook-csv.csv").read_text(encoding="utf-8")

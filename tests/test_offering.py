@@ -120,6 +120,14 @@ def test_the_named_offerings_are_what_they_are_called() -> None:
     assert {path.stem for path in NAMED.iterdir()} == {"full", "course", "first_lab"}
 
 
+def test_the_example_in_the_readme_is_an_offering(tmp_path: Path) -> None:
+    page = (OFFERING.parent / "README.md").read_text(encoding="utf-8")
+    path = tmp_path / "example.toml"
+    path.write_text(page.partition("\n## An offering\n")[2].partition("```toml\n")[2].partition("```")[0])
+    offering = load_offering(path)
+    assert (offering.points, offering.of_part("given")) == ({"sample": 8, "kl": 12}, ("nll", "mode"))
+
+
 def test_points_are_those_of_the_tasks_that_are_written(tmp_path: Path) -> None:
     path = edited(tmp_path, ("total = 100", "total = 88"), given("mode"), ("nll = { points = 10", "nll = { points = 0"))
     offering = load_offering(path)
