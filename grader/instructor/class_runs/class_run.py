@@ -107,7 +107,7 @@ def _finished(settings: ClassSettings, submissions: Sequence[Submission], ledger
     unwritten = write_grades(settings, rows) or write_listing(settings, submissions)
     changes: list[str] = []
     try:
-        changes = write_pages(settings.out, ledger.entries(), settings.title, settings.earlier)
+        changes = write_pages(settings.out, ledger.entries(), settings.title, settings.earlier, settings.offering)
     except OSError as error:
         unwritten = unwritten or f"the pages cannot be written: {error.strerror or error}"
     unwritten = unwritten or _incomplete(settings.out, ledger.missing())

@@ -56,17 +56,19 @@ def pieces(reference: str, written: Collection[str] = tuple(BY_ID)) -> dict[str,
     Raises:
         NoAnswers: The source has no marks.
     """
-    answers: list[str] = []
-    handed_out = ""
-    for found in _ANSWER.finditer(reference):
-        if set(_HEADING.findall(reference, 0, found.start())[-1:]) <= set(written):
-            answers.append(found[1])
-        else:
-            handed_out += "".join(_bare(text) for text in (found[1], _COMMENT.sub("", found[1])))
-    if not answers:
+    every = list(marked_answers(reference))
+    if not every:
         raise NoAnswers(f"the reference has no answers between {_MARK} and its end: nothing can be searched for")
-    every = {_bare(piece): piece for answer in answers for piece in _pieces(answer)}
-    return {form: piece for form, piece in every.items() if form not in handed_out}
+    found = {_bare(piece): piece for task, code in every if task in ("", *written) for piece in _pieces(code)}
+    others = [code for task, code in every if task not in ("", *written)]
+    handed_out = [_bare(text) for code in others for text in (code, _COMMENT.sub("", code))]
+    return {form: piece for form, piece in found.items() if not any(form in text for text in handed_out)}
+
+
+def marked_answers(reference: str) -> Iterator[tuple[str, str]]:
+    """Yield the task, as in the heading above, and the code of each answer; the task is "" without a heading."""
+    for found in _ANSWER.finditer(reference):
+        yield ("", *_HEADING.findall(reference, 0, found.start()))[-1], found[1]
 
 
 def _pieces(answer: str) -> Iterator[str]:
