@@ -5,7 +5,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
@@ -280,7 +280,7 @@ class Grading:
 
     def _harmless(self, explanation: Explanation) -> Explanation:
         """Return an explanation without terminal control codes and temporary paths, shortened."""
-        texts = {name: text for name, text in vars(explanation).items() if text and name != "diagnosis"}
+        texts = {name: text for name, text in asdict(explanation).items() if text and name != "diagnosis"}
         clean = {n: shortened(harmless(self.session.tidy(text)), lines=16, width=400) for n, text in texts.items()}
         return replace(explanation, **clean)
 

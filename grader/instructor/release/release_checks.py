@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.grading.grading_process import Child, GraderFailed
+from grader.grading.grading_process import Child, GraderFailed, last_words
 from grader.grading.options import GradingOptions
 from grader.judge.offering import BY_ID, Offering
 
@@ -183,14 +183,17 @@ def grade(project: Path, submission: Path) -> dict[str, Any]:
     """Grade a submission with the grader in a project folder, and return its results.json.
 
     Raises:
-        NotProven: There is no results.json.
+        NotProven: There is no results.json, or the grader itself failed.
     """
     with tempfile.TemporaryDirectory(prefix="vae-release-results-") as folder:
-        options = GradingOptions(submission.resolve(), results=Path(folder) / "results.json")
+        options, log = GradingOptions(submission.resolve(), results=Path(folder) / "results.json"), Path(folder) / "log"
         try:
-            return Child(options, Path(folder) / "log", project).graded(_PATIENCE_S).results
+            graded = Child(options, log, project).graded(_PATIENCE_S)
         except (GraderFailed, OSError) as error:
             raise NotProven(f"{submission} could not be graded: {error}") from None
+        if graded.flawed:
+            raise NotProven(f"{submission} could not be graded: the grader itself failed{last_words(log)}")
+        return graded.results
 
 
 def _skeleton_is_made_from_the_reference(root: Path) -> None:
