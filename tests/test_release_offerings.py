@@ -3,8 +3,6 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -99,38 +97,28 @@ def test_students_cannot_ask_for_more_hints_or_for_other_tasks(tmp_path: Path) -
     assert "-m 'forward': there is no task 'forward'; the tasks are sample, kl, nll, mode\n" in said
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str, str], dict[str, Any]]]:
-    """The results of skeleton and reference, in student.zip and through Gradescope's script, for each offering."""
-
-    def grade(where: tuple[str, str, str], folder: Path) -> dict[str, Any]:
-        name, place, what = where
-        files = release(NAMED[name]).student
-        content = files[SKELETON].content if what == "skeleton" else REFERENCE.read_bytes()
-        if place == "student.zip":
-            (unpacked(files, folder / "student") / SKELETON).write_bytes(content)
-            return grading(folder / "student")
-        root = autograder.laid_out(folder / "autograder", {"VAE_Model.py": content}, NAMED[name])
-        assert autograder.run(root, "run_autograder").returncode == 0
-        return json.loads((root / "results" / "results.json").read_text(encoding="utf-8"))
-
-    cases = [(n, p, w) for n in NAMED for p in ("student.zip", "Gradescope") for w in ("skeleton", "reference")]
-    folders = [tmp_path_factory.mktemp("offering") for _ in cases]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield dict(zip(cases, pool.map(grade, cases, folders), strict=True))
+def graded(name: str, place: str, content: bytes, folder: Path) -> dict[str, Any]:
+    """Return the results of a submission, in an unpacked student.zip or through Gradescope's script."""
+    if place == "student.zip":
+        (unpacked(release(NAMED[name]).student, folder / "student") / SKELETON).write_bytes(content)
+        return grading(folder / "student")
+    root = autograder.laid_out(folder / "autograder", {"VAE_Model.py": content}, NAMED[name])
+    assert autograder.run(root, "run_autograder").returncode == 0
+    return json.loads((root / "results" / "results.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["student.zip", "Gradescope"])
 @pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize(("what", "status"), [("skeleton", "not attempted"), ("reference", "passed")])
 def test_the_skeleton_has_no_points_and_the_reference_all(
-    graded: dict[tuple[str, str, str], dict[str, Any]], name: str, place: str
+    tmp_path: Path, name: str, place: str, what: str, status: str
 ) -> None:
     offering = load_offering(NAMED[name])
-    begins, done = (graded[name, place, what] for what in ("skeleton", "reference"))
-    assert (begins["score"], done["score"]) == (0, offering.total)
-    for results, status in ((begins, "not attempted"), (done, "passed")):
-        tasks = results["extra_data"]["tasks"]
-        assert {task: entry["max_score"] for task, entry in tasks.items()} == offering.points
-        assert {entry["status"] for entry in tasks.values()} == {status}
-        assert results["extra_data"]["max_score"] == offering.total
+    content = release(NAMED[name]).student[SKELETON].content if what == "skeleton" else REFERENCE.read_bytes()
+    results = graded(name, place, content, tmp_path)
+    tasks = results["extra_data"]["tasks"]
+    assert results["score"] == (0 if what == "skeleton" else offering.total)
+    assert {task: entry["max_score"] for task, entry in tasks.items()} == offering.points
+    assert {entry["status"] for entry in tasks.values()} == {status}
+    assert results["extra_data"]["max_score"] == offering.total
