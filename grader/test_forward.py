@@ -9,7 +9,7 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
-from grader.judge.check import check, fail
+from grader.judge.check import check, fail, pictured
 from grader.judge.expect import (
     ONLY_ALONE,
     ONLY_EXTREMES,
@@ -31,6 +31,7 @@ from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model,
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
+from grader.judge.pictures import histogram
 from grader.judge.recover_models import of_model
 from grader.judge.tolerances import SAME_DRAW, SAME_NOISE
 from grader.judge.wrong_formulas import wrong_forward
@@ -200,26 +201,38 @@ def test_noise_is_fresh(probe: Probe, draw: Draw) -> None:
         answer = probe("forward", sizes=known.sizes, x=x.float(), calls=2, train=train, **known.as_dtype(torch.float32))
         calls += [drawn_noise(known, x, answer, call) for call in (0, 1)]
     noise = torch.stack(calls)
-    expect_sampled(noise)
+    with pictured(partial(histogram, noise)):
+        expect_sampled(noise)
+        expect_different_rows(noise)
+        expect_standard_normal(noise, "the noise of the posterior's sample")
+    probe.note_devices("forward", sizes=known.sizes, x=x[:3].float(), **known.as_dtype(torch.float32))
+
+
+def expect_different_rows(noise: torch.Tensor) -> None:
+    """Demand noise (calls, B, z), two calls in train mode and two in eval mode, of which no two rows agree."""
     rows = noise.flatten(0, 1)
     nearest = torch.cdist(rows, rows).fill_diagonal_(torch.inf).min(dim=1).values
     if float(nearest.min()) < SAME_NOISE:
-        mode = "train" if int(nearest.argmin()) < 2 * len(x) else "eval"
+        mode = "train" if int(nearest.argmin()) < len(rows) // 2 else "eval"
         fail(
             f"different samples of one posterior, in {mode} mode",
             "the same reconstruction twice",
             hint="Noise must be drawn for each image at every call. Is the posterior sampled at all?",
             diagnosis="noise_not_fresh",
         )
-    expect_standard_normal(noise, "the noise of the posterior's sample")
-    probe.note_devices("forward", sizes=known.sizes, x=x[:3].float(), **known.as_dtype(torch.float32))
 
 
 def expect_sampled(noise: torch.Tensor) -> None:
     """Demand noise that is not zero: with zeros, the posterior's mean is decoded."""
     found = by_id("forward_mean_decoded")
     if bool((noise.abs() < SAME_DRAW).all()):  # three codes of five normal numbers: by chance with probability 1e-46
-        fail("a sample of the posterior when no noise is given", "its mean", hint=found.hint, diagnosis=found.id)
+        fail(
+            "a sample of the posterior when no noise is given",
+            "its mean",
+            hint=found.hint,
+            diagnosis=found.id,
+            draws=partial(histogram, noise),
+        )
 
 
 def drawn_noise(known: KnownModel, x: torch.Tensor, answer: Answer, call: int) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
-from grader.judge.check import check, fail
+from grader.judge.check import check, fail, pictured
 from grader.judge.expect import (
     ONLY_IN_EVAL,
     ONLY_LONGER_AXES,
@@ -34,7 +34,10 @@ from grader.judge.known_models import (
 )
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id, match
+from grader.judge.normality import ks_distance
+from grader.judge.pictures import histogram
 from grader.judge.recover_models import of_model
+from grader.judge.result import Histogram
 from grader.judge.tolerances import NATS_OF_A_NAME, SAME_ESTIMATE, UNIT_LOG_WEIGHT
 from grader.judge.wrong_formulas import log_densities, miscounted, wrong_log_likelihood
 
@@ -71,6 +74,16 @@ def codes_of(answer: Answer, known: KnownModel) -> torch.Tensor:
     return torch.unique(codes.double(), dim=0)
 
 
+def noise_of_codes(known: KnownModel, x: torch.Tensor, codes: torch.Tensor) -> Histogram | None:
+    """Return a picture of the noise of an image's codes, if codes of its posterior rarely have such noise; else None.
+
+    It is for the eye only: a wrong estimate of right codes gets such a picture with a probability of 1e-4.
+    """
+    noise = ((codes - known.head("mean", x)) / (0.5 * known.head("logvar", x)).exp()).flatten()
+    usual = math.sqrt(math.log(2 / 1e-4) / (2 * max(1, len(noise))))  # Dvoretzky, Kiefer and Wolfowitz
+    return histogram(noise) if len(noise) and ks_distance(noise.sort().values) > usual else None
+
+
 def estimate(known: KnownModel, x: torch.Tensor, samples: int) -> Exact:
     """Return log p(x), which the logarithm of every weight equals if the encoder gives the true posterior."""
     exact, size = exact_log_likelihood(known, x), log_weight_size(known, x, typical_codes(known, x))
@@ -82,10 +95,12 @@ def expect_estimate(
 ) -> None:
     """Demand log p(x); for a single image, a wrong formula can be recognised."""
     exact, codes = estimate(known, x, samples), codes_of(answer, known)
-    wrong, count = [(by_id("log_likelihood_averaged"), exact.value.mean().expand_as(exact.value))], None
+    wrong, count, draws = [(by_id("log_likelihood_averaged"), exact.value.mean().expand_as(exact.value))], None, None
     if len(x) == 1:
         wrong, count = wrong_log_likelihood(known, x, codes, samples), miscounted(known, x, codes, samples)
-    expect_log_likelihood(answer, known, exact, wrong, hint, recover, otherwise=count)
+        draws = partial(noise_of_codes, known, x, codes)
+    with pictured(draws):
+        expect_log_likelihood(answer, known, exact, wrong, hint, recover, otherwise=count)
 
 
 def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, samples: int, recover: Recover) -> None:
@@ -102,7 +117,8 @@ def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, s
     of_each = log_weight_size(known, x.expand(samples, -1, -1, -1), codes)
     size = (torch.softmax(logs, dim=0) * of_each).sum().reshape(1)  # a weight counts as much as it adds to the mean
     exact = Exact(value, sizes.log_mean(size, value, samples), f"the log of the mean of {samples} weights")
-    expect_log_likelihood(answer, known, exact, wrong_log_likelihood(known, x, codes, samples), ONE_MEAN, recover)
+    with pictured(partial(noise_of_codes, known, x, codes)):
+        expect_log_likelihood(answer, known, exact, wrong_log_likelihood(known, x, codes, samples), ONE_MEAN, recover)
 
 
 def expect_log_likelihood(
@@ -253,6 +269,7 @@ def test_one_weight(probe: Probe, draw: Draw) -> None:
             f"{len(x)} weights distributed like those of new codes: Kolmogorov-Smirnov distance at most {bound:.2f}",
             f"{distance:.2f}",
             hint="With K = 1, the mean is a single weight. Does each image get its own code, with its own noise?",
+            draws=partial(noise_of_codes, known, x[:1], codes_of(answer, known)),
         )
 
 

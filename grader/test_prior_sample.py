@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from grader.grading.probe import Probe
-from grader.judge.check import check, fail
+from grader.judge.check import check, fail, pictured
 from grader.judge.expect import (
     ONLY_ALONE,
     ONLY_IN_EVAL,
@@ -23,6 +23,7 @@ from grader.judge.known_models import KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import Misconception, by_id
 from grader.judge.normality import expect_standard_normal
+from grader.judge.pictures import histogram
 from grader.judge.recover_models import of_model
 from grader.judge.tolerances import SAME_DRAW
 from grader.judge.wrong_formulas import wrong_prior_sample
@@ -109,10 +110,13 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
             size=known.decode_size(codes[-1].abs()),
             otherwise=pixel_noise(known, images.double()),
         )
-        if float((codes[-1] - codes[-1][:1]).abs().max()) < SAME_DRAW:
-            found = by_id("prior_sample_same_code")
-            fail("images of different codes", "the same image every time", hint=found.hint, diagnosis=found.id)
-    expect_standard_normal(torch.stack(codes), "the code of sample()", uniform="prior_sample_uniform_prior")
+        with pictured(partial(histogram, codes[-1])):
+            if float((codes[-1] - codes[-1][:1]).abs().max()) < SAME_DRAW:
+                found = by_id("prior_sample_same_code")
+                fail("images of different codes", "the same image every time", hint=found.hint, diagnosis=found.id)
+    noise = torch.stack(codes)
+    with pictured(partial(histogram, noise)):
+        expect_standard_normal(noise, "the code of sample()", uniform="prior_sample_uniform_prior")
     alone = probe("prior_sample", sizes=known.sizes, batch_size=1, calls=6, **known.as_dtype(torch.float32))
     one_image = (1, *known.image_shape)
     singles = torch.cat([alone.tensor(f"value_{i}", one_image, "an image", finite=True).double() for i in range(6)])

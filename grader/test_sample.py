@@ -8,7 +8,7 @@ import torch
 from grader.grading.probe import Probe
 from grader.judge import oracles, sizes
 from grader.judge.answer import Answer
-from grader.judge.check import check, fail
+from grader.judge.check import check, fail, pictured
 from grader.judge.expect import (
     ONLY_CONTIGUOUS,
     ONLY_EXTREMES,
@@ -26,6 +26,7 @@ from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, exa
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
 from grader.judge.misconceptions import by_id
 from grader.judge.normality import expect_standard_normal
+from grader.judge.pictures import histogram
 from grader.judge.recover import of_distribution
 from grader.judge.tolerances import SAME_DRAW
 
@@ -121,15 +122,17 @@ def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
         samples = [answer.tensor(f"value_{i}", shape, "sample", finite=True).double() for i in range(4)]
         values = torch.stack(samples)
         fresh = (values - mean) / (0.5 * logvar).exp()
-        expect_no_repetition(fresh)
+        with pictured(partial(histogram, fresh)):
+            expect_no_repetition(fresh)
         drawn.append(fresh.reshape(4, -1, 32))
     noise = torch.cat(drawn, dim=1)  # tested together, so that the bound on false failures holds once for all shapes
-    if len(torch.unique(noise.abs().float().round(decimals=5))) < 0.9 * noise.numel():
-        fail(
-            "new noise for every call, row and dimension",
-            "repeated numbers",
-            hint=by_id("noise_not_fresh").hint,
-            diagnosis="noise_not_fresh",
-        )
-    expect_standard_normal(noise, "the noise of sample()")
+    with pictured(partial(histogram, noise)):
+        if len(torch.unique(noise.abs().float().round(decimals=5))) < 0.9 * noise.numel():
+            fail(
+                "new noise for every call, row and dimension",
+                "repeated numbers",
+                hint=by_id("noise_not_fresh").hint,
+                diagnosis="noise_not_fresh",
+            )
+        expect_standard_normal(noise, "the noise of sample()")
     probe.note_devices("distribution", name="sample", mean=mean, logvar=logvar)

@@ -26,9 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
 # Files whose tests start no sandbox and no other program, half a minute together.
 QUICK = (
     "benchmarks", "causes", "cells", "class_exports", "class_names", "class_resume", "class_seeds", "compare",
-    "data_loader", "data_mat", "export_attempts", "export_canvas", "export_match", "export_moodle", "export_plain",
-    "formula", "handout", "html", "junit", "layout", "memory", "normality", "offering", "oracles", "reading", "report",
-    "scoring", "short_run", "skeleton", "statistics", "tables", "wire",
+    "data_loader", "data_mat", "drawings", "export_attempts", "export_canvas", "export_match", "export_moodle",
+    "export_plain", "formula", "handout", "html", "junit", "layout", "memory", "normality", "offering", "oracles",
+    "reading", "report", "scoring", "short_run", "skeleton", "statistics", "tables", "wire",
 )  # fmt: skip
 
 

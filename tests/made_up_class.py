@@ -1,10 +1,22 @@
 """Submissions of a made-up class, as a class run hands them to the reports: no student's code is run."""
 
+import base64
 from dataclasses import replace
 from typing import Any
 
 from grader.instructor.class_runs.grades import Entry, Grade, Row
-from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult
+from grader.judge.result import (
+    CheckResult,
+    Explanation,
+    Histogram,
+    Kind,
+    Picture,
+    Result,
+    Scatter,
+    Status,
+    Strip,
+    TaskResult,
+)
 from grader.report import results_json
 from grader.report.explain import Explained
 
@@ -20,14 +32,28 @@ CATALOGUE = {
 }
 WRONG = Explanation("kl = 4.2", "8.4, and 6 of 6 values differ", "4.2 at most, at [5]")
 
+_DOT = base64.b64decode(  # a grey PNG image of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+PICTURES: tuple[Picture, ...] = (
+    Histogram((0, 30, 70, 0), 4.0, 110, 55, 0.2, 0.5, -1.5, 9.0, (0.9, 0.97)),
+    Scatter(
+        bytes([0, 0, 0, 128, 64, 1, 255, 255, 1]), (-1.5, 2.5), (-3.0, 5.0), 4, 3, 1, (2.0, 0.0, 1.0), ((0.5, 1.0),)
+    ),
+    Strip(_DOT, (0, 5), 6, (0.0, 1.25), (0, 2), (0.0, 0.5)),
+)
 
-def checks(task: str, outcome: str, got: str | None = None) -> tuple[CheckResult, ...]:
+
+def checks(
+    task: str, outcome: str, got: str | None = None, picture: Picture | None = None, reproduce: str = ""
+) -> tuple[CheckResult, ...]:
     """Return the checks of a task.
 
     Args:
         task: One of POINTS.
         outcome: `full`; a misconception's id or `wrong`: the shape is right, the value wrong; or a status.
         got: What the failed checks say; by default something plain.
+        picture, reproduce: Those of a wrong value.
     """
     full = tuple(
         CheckResult(task, f"test_{kind}", title, kind, POINTS[task] * share, POINTS[task] * share, "passed")
@@ -41,19 +67,24 @@ def checks(task: str, outcome: str, got: str | None = None) -> tuple[CheckResult
         ended = left if outcome == "not attempted" and not got else Explanation(got=got or f"it {outcome}")
         return tuple(replace(c, score=0, status=statuses[outcome], explanation=ended) for c in full)
     diagnosis = None if outcome == "wrong" else outcome
-    told = replace(WRONG, hint=CATALOGUE[outcome].hint if diagnosis else "look again", diagnosis=diagnosis)
+    hint = CATALOGUE[outcome].hint if diagnosis else "look again"
+    told = replace(WRONG, hint=hint, diagnosis=diagnosis, reproduce=reproduce)
     told = Explanation(got=got, diagnosis=diagnosis) if got else told
     shape, value, gradient = full
     return (
         shape,
-        replace(value, score=0, status="failed", explanation=told),
+        replace(value, score=0, status="failed", explanation=told, picture=picture),
         replace(gradient, score=0, status="failed", explanation=Explanation("what follows from the wrong value")),
     )
 
 
-def result(outcomes: dict[str, str], got: str | None = None, **more: Any) -> Result:
+def result(
+    outcomes: dict[str, str], got: str | None = None, picture: Picture | None = None, reproduce: str = "", **more: Any
+) -> Result:
     """Return a result with an outcome per task; tasks that are not named are full."""
-    tasks = tuple(TaskResult(task, checks(task, outcomes.get(task, "full"), got)) for task in POINTS)
+    tasks = tuple(
+        TaskResult(task, checks(task, outcomes.get(task, "full"), got, picture, reproduce)) for task in POINTS
+    )
     plain: dict[str, Any] = {"seconds": 3.5, "sandbox": "process", "seed": 7}
     environment = {"python": "3.11.0", "torch": "2.4.0", "threads": 1}
     return Result("VAE_Model.py", tasks, environment=environment, **plain | more)

@@ -18,8 +18,9 @@ from grader.grading.training_run import pictures
 from grader.instructor.class_runs.grades import Entry, record
 from grader.instructor.pages import index
 from grader.instructor.pages.class_pages import write_class_reports
+from grader.judge.pictures import rows_of_images
 from grader.judge.result import Result, TrainingPictures
-from grader.judge.short_run import ShortRun, side_by_side
+from grader.judge.short_run import ShortRun
 from grader.report import html
 from grader.report.html import number, percent
 from grader.report.results_json import Record
@@ -374,13 +375,15 @@ RUN = ShortRun(
     pairs=torch.arange(3 * 64 * 256).remainder(256).to(torch.uint8).view(3, 64, 256),
 )
 
+CURVE = pictures(RUN)
+
 
 def page_of(training: TrainingPictures) -> Seen:
     return Seen(html.report_page(Record("a", "graded", Result("a", (), 1.0, "process", 0, training=training)), TITLE))
 
 
 def test_the_training_run_is_a_curve_and_a_strip_of_images_in_the_page_itself() -> None:
-    seen = page_of(pictures(RUN))
+    seen = page_of(CURVE)
     (curve,), (line,), (strip,) = seen.named("svg"), seen.named("polyline"), seen.named("img")
     points = [tuple(map(float, point.split(","))) for point in str(line["points"]).split()]
     assert len(points) == 50 and all(0 <= x <= 640 and 0 <= y <= 180 for x, y in points)
@@ -400,5 +403,5 @@ def test_a_run_that_diverged_at_once_has_no_pictures() -> None:
 
 def test_a_reconstruction_that_is_not_finite_is_still_a_picture() -> None:
     x = torch.zeros(8, 3, 32, 32, dtype=torch.float64)
-    strip = side_by_side(x, x / 0.0)
+    strip = rows_of_images(x, x / 0.0)
     assert (strip.shape, strip.dtype, int(strip[0, 40, 5])) == ((3, 64, 256), torch.uint8, 128)

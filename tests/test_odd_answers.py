@@ -263,6 +263,8 @@ def judged(check: Check, calls: list[Call], step: int, taken: set[tuple[int, str
             run(check, session)
         except (CheckFailed, WorkerFailed) as failed:
             wrong += [f"{check.title}, {what}: {each} in\n{failed}" for each in misleading(str(failed))]
+            if isinstance(failed, CheckFailed) and failed.draws:
+                failed.draws()  # a picture of anything, or none
         except Exception as error:
             wrong.append(f"{check.title}, {what}: {type(error).__name__}: {str(error)[:200]}")
         else:

@@ -97,10 +97,14 @@ def test_a_phone_scrolls_down_but_never_sideways(browser: Browser, folder: Path,
     assert page.evaluate(f"{small} && parseFloat(getComputedStyle(e).fontSize) < 10).length") == 0
 
 
-CONTRAST = """(() => {
+LUMINANCE = """
   const rgb = color => color.match(/[\\d.]+/g).map(Number);
   const linear = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
   const luminance = color => { const [r, g, b] = rgb(color).map(linear); return .2126 * r + .7152 * g + .0722 * b; };
+"""
+CONTRAST = (
+    f"(() => {{{LUMINANCE}"
+    + """
   const behind = e => {
     for (; e; e = e.parentElement) {
       const color = getComputedStyle(e).backgroundColor;
@@ -117,7 +121,8 @@ CONTRAST = """(() => {
     if (contrast < least[0]) least = [contrast, e.className + ': ' + text.data.trim()];
   }
   return least;
-})()"""  # the least contrast of a text with what lies behind it (WCAG 2), and which text that is
+})()"""
+)  # the least contrast of a text with what lies behind it (WCAG 2), and which text that is
 
 
 @pytest.mark.parametrize("name", ["index.html", "compare.html", "half-0/report.html"])

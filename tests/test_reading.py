@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from grader.instructor.class_runs.grades import Entry, read_class, record
-from grader.judge.result import Explanation, Result, TaskResult, TrainingPictures
+from grader.judge.result import Explanation, Picture, Result, TaskResult, TrainingPictures
 from grader.report import results_json
 from grader.report.explain import shown
 from grader.report.text import safe_cell
-from tests.made_up_class import a_class, checks, entry, result
+from tests.made_up_class import PICTURES, a_class, checks, entry, result
 
 
 # ## One result
@@ -38,6 +38,26 @@ def test_the_pictures_of_the_training_run_return() -> None:
     seen = TrainingPictures((1, 5), (3140.5, 2950.0), 3139.0, 2882.0, b"\x89PNG\r\n")
     before = Result("f.py", (), 1.0, "process", 0, training=seen)
     assert results_json.result(json.loads(json.dumps(results_json.as_json(before))), "f.py") == before
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: type(picture).__name__)
+def test_the_picture_of_a_check_returns(picture: Picture) -> None:
+    shape, value, gradient = checks("kl", "wrong")
+    before = Result("f.py", (TaskResult("kl", (shape, replace(value, picture=picture), gradient)),), 1.0, "process", 0)
+    assert results_json.result(json.loads(json.dumps(results_json.as_json(before))), "f.py") == before
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: type(picture).__name__)
+def test_a_picture_of_another_format_makes_the_file_one_of_another_format(picture: Picture) -> None:
+    whole = entry("ada", {"kl": "wrong"}, picture=picture)
+    assert whole.results is not None and record(whole).result is not None
+    kept = next(test["extra_data"]["picture"] for test in whole.results["tests"] if "picture" in test["extra_data"])
+    for name, value in list(kept.items()):
+        for odd in ("<svg onload=alert(1)>", None, [None], {"x": 1}):
+            kept[name] = odd
+            assert record(whole).status == "its results.json has another format", (name, odd)
+        kept[name] = value
+    assert record(whole).result is not None
 
 
 def test_a_later_check_keeps_the_status_of_its_own() -> None:

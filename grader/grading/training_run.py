@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import io
 import math
 import queue
 import threading
@@ -15,6 +14,7 @@ from data import HouseNumbers, load
 from grader.grading.session import Session, probe_seed
 from grader.judge import short_run
 from grader.judge.check import CheckFailed
+from grader.judge.pictures import png
 from grader.judge.result import TrainingPictures
 from grader.judge.short_run import EARLY, LONGER, Ask, Images, ShortRun
 from grader.sandbox.failure import WorkerFailed
@@ -59,15 +59,11 @@ _SHOWN = 60  # losses that a page shows
 
 def pictures(run: ShortRun) -> TrainingPictures:
     """Return what a page shows of a run; losses that are not finite are left out."""
-    from PIL import Image
-
     every = max(1, math.ceil(len(run.losses) / _SHOWN))
     shown = [(i + 1, loss) for i, loss in enumerate(run.losses) if i % every == 0 and math.isfinite(loss)]
-    stream = io.BytesIO()
-    if run.pairs is not None:
-        Image.fromarray(run.pairs.permute(1, 2, 0).contiguous().numpy()).save(stream, "png", optimize=True)
+    pairs = png(run.pairs) if run.pairs is not None else b""
     steps, losses = tuple(step for step, _ in shown), tuple(loss for _, loss in shown)
-    return TrainingPictures(steps, losses, run.constant_mean, run.ppca, stream.getvalue())
+    return TrainingPictures(steps, losses, run.constant_mean, run.ppca, pairs)
 
 
 class ShortRunner:

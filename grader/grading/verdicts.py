@@ -160,7 +160,7 @@ class Grading:
 
     @property
     def _is_written(self) -> bool:
-        """Whether a file is written, which shows the pictures of the training run."""
+        """Whether a file is written; only files hold pictures."""
         return bool(self._options.results or self._options.report)
 
     def _write(self, result: Result) -> None:
@@ -233,7 +233,8 @@ class Grading:
             probe = _probe_of(item)
             return _verdict(item, "passed", Explanation(note="\n".join(probe.notes if probe else ())))
         if isinstance(error, CheckFailed):
-            return self._explained(item, "failed", error.explanation)
+            picture = error.draws() if error.draws and self._is_written else None
+            return replace(self._explained(item, "failed", error.explanation), picture=picture)
         failure = error.failure if isinstance(error, WorkerFailed) else self.session.failure_of(error)
         if failure is None:
             if isinstance(error, _OF_COMPUTING) and self._answered(item):

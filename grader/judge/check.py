@@ -1,14 +1,15 @@
 """What a check is: a test function of one task, with a kind and a share; and how verdicts become points."""
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn, TypeVar
 
 import pytest
 
 from .offering import TASKS
-from .result import CheckResult, Explanation, Kind, Status, TaskResult
+from .result import CheckResult, Draws, Explanation, Kind, Picture, Status, TaskResult
 
 _Function = TypeVar("_Function", bound=Callable[..., None])
 
@@ -28,11 +29,16 @@ def check(kind: Kind, share: int) -> Callable[[_Function], _Function]:
 
 
 class CheckFailed(Exception):  # noqa: N818
-    """Raised by a check that the submission does not pass."""
+    """Raised by a check that the submission does not pass.
 
-    def __init__(self, explanation: Explanation):
+    Attributes:
+        explanation: What the student reads.
+        draws: Makes a picture of the failure; None if there is none.
+    """
+
+    def __init__(self, explanation: Explanation, draws: Draws | None = None):
         super().__init__(explanation.text())
-        self.explanation = explanation
+        self.explanation, self.draws = explanation, draws
 
 
 def fail(
@@ -45,14 +51,25 @@ def fail(
     reproduce: str = "",
     hint: str = "",
     diagnosis: str | None = None,
+    draws: Draws | None = None,
 ) -> NoReturn:
-    """Fail the running check; see Explanation for the arguments.
+    """Fail the running check; see Explanation and CheckFailed for the arguments.
 
     Raises:
         CheckFailed: Always.
     """
     explanation = Explanation(expected, got, deviation, computes, smallest, hint, reproduce=reproduce)
-    raise CheckFailed(replace(explanation, diagnosis=diagnosis))
+    raise CheckFailed(replace(explanation, diagnosis=diagnosis), draws)
+
+
+@contextlib.contextmanager
+def pictured(draws: Draws | None) -> Iterator[None]:
+    """Add a picture to a failure of the checks inside, in place of their own; None adds nothing."""
+    try:
+        yield
+    except CheckFailed as error:
+        error.draws = draws or error.draws
+        raise
 
 
 MOST_FOR_FORM = 40  # the largest share, in percent, that the shape checks of a task may have
@@ -69,6 +86,7 @@ class Verdict:
     share: int
     status: Status
     explanation: Explanation = field(default_factory=Explanation)
+    picture: Picture | None = None
 
 
 def validate_shares(shares: Iterable[tuple[str, Kind, int]]) -> None:
@@ -121,6 +139,7 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
         max_score=worth,
         status=verdict.status,
         explanation=verdict.explanation,
+        picture=verdict.picture,
     )
     if not value_is_wrong or verdict.kind == "shape":
         return result
@@ -131,6 +150,6 @@ def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
     # A failure that follows from a wrong value is not a second mistake: it gets no diagnosis.
     if verdict.kind == "value":
         return result
-    # Its hint would look for another cause, such as detach() in a gradient.
+    # Its hint would look for another cause, such as detach() in a gradient, and so would its picture.
     plain = replace(result.explanation, diagnosis=None, hint="", computes="", smallest="", reproduce="")
-    return replace(result, explanation=plain)
+    return replace(result, explanation=plain, picture=None)

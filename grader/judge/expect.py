@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from .answer import Answer, expect_finite
 from .check import fail
 from .misconceptions import Misconception, by_id, match
+from .pictures import scatter
 from .recover import Recovered
 from .tolerances import UNIT_FORMULA, UNIT_NICE, UNIT_SAME
 
@@ -120,6 +122,7 @@ def expect_close(
         reproduce=found.example.reproduce if found.example else "",
         hint=misconception.hint if misconception else found.hint or hint or _seen(got, wanted, shares),
         diagnosis=misconception.id if misconception else None,
+        draws=partial(scatter, got, wanted, shares > 1),
     )
 
 

@@ -152,6 +152,20 @@ def random_model(
     )
 
 
+def smooth_decoder(known: KnownModel) -> KnownModel:
+    """Return the same model with a decoder whose images people can tell apart: waves of pale colours, no bias."""
+    channels, size, _ = known.image_shape
+    place = math.pi * (torch.arange(size, dtype=torch.float64) + 0.5) / size
+    waves = []
+    for i in range(known.sizes["z_dim"]):
+        down, across = divmod(i + 1, 3)  # 0 and 1, 0 and 2, 1 and 0, ... half periods
+        pattern = torch.outer((down * place).cos(), (across * place).cos())
+        colour = 0.7 + 0.3 * torch.cos(torch.arange(channels, dtype=torch.float64) * 2 + i)
+        waves.append((colour[:, None, None] * pattern).flatten())
+    weight = torch.stack(waves, dim=1)
+    return KnownModel(known.sizes, {**known.tensors, "decoder_weight": weight, "decoder_bias": 0 * weight[:, 0]})
+
+
 def short_axes(draw: Draw, bend: float = 0.0) -> list[tuple[KnownModel, int]]:
     """Return random models with batch sizes: with one channel, with one code dimension, and with both and one image."""
     grey, narrow = {"in_channels": 1}, {"z_dim": 1}

@@ -1,5 +1,6 @@
 """The result model, from which all reports, files and tables are made."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -54,6 +55,81 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Histogram:
+    """Noise that a submission used, to be shown beside the standard normal density.
+
+    Attributes:
+        counts: How many numbers are in each of the equal bins between -edge and edge.
+        edge: Where the last bin ends.
+        total: How many numbers there are, with those outside of the bins.
+        distinct: How many of them differ in their first five decimals.
+        mean, std: Their mean and standard deviation.
+        smallest, largest: The extremes.
+        within: The shares of numbers whose absolute value is at most 1, and at most 2.
+    """
+
+    counts: tuple[int, ...]
+    edge: float
+    total: int
+    distinct: int
+    mean: float
+    std: float
+    smallest: float
+    largest: float
+    within: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Numbers of a submission beside the expected ones.
+
+    Attributes:
+        points: Three bytes for each number that is shown: the expected number and the submission's, as positions from 0
+            to 255 in their ranges; and 1 if it is wrong, else 0.
+        expected, got: The two ranges, (lowest, highest).
+        total, wrong: How many numbers there are, and how many of them are wrong, with those that are not shown.
+        unseen: How many are not shown because they are nan, infinite or huge.
+        line: Slope, offset and correlation of the straight line that fits best, got = slope expected + offset.
+        pairs: A few exact pairs (expected, got), from the smallest to the largest expected number.
+    """
+
+    points: bytes
+    expected: tuple[float, float]
+    got: tuple[float, float]
+    total: int
+    wrong: int
+    unseen: int
+    line: tuple[float, float, float]
+    pairs: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Images of a path that a submission returned, above the expected ones.
+
+    Attributes:
+        image: A PNG image of two rows.
+        shown: Positions in the path of the images that are shown.
+        total: How many images the path has.
+        off: The distance of each from the expected image (root mean square).
+        nearest: Position of the expected image that each is closest to.
+        nearest_off: Its distance from that one.
+    """
+
+    image: bytes
+    shown: tuple[int, ...]
+    total: int
+    off: tuple[float, ...]
+    nearest: tuple[int, ...]
+    nearest_off: tuple[float, ...]
+
+
+Picture = Histogram | Scatter | Strip
+Draws = Callable[[], Picture | None]
+"""Makes the picture of a failed check when a page or a file needs it; None if there is nothing to see."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """One check of one task. Scores are in hundredths of a point, so that sums are exact.
 
@@ -65,6 +141,7 @@ class CheckResult:
         score, max_score: Hundredths of points.
         status: How it ended; `not judged` if the run was stopped before.
         explanation: What the student reads; for a passed check, a note at most.
+        picture: What a page shows of a failed check; None if no file is written.
     """
 
     task: str
@@ -75,6 +152,7 @@ class CheckResult:
     max_score: int
     status: Status
     explanation: Explanation = Explanation()
+    picture: Picture | None = None
 
     @property
     def output(self) -> str:

@@ -25,6 +25,7 @@ from . import oracles
 from .answer import Answer
 from .inputs import Draw
 from .misconceptions import by_id
+from .pictures import rows_of_images
 from .tolerances import UNIT32
 
 THRESHOLD = 0.6
@@ -174,15 +175,8 @@ def run(ask: Ask, images: Images, seed: int, steps: int = STEPS) -> ShortRun:
     kl = float(oracles.kl(mean, logvar).mean())
     gap = (images.constant_mean - nll - kl) / (images.constant_mean - images.ppca)
     seen = look(mean, image, x)
-    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean, images.ppca, steps, seen, side_by_side(x, image))
-
-
-def side_by_side(
-    x: Float64[Tensor, "N C S S"], image: Float64[Tensor, "N C S S"], count: int = 8
-) -> UInt8[Tensor, "C H W"]:
-    """Return the first images in a row, and their reconstructions in a row below, as bytes."""
-    rows = [torch.cat(list(each[:count]), dim=2) for each in (x, image)]
-    return ((torch.cat(rows, dim=1).nan_to_num(nan=0.0).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    pairs = rows_of_images(x[:8], image[:8])
+    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean, images.ppca, steps, seen, pairs)
 
 
 def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Float64[Tensor, "N C S S"]) -> Seen | None:

@@ -1,8 +1,8 @@
 """Limit what a report tells a student, as the offering says. Reports for instructors are never limited.
 
 `full` is everything. With `short`, the first failed check of a task that has a hint shows it and its name; with `none`,
-failed checks have only their titles. What was expected, returned and computed is left out in both. What remains is
-about the student's own code: exceptions with their lines, limits that were exceeded, printed text, and notes.
+failed checks have only their titles. Both leave out what was expected, returned and computed, and pictures. What
+remains is about the student's own code: exceptions with their lines, limits that were exceeded, printed text, and notes.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ def _limited(task: TaskResult, hints: Hints) -> TaskResult:
     checks: list[CheckResult] = []
     for check in task.checks:
         level: Hints = "none" if any(earlier.explanation.hint for earlier in checks) else hints
-        checks.append(replace(check, explanation=told(check.explanation, level)))
+        checks.append(replace(check, explanation=told(check.explanation, level), picture=None))
     return replace(task, checks=tuple(checks))
 
 

@@ -1,7 +1,7 @@
 """Render report.html, the page for one student, and all other pages: self-contained, escaped, without any requests.
 
-A page is one file with inline styles. A Content-Security-Policy allows the project's one script by its hash, and
-refuses everything else. Values are passed to the templates as data and are escaped everywhere.
+A page is one file with inline styles and at most one script. A Content-Security-Policy allows this script by its hash,
+and refuses everything else. Values are passed to the templates as data and are escaped everywhere.
 """
 
 import base64
@@ -16,8 +16,9 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.judge.result import CheckResult, Result, TaskResult, TrainingPictures
+from grader.judge.result import CheckResult, Result, TaskResult
 
+from .drawings import Figure, curve_of, figure_of
 from .explain import BROKEN, shown
 from .files import write_whole
 from .results_json import Record
@@ -48,9 +49,10 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["style"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
-    environment.globals["script"] = script = Markup((_TEMPLATES / "index.js").read_text(encoding="utf-8"))
-    environment.globals["script_hash"] = script_hash(script)
-    environment.filters |= {"number": number, "percent": percent, "link": link}
+    environment.globals["scripts"] = {
+        path.name: Markup(path.read_text(encoding="utf-8")) for path in _TEMPLATES.glob("*.js")
+    }
+    environment.filters |= {"number": number, "percent": percent, "link": link, "script_hash": script_hash}
     return environment
 
 
@@ -86,6 +88,7 @@ class ShownCheck:
         title, status, score, max_score: The values of the check.
         parts: Pairs of label and text.
         reproduce: Lines of Python that show the wrong answer.
+        figure: What the submission returned, drawn; None if there is no picture.
     """
 
     title: str
@@ -94,6 +97,7 @@ class ShownCheck:
     max_score: float
     parts: tuple[tuple[str, str], ...]
     reproduce: str
+    figure: Figure | None
 
 
 @dataclass(frozen=True)
@@ -155,48 +159,9 @@ def report_page(record: Record, title: str, notes: Sequence[str] = ()) -> str:
         untouched=[task.id for task in tasks if task.attainment == "not attempted"],
         counts={kind: sum(task.attainment == kind for task in tasks) for kind in ("full", "partial", "zero")},
         environment=_environment(record.result),
-        training=_curve(record.result.training) if record.result and record.result.training else None,
+        training=curve_of(record.result.training) if record.result and record.result.training else None,
+        script="copy.js" if any(check.reproduce for task in tasks for check in task.checks) else "",
     )
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The loss curve of the training run, prepared for the template, in pixels; and the reconstructions.
-
-    Attributes:
-        points: The polyline's points; empty if there are fewer than two losses.
-        anchors: Height and label of each anchor.
-        words: The curve in words, for readers who do not see it.
-        pairs: Address of the image of reconstructions; empty if there is none.
-    """
-
-    points: str
-    anchors: tuple[tuple[float, str], ...]
-    words: str
-    pairs: str
-
-
-_WIDE, _HIGH = 640.0, 180.0
-
-
-def _curve(training: TrainingPictures) -> Curve:
-    low, high = training.ppca - 10.0, training.constant_mean + 0.5 * (training.constant_mean - training.ppca)
-
-    def height(loss: float) -> float:
-        return round(_HIGH * (1 - (min(max(loss, low), high) - low) / (high - low)), 1)
-
-    last = training.steps[-1] if training.steps else 1
-    points = [
-        f"{round(_WIDE * step / last, 1)},{height(loss)}"
-        for step, loss in zip(training.steps, training.losses, strict=True)
-    ]
-    anchors = (
-        (height(training.constant_mean), f"a constant image, {training.constant_mean:.0f} nats"),
-        (height(training.ppca), f"PCA, {training.ppca:.0f} nats"),
-    )
-    ends = f"The loss begins at {training.losses[0]:.0f} nats and ends at {training.losses[-1]:.0f}." if points else ""
-    pairs = f"data:image/png;base64,{base64.b64encode(training.pairs).decode('ascii')}" if training.pairs else ""
-    return Curve(" ".join(points) if len(points) > 1 else "", anchors, ends, pairs)
 
 
 def write_report(folder: Path, record: Record, title: str) -> Path:
@@ -244,6 +209,7 @@ def _check(check: CheckResult) -> ShownCheck:
         max_score=check.max_score / 100,
         parts=check.explanation.parts(),
         reproduce=check.explanation.reproduce,
+        figure=figure_of(check.picture) if check.picture else None,
     )
 
 

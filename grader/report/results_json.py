@@ -12,7 +12,19 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from grader.judge.result import CheckResult, Explanation, Kind, Result, Status, TaskResult, TrainingPictures
+from grader.judge.result import (
+    CheckResult,
+    Explanation,
+    Histogram,
+    Kind,
+    Picture,
+    Result,
+    Scatter,
+    Status,
+    Strip,
+    TaskResult,
+    TrainingPictures,
+)
 
 from .explain import BROKEN, WAITS, judged_part, shown
 from .files import write_whole
@@ -62,13 +74,17 @@ def as_json(result: Result, notice: str = "") -> dict[str, Any]:
             "sandbox": result.sandbox,
             "seed": result.seed,
             "environment": result.environment,
-            **({"training": _pictures(result.training)} if result.training else {}),
+            **({"training": _as_json(result.training)} if result.training else {}),
         },
     }
 
 
-def _pictures(training: TrainingPictures) -> dict[str, Any]:
-    return asdict(training) | {"pairs": base64.b64encode(training.pairs).decode("ascii")}
+def _as_json(picture: Picture | TrainingPictures) -> dict[str, Any]:
+    """Return the fields of a picture; bytes become base64."""
+    return {
+        name: base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+        for name, value in asdict(picture).items()
+    }
 
 
 def summary(result: Result, notice: str = "") -> str:
@@ -100,6 +116,7 @@ def _test(check: CheckResult, waits: bool) -> dict[str, Any]:
             "kind": check.kind,
             "status": check.status,
             **{name: text for name, text in asdict(check.explanation).items() if text},
+            **({"picture": {"of": _PICTURES[type(check.picture)]} | _as_json(check.picture)} if check.picture else {}),
         },
     }
 
@@ -162,12 +179,70 @@ def result(data: Mapping[str, Any], submission: str) -> Result:
 
 def _training(pictures: Mapping[str, Any]) -> TrainingPictures:
     return TrainingPictures(
-        steps=tuple(int(step) for step in pictures["steps"]),
-        losses=tuple(float(loss) for loss in pictures["losses"]),
+        steps=_integers(pictures["steps"]),
+        losses=_floats(pictures["losses"]),
         constant_mean=float(pictures["constant_mean"]),
         ppca=float(pictures["ppca"]),
-        pairs=base64.b64decode(pictures["pairs"], validate=True),
+        pairs=_bytes(pictures["pairs"]),
     )
+
+
+_PICTURES = {Histogram: "noise", Scatter: "numbers", Strip: "path"}  # what each is a picture of
+
+
+def _picture(picture: Mapping[str, Any]) -> Picture:
+    of = picture["of"]
+    if of == _PICTURES[Histogram]:
+        return Histogram(
+            counts=_integers(picture["counts"]),
+            edge=float(picture["edge"]),
+            total=int(picture["total"]),
+            distinct=int(picture["distinct"]),
+            mean=float(picture["mean"]),
+            std=float(picture["std"]),
+            smallest=float(picture["smallest"]),
+            largest=float(picture["largest"]),
+            within=_pair(picture["within"]),
+        )
+    if of == _PICTURES[Scatter]:
+        slope, offset, correlation = _floats(picture["line"])
+        return Scatter(
+            points=_bytes(picture["points"]),
+            expected=_pair(picture["expected"]),
+            got=_pair(picture["got"]),
+            total=int(picture["total"]),
+            wrong=int(picture["wrong"]),
+            unseen=int(picture["unseen"]),
+            line=(slope, offset, correlation),
+            pairs=tuple(_pair(pair) for pair in picture["pairs"]),
+        )
+    if of == _PICTURES[Strip]:
+        return Strip(
+            image=_bytes(picture["image"]),
+            shown=_integers(picture["shown"]),
+            total=int(picture["total"]),
+            off=_floats(picture["off"]),
+            nearest=_integers(picture["nearest"]),
+            nearest_off=_floats(picture["nearest_off"]),
+        )
+    raise ValueError(f"no picture of {of}")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _integers(numbers: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(number) for number in numbers)
+
+
+def _floats(numbers: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(number) for number in numbers)
+
+
+def _pair(pair: Sequence[float]) -> tuple[float, float]:
+    first, second = _floats(pair)
+    return first, second
 
 
 def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> TaskResult:
@@ -176,7 +251,8 @@ def _task(name: str, task: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]
 
 
 def _check(task: str, test: Mapping[str, Any]) -> CheckResult:
-    texts = {name: harmless(str(value)) for name, value in test["extra_data"].items()}
+    extra = test["extra_data"]
+    texts = {name: harmless(str(value)) for name, value in extra.items() if name != "picture"}
     status, kind = texts["status"], texts["kind"]
     if status not in get_args(Status) or kind not in get_args(Kind):
         raise ValueError(f"{task}: {kind}, {status}")
@@ -191,4 +267,5 @@ def _check(task: str, test: Mapping[str, Any]) -> CheckResult:
         explanation=Explanation(
             **{field.name: texts[field.name] for field in fields(Explanation) if field.name in texts}
         ),
+        picture=_picture(extra["picture"]) if "picture" in extra else None,
     )

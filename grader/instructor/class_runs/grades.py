@@ -156,7 +156,7 @@ _SAID = 200  # characters of an explanation that the pages of a class show
 def brief(one: Record) -> Record:
     """Return a record with only what the pages of the whole class show, so that those of all submissions fit in memory.
 
-    Explanations are left out, except the first line of checks that crashed, hung or ran out of memory.
+    Pictures and explanations are left out, except the first line of checks that crashed, hung or ran out of memory.
     """
     if one.result is None:
         return replace(one, source="")
@@ -172,4 +172,4 @@ def _brief_check(check: CheckResult) -> CheckResult:
     said = words.partition("\n")[0][:_SAID] if check.status in BROKEN else ""
     name, title, task = (sys.intern(text) for text in (check.name, check.title, check.task))
     explanation = Explanation(got=said, diagnosis=check.diagnosis)
-    return replace(check, name=name, title=title, task=task, explanation=explanation)
+    return replace(check, name=name, title=title, task=task, explanation=explanation, picture=None)

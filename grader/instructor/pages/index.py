@@ -86,7 +86,7 @@ def index_page(
     order = sorted((record for record in records if record.result), key=lambda r: who[r.submission].number)
     return render_page(
         "index.html",
-        scripted=True,
+        script="index.js",
         title=title,
         anonymous=anonymous,
         first=FIRST,
