@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.instructor.class_runs.judging import Job, lay_out
-from grader.judge.result import CheckResult, Explanation, Hints, Result, TaskResult
+from grader.judge.result import CheckResult, Explanation, Hints, Result, Scatter, TaskResult
 from grader.report import html, results_json, terminal
 from grader.report.hints import limited, told
 from grader.report.results_json import Record
@@ -28,6 +28,7 @@ COMPARED = Explanation(
     reproduce="print(q.kl())  # expected: 4.1931",
     diagnosis="kl_missing_half",
 )
+PICTURE = Scatter(b"\0\0\1", (0.0, 1.0), (0.0, 7.25), 1, 1, 0, (2.0, 0.0, 1.0), ((1.0, 7.25),))
 CRASHED = Explanation(got="TypeError: no\nline 3, in kl: return self", hint="Is this a tensor?")
 SECOND = Explanation(expected="kl = 0", got="1", hint="another hint", diagnosis="kl_negated")
 
@@ -35,7 +36,8 @@ SECOND = Explanation(expected="kl = 0", got="1", hint="another hint", diagnosis=
 def result() -> Result:
     explanations = {"first": COMPARED, "second": SECOND, "third": Explanation(expected="a gradient", got="none")}
     checks = tuple(
-        CheckResult("kl", n, f"the {n} title", "value", 0, 100, "failed", e) for n, e in explanations.items()
+        CheckResult("kl", name, f"the {name} title", "value", 0, 100, "failed", explanation, PICTURE)
+        for name, explanation in explanations.items()
     )
     return Result("VAE_Model.py", (TaskResult("kl", checks),), 1.0, "process", 0)
 
@@ -75,7 +77,7 @@ def test_an_exception_of_the_students_own_is_always_shown(hints: Hints) -> None:
 @pytest.mark.parametrize("hints", ["short", "none"])
 def test_no_form_of_a_result_says_more(hints: Hints) -> None:
     said = texts(limited(result(), hints))
-    for word in ("4.1931", "8.3862", "mean^2", "[[0.0]]", "print(q", "another hint", "kl_negated"):
+    for word in ("4.1931", "7.25", "8.3862", "mean^2", "[[0.0]]", "print(q", "another hint", "kl_negated"):
         assert word in texts(result()) and word not in said, word
     for word in ("too large by a constant factor", "kl_missing_half"):
         assert (word in said) == (hints == "short")

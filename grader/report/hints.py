@@ -2,7 +2,7 @@
 
 `full` is everything. With `short`, the first failed check of a task that has a hint shows it and its name; with `none`,
 failed checks have only their titles. Both leave out what was expected, returned and computed, and pictures. What
-remains is about the student's own code: exceptions with their lines, limits that were exceeded, printed text, and notes.
+remains is about the student's own code: exceptions with their lines, exceeded limits, printed text, and notes.
 """
 
 from dataclasses import replace
