@@ -21,6 +21,7 @@ from data.commandline import (
     whole,
     words,
 )
+from grader.grading import watch
 from grader.grading.options import FOLDER, ROOT, GradingOptions, clean_environment, refuse, selected
 from grader.sandbox import SANDBOXES
 
@@ -61,7 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
     _add_grade(commands)
-    run = {"grade": _grade}
+    watch.add_to(commands)
+    run = {"grade": _grade, "watch": watch.main}
     for name, module in here.items():
         command = importlib.import_module(f"grader.instructor.{module}")
         command.add_to(commands)

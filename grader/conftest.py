@@ -46,8 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
         begin(config, grading_options(config))
 
 
-def begin(config: pytest.Config, options: GradingOptions) -> None:
-    """Read the submission, start its sandboxes, and register the plugin that judges it.
+def begin(config: pytest.Config, options: GradingOptions) -> Grading:
+    """Read the submission, start its sandboxes, and register and return the plugin that judges it.
 
     Raises:
         pytest.UsageError: There is no file to grade, the offering is invalid, or the sandbox does not work.
@@ -67,6 +67,7 @@ def begin(config: pytest.Config, options: GradingOptions) -> None:
         raise pytest.UsageError(one_line(str(error))) from None
     config.stash[_GRADING] = grading
     config.pluginmanager.register(grading, "vae-grading")
+    return grading
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from distributed import Client, LocalCluster, get_worker
 
+from grader.grading.jobs import Job, Outcome
 from grader.instructor.class_runs import dask_judges
 from grader.instructor.class_runs.dask_judges import ClusterLost, agree, outcomes
-from grader.instructor.class_runs.judging import Job, Outcome
 
 pytest.importorskip("distributed")
 

@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from grader.grading.grading_process import Child
+from grader.grading.jobs import Job, JudgeDied, Outcome, WarmJudge
 from grader.grading.options import GradingOptions
-from grader.instructor.class_runs.judging import FreshJudge, Job, JudgeDied, LastingJudge, Outcome, WarmJudge
+from grader.instructor.class_runs.judging import FreshJudge, LastingJudge
 from grader.judge.offering import OFFERING
 from grader.sandbox import watchdog
 from tests.gradings import REFERENCE, ROOT, SKELETON

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from grader.__main__ import main
+from grader.grading.jobs import Job, Outcome
 from grader.instructor.class_runs import class_run, dask_judges
 from grader.instructor.class_runs.entries import Stored, Submission
 from grader.instructor.class_runs.grades import Entry
-from grader.instructor.class_runs.judging import Job, Outcome
 from grader.instructor.class_runs.ledger import Ledger
 from grader.instructor.class_runs.sandbox_here import NoSuchSandbox
 from grader.instructor.pages import class_pages

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.instructor.class_runs.judging import Job, lay_out
+from grader.grading.jobs import Job, lay_out
 from grader.judge.result import CheckResult, Explanation, Hints, Result, Scatter, TaskResult
 from grader.report import html, results_json, terminal
 from grader.report.hints import limited, told
@@ -106,9 +106,8 @@ def test_a_grading_follows_the_offering_in_all_that_it_writes(tmp_path: Path) ->
         assert not any(word in text for word in ("expected", "kl_missing_half", "constant factor", "sum(mean"))
 
 
-def test_a_class_run_has_everything(tmp_path: Path) -> None:
-    """It is for instructors, after the deadline."""
-    options = lay_out(Job(b"", 0, "process", offering="hints"), tmp_path)
+def test_a_job_may_ask_for_everything_as_those_of_a_class_do(tmp_path: Path) -> None:
+    options = lay_out(Job(b"", 0, "process", hints="full"), tmp_path)
     assert options.hints == "full" and "--hints=full" in options.arguments()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader.instructor.class_runs.warm_judge import adopt_orphans
+from grader.grading.children import adopt_orphans
 from tests.acts import KINDS, why_not
 from tests.zoo.hostile import HOSTILE, JUDGED, Hostile
 from tests.zoo.hostile.neighbourhood import ROOT, grade, tree_hash

@@ -93,6 +93,24 @@ class Session:
         """
         self._sandbox_of(task)
 
+    def renew(self, submission: Path) -> None:
+        """Take the submission as it is now. No worker has been started yet, so its sandboxes have met no submission.
+
+        A zygote imports the well-known packages that a file mentions. If these have changed, it is replaced.
+
+        Raises:
+            NoSubmission: There is no file to grade.
+            SandboxError: A sandbox cannot be started.
+        """
+        assert not self._tasks
+        preloaded = self.file.preload()
+        self.file = take(submission, self.file.copy.parent)
+        self.started = time.monotonic()
+        if self.file.preload() != preloaded:
+            for lane in list(self._sandboxes):
+                self._sandboxes.pop(lane).close()
+                self._open(lane)
+
     def await_ready(self) -> None:
         """Wait until the first prepared sandbox has imported torch; all sandboxes are of the same kind.
 
@@ -106,11 +124,13 @@ class Session:
         lane = "training" if task == "training" and self._lanes > 1 else "checks"
         with self._lock:
             if lane not in self._sandboxes:
-                home = self._folder / lane
-                home.mkdir()
-                ceilings = self._ceilings()
-                self._sandboxes[lane] = open_sandbox(self.sandbox, self.file, home, ceilings, self._fork)
+                self._open(lane)
             return self._sandboxes[lane]
+
+    def _open(self, lane: str) -> None:
+        home = self._folder / lane
+        home.mkdir(exist_ok=True)
+        self._sandboxes[lane] = open_sandbox(self.sandbox, self.file, home, self._ceilings(), self._fork)
 
     def ask(self, task: str, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int) -> Any:
         """Run a probe in the worker of a task; the first call starts the worker.

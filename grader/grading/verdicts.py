@@ -28,6 +28,7 @@ from grader.report import junit, results_json, terminal
 from grader.report.files import write_whole
 from grader.report.hints import limited, told
 from grader.report.text import harmless, one_line, settled, shortened
+from grader.sandbox.archives import NoSubmission
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.zygote import SandboxError
 
@@ -104,6 +105,22 @@ class Grading:
             return True
         self._begun = bool(self._selected)
         return None
+
+    def renew(self) -> None:
+        """Read the submission again, since it may have changed after its sandboxes were started.
+
+        Raises:
+            pytest.UsageError: There is no file to grade any more.
+        """
+        try:
+            self.session.renew(self._options.submission)
+        except (NoSubmission, SandboxError) as error:
+            raise pytest.UsageError(one_line(str(error))) from None
+
+    def result_of(self, task: str) -> Result:
+        """Return the result of one task, whose checks have ended."""
+        result = limited(self._score(), self._hints)
+        return replace(result, tasks=tuple(one for one in result.tasks if one.id == task), training=None)
 
     def short_run(self) -> ShortRun:
         """Wait for the short training run and return its outcome.

@@ -1,6 +1,7 @@
 """The report on the terminal: explanations, then the table of tasks and points."""
 
 import textwrap
+from collections.abc import Collection
 
 from grader.judge.result import CheckResult, Result, TaskResult
 
@@ -11,17 +12,19 @@ _COLORS = {"passed": "32", "not attempted": "33", "not judged": "33"}
 _RED = "31"
 
 
-def render(result: Result, color: bool = False, verbose: bool = False) -> str:
+def render(result: Result, color: bool = False, verbose: bool = False, explained: Collection[str] | None = None) -> str:
     """Return the report as text.
 
     Args:
         result: The result.
         color: Whether to use ANSI colours.
         verbose: Whether to show the lines that reproduce a wrong answer; they are also shown for a single task.
+        explained: Ids of the tasks with explanations; None for all. The table has all tasks.
     """
-    verbose = verbose or len(result.tasks) == 1
-    blocks = [_explanations(task, color, verbose) for task in result.tasks]
-    return "\n".join(["", *(block for block in blocks if block), _table(result, color), ""])
+    tasks = [task for task in result.tasks if explained is None or task.id in explained]
+    verbose = verbose or len(tasks) == 1
+    blocks = [_explanations(task, color, verbose) for task in tasks]
+    return "\n".join(["", *(block for block in blocks if block), table(result, color), ""])
 
 
 def _explanations(task: TaskResult, color: bool, verbose: bool) -> str:
@@ -42,18 +45,19 @@ def _explanations(task: TaskResult, color: bool, verbose: bool) -> str:
 
 
 def _explanation(check: CheckResult, color: bool) -> str:
-    head = _paint(f"{check.task}: {check.title}", _COLORS.get(check.status, _RED), color)
+    head = colored(f"{check.task}: {check.title}", _COLORS.get(check.status, _RED), color)
     return "\n".join([head, *([textwrap.indent(harmless(check.output), "    ")] if check.output else []), ""])
 
 
-def _table(result: Result, color: bool) -> str:
+def table(result: Result, color: bool = False) -> str:
+    """Return the table of tasks and points; its last line is the score."""
     lines = [f"{'task':<16}{'points':>14}   status"]
     for task in result.tasks:
         amount = f"{points_text(task.score)} / {points_text(task.max_score)}"
         status = task.status + (f" ({', '.join(task.diagnoses)})" if task.diagnoses else "")
         if task.judged and (part := judged_part(task)):
             status += f", {part}"
-        lines.append(f"{task.id:<16}{amount:>14}   " + _paint(status, _COLORS.get(task.status, _RED), color))
+        lines.append(f"{task.id:<16}{amount:>14}   " + colored(status, _COLORS.get(task.status, _RED), color))
     total = f"{points_text(result.score)} / {points_text(result.max_score)}"
     about = f"{one_line(result.submission)}, seed {result.seed}, sandbox {result.sandbox}, {result.seconds:.1f} s"
     if part := judged_part(result):
@@ -63,5 +67,6 @@ def _table(result: Result, color: bool) -> str:
     return "\n".join([*lines, f"{'score':<16}{total:>14}   {about}"])
 
 
-def _paint(text: str, code: str, color: bool) -> str:
+def colored(text: str, code: str, color: bool) -> str:
+    """Return text in an ANSI colour, or unchanged."""
     return f"\x1b[{code}m{text}\x1b[0m" if color else text

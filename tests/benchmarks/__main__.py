@@ -9,6 +9,7 @@ NAMES = {
     "likelihood": "the importance-sampled log-likelihood, beside the plain loop; memory; error",
     "roofline": "what a training step asks of the machine, and what the machine can do",
     "grading": "`pytest grader/`, beside its floor",
+    "watching": "`python -m grader watch`: from saving to the verdict",
     "classrun": "a class run, beside its floor and a loop of `pytest grader/`",
     "growth": "class runs of growing size: time and memory",
     "replay": "large class runs from replayed gradings: memory, resuming, pages, look-alikes",

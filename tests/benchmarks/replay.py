@@ -23,8 +23,8 @@ import psutil
 
 from data.commandline import Parser, path, whole
 from grader.__main__ import main as grade
+from grader.grading.jobs import Job, Outcome
 from grader.instructor.class_runs import class_run, dask_judges
-from grader.instructor.class_runs.judging import Job, Outcome
 from grader.instructor.pages import class_pages
 from tests.benchmarks.classrun import ROOT, hand_in
 from tests.benchmarks.measure import machine

@@ -1,15 +1,13 @@
 """Grade many texts at once: `for graded in grade(jobs)`."""
 
-import json
-import subprocess
-import sys
-import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from grader.grading.jobs import Job as WarmJob
+from grader.grading.jobs import WarmJudge
+
 WITHOUT_TRAINING = "not training"
 
 
@@ -22,7 +20,7 @@ class Job:
         source: The text of the file.
         tasks: What pytest's -m takes; empty: all tasks.
         seed: Of the grading.
-        offering: File with tasks and points; empty: the grader's own.
+        offering: Text of a file with tasks and points; empty: the grader's own.
     """
 
     name: str
@@ -64,22 +62,30 @@ def grade(jobs: Sequence[Job], parallel: int = 2, limit_s: float = 180.0) -> Ite
     """Yield a verdict per job, as they come.
 
     Raises:
-        RuntimeError: The grader ended without results; the message shows what it printed.
+        RuntimeError: The grader ended without results; the message says why.
     """
-    with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
-        listed = []
-        for i, job in enumerate(jobs):
-            file = Path(folder) / f"{i}" / "VAE_Model.py"
-            file.parent.mkdir()
-            file.write_text(job.source, encoding="utf-8")
-            listed.append({**asdict(job), "source": "", "file": str(file)})
-        command = [sys.executable, "-m", "tests.zoo.warm"]
-        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdin is not None and server.stdout is not None
-            json.dump({"jobs": listed, "parallel": parallel, "limit_s": limit_s}, server.stdin)
-            server.stdin.close()
-            for line in server.stdout:
-                yield _graded(json.loads(line))
+    judge = WarmJudge("sample", module="tests.zoo.warm")
+    started: dict[int, float] = {}
+
+    def send(number: int) -> None:
+        if number < len(jobs):
+            job, started[number] = jobs[number], time.monotonic()
+            content = job.source.encode()
+            more = {"offering": job.offering, "limit_s": limit_s, "number": number}
+            judge.send(WarmJob(content, job.seed, "process", tasks=job.tasks, **more))
+
+    try:
+        for number in range(parallel):
+            send(number)
+        for sent in range(parallel, parallel + len(jobs)):
+            outcome = judge.receive()
+            send(sent)
+            job = jobs[outcome.number]
+            if outcome.results is None:
+                raise RuntimeError(f"{job.name}: {outcome.problem}")
+            yield verdict(job.name, outcome.results, round(time.monotonic() - started[outcome.number], 2))
+    finally:
+        judge.close()
 
 
 def verdict(name: str, results: dict[str, Any], seconds: float) -> Graded:
@@ -95,9 +101,3 @@ def verdict(name: str, results: dict[str, Any], seconds: float) -> Graded:
         seconds=seconds,
         reproduce=next((lines for test in failed if (lines := test["extra_data"].get("reproduce"))), ""),
     )
-
-
-def _graded(answer: dict[str, Any]) -> Graded:
-    if answer["results"] is None:
-        raise RuntimeError(f"{answer['name']}: no results.json; the grader said:\n{answer['log'][-3000:]}")
-    return verdict(answer["name"], answer["results"], answer["seconds"])

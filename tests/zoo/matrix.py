@@ -71,7 +71,7 @@ def rows(
         own_only: Whether to judge only the tasks that must fall.
         offering: File with tasks and points; None for the grader's own.
     """
-    chosen = str(offering.absolute()) if offering else ""
+    chosen = offering.read_text(encoding="utf-8") if offering else ""
     jobs = [Job(w.title, source(w), _selection(w, tasks, own_only), offering=chosen) for w in wrong]
     by_title = {w.title: w for w in wrong}
     for graded in grade(jobs):

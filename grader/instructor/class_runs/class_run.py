@@ -14,6 +14,7 @@ from distributed import Client
 from tqdm import tqdm
 
 from grader.grading import seeds
+from grader.grading.jobs import Job
 from grader.report.files import write_whole
 from grader.report.text import some
 
@@ -25,7 +26,6 @@ from .class_settings import ClassSettings, Unusable
 from .dask_judges import ClusterLost, cluster_at, local_cluster
 from .entries import GRADESCOPE, Stored, Submission, Told, collect, listing, read_gradescope
 from .grades import FILE_NAME, GRADED, Row, grades_text
-from .judging import Job
 from .ledger import Ledger
 from .resume import THREADS, Stamp, grader_version, versions
 from .roster import UNMATCHED, Unmatched, owners, unmatched, unmatched_text
@@ -283,6 +283,7 @@ def _enter_outcomes(
             data=stamp.data,
             tasks=settings.expression,
             offering=settings.offering_text,
+            hints="full",  # these reports are for instructors; students get them after the deadline
             limit_s=limit_s,
         )
 

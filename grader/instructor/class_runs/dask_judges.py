@@ -20,7 +20,9 @@ import dask
 from distributed import Client, Future, LocalCluster, Reschedule, Worker, WorkerPlugin, as_completed, get_worker
 from distributed.system import MEMORY_LIMIT
 
-from .judging import Job, LastingJudge, Outcome
+from grader.grading.jobs import Job, Outcome
+
+from .judging import LastingJudge
 from .resume import grader_version
 from .sandbox_here import chosen_here
 
