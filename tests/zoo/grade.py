@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grader.grading.jobs import Job as WarmJob
@@ -71,8 +71,8 @@ def grade(jobs: Sequence[Job], parallel: int = 2, limit_s: float = 180.0) -> Ite
         if number < len(jobs):
             job, started[number] = jobs[number], time.monotonic()
             content = job.source.encode()
-            more = {"offering": job.offering, "limit_s": limit_s, "number": number}
-            judge.send(WarmJob(content, job.seed, "process", tasks=job.tasks, **more))
+            sent = WarmJob(content, job.seed, "process", tasks=job.tasks, limit_s=limit_s, number=number)
+            judge.send(replace(sent, offering=job.offering))
 
     try:
         for number in range(parallel):
