@@ -96,6 +96,14 @@ TABLE: dict[str, dict[str, Kind]] = {
         "--data": IMAGES,
         "--sandbox": _choice(*SANDBOXES),
     },
+    "python -m grader watch": {
+        "FILE": FILE,
+        "-m": TEXT,
+        "--offering": FILE,
+        "--seed": ANY_NUMBER,
+        "--data": IMAGES,
+        "--sandbox": _choice(*SANDBOXES[:-1]),
+    },
     "python -m grader class": {
         "SUBMISSIONS_DIR": FOLDER,
         "--out": PATH,
