@@ -127,6 +127,6 @@ def test_pages_and_tables_of_a_class_have_everything_about_the_tasks_of_the_offe
     assert (row["score"], row["max_score"], row["kl"]) == ("15.2", "20", "1.2")
     page = (out / "ada" / "report.html").read_text(encoding="utf-8")
     assert "kl_missing_half" in page and "sum(mean^2" in page
-    assert "kl_missing_half" in (out / "index.html").read_text(encoding="utf-8")
+    assert "factor 1/2 forgotten" in (out / "index.html").read_text(encoding="utf-8")
     subprocess.run([*command, "export", str(out), "--format=csv", f"--offering={lab}"], cwd=ROOT, check=True)
     assert "15.20" in (out / "gradebook-csv.csv").read_text(encoding="utf-8")
