@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.judge.offering import OFFERING
-from grader.platforms.gradescope import SANDBOX
+from grader.platforms.container import SANDBOX
 from grader.sandbox.process import UnprivilegedUser
 from tests.releases import release, unpacked
 

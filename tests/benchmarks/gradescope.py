@@ -22,7 +22,7 @@ import psutil
 from data.commandline import Parser, path, whole
 from grader.instructor.release.contents import course_of, gradescope_files, lay
 from grader.judge.offering import OFFERING
-from grader.platforms.gradescope import SANDBOX
+from grader.platforms.container import SANDBOX
 from grader.sandbox.process import UnprivilegedUser
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
-"""Build a release: create the three artefacts, search them for leaks, and write them (see `proof` for the grading)."""
+"""Build a release: create the artefacts, search them for leaks, and write them (see `proof` for the grading)."""
 
 import io
 import shutil
@@ -23,6 +23,7 @@ from .contents import (
     page,
     student_files,
 )
+from .job_files import autolab_files, prairielearn_files
 from .release_checks import leaks, pieces
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip archive
@@ -87,6 +88,7 @@ def _old(folder: Path) -> list[Path]:
 
 STUDENT, GRADESCOPE, CLASSROOM, README = "student.zip", "gradescope.zip", "github-classroom", "README.md"
 CHOSEN = "offering.toml"
+PRAIRIELEARN, AUTOLAB = "prairielearn.zip", "autolab"
 
 
 class Leaking(Exception):  # noqa: N818
@@ -100,6 +102,18 @@ class Release:
     student: Mapping[str, File]
     gradescope: Mapping[str, File]
     classroom: Mapping[str, File]
+    prairielearn: Mapping[str, File]
+    autolab: Mapping[str, File]
+
+    def artefacts(self) -> dict[str, Mapping[str, File]]:
+        """Return the artefacts by name."""
+        return {
+            STUDENT: self.student,
+            GRADESCOPE: self.gradescope,
+            CLASSROOM: self.classroom,
+            PRAIRIELEARN: self.prairielearn,
+            AUTOLAB: self.autolab,
+        }
 
 
 def build_release(root: Path, course: Course, secret: bytes) -> Release:
@@ -112,7 +126,11 @@ def build_release(root: Path, course: Course, secret: bytes) -> Release:
         OSError: The repository cannot be read.
     """
     release = Release(
-        student_files(root, course), gradescope_files(root, course, secret), classroom_files(root, course)
+        student=student_files(root, course),
+        gradescope=gradescope_files(root, course, secret),
+        classroom=classroom_files(root, course),
+        prairielearn=prairielearn_files(root, course, secret),
+        autolab=autolab_files(root, course, secret),
     )
     check_answers(release, (root / SOLUTION).read_text(encoding="utf-8"), course.offering.graded)
     check_secret(release, secret)
@@ -126,7 +144,12 @@ def with_secret(release: Release, root: Path, course: Course, secret: bytes) -> 
         Leaking: Students would get the secret.
         Missing, OSError: As in `build_release`.
     """
-    release = replace(release, gradescope=gradescope_files(root, course, secret))
+    release = replace(
+        release,
+        gradescope=gradescope_files(root, course, secret),
+        prairielearn=prairielearn_files(root, course, secret),
+        autolab=autolab_files(root, course, secret),
+    )
     check_secret(release, secret)
     return release
 
@@ -138,9 +161,9 @@ def check_answers(release: Release, reference: str, written: Collection[str]) ->
         Leaking: An artefact contains one; the message says which, and where.
         NoAnswers: The reference marks no answers.
     """
-    named = ((STUDENT, release.student), (GRADESCOPE, release.gradescope), (CLASSROOM, release.classroom))
-    # Most files are in all three artefacts: search each content only once.
-    distinct = {file.content: (name, path) for name, artefact in reversed(named) for path, file in artefact.items()}
+    named = reversed(release.artefacts().items())
+    # Most files are in all artefacts: search each content only once.
+    distinct = {file.content: (name, path) for name, artefact in named for path, file in artefact.items()}
     files = {f"{name}/{path}": content for content, (name, path) in distinct.items()}
     for leak in leaks(files, pieces(reference, written)):
         artefact, _, path = leak.file.partition("/")
@@ -170,6 +193,8 @@ def write_release(out: Path, release: Release, course: Course) -> list[Path]:
     write_folder(out / CLASSROOM, release.classroom, sign=WORKFLOW)
     write_whole(out / STUDENT, zip_archive(release.student), 0o644)
     write_whole(out / GRADESCOPE, zip_archive(release.gradescope), mode=0o600)  # it holds the secret
+    write_whole(out / PRAIRIELEARN, zip_archive(release.prairielearn), mode=0o600)
+    lay(out / AUTOLAB, release.autolab)
     write_whole(out / README, page("README.md", course.offering).content, 0o644)
     write_whole(out / CHOSEN, course.made[OFFERING].content, 0o644)
-    return [out / name for name in (STUDENT, GRADESCOPE, CLASSROOM, README, CHOSEN, SECRET)]
+    return [*(out / name for name in release.artefacts()), *(out / name for name in (README, CHOSEN, SECRET))]

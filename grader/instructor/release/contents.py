@@ -21,7 +21,18 @@ from grader.grading.seeds import FILE_NAME as SECRET
 from grader.judge.offering import Offering, load_offering
 from grader.report.files import write_whole
 
-_TEXT = (".cfg", ".ipynb", ".md", ".py", ".sh", ".toml", ".yml", "")  # files without suffix: LICENSE and scripts
+_TEXT = (
+    ".cfg",
+    ".html",
+    ".ipynb",
+    ".json",
+    ".md",
+    ".py",
+    ".sh",
+    ".toml",
+    ".yml",
+    "",
+)  # files without suffix: LICENSE and scripts
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ _CHECKS = (
     *("grader/report/", "grader/sandbox/", "grader/worker/"),
 )
 STUDENT = (*_CHECKS, "assignment/*.py", "assignment/*.md", "assignment/*.ipynb")
-GRADESCOPE = (*_CHECKS, "grader/platforms/")
+CONTAINER = (*_CHECKS, "grader/platforms/")  # what grades in a container: Gradescope, PrairieLearn, Autolab
 CLASSROOM = (*STUDENT, "grader/platforms/", ".gitignore")
 
 _LEFT_BEHIND = ("__pycache__", "results", "results-*", "svhn", "downloads", "build", "dist", "venv", "*.egg-info")
@@ -144,9 +155,10 @@ _HEADER = (
 )
 _KEPT = {
     "metadata": ("name", "version", "license", "license_files"),
-    "options": ("packages", "py_modules", "python_requires", "install_requires"),
+    "options": ("python_requires", "install_requires"),
     "tool:pytest": ("minversion", "addopts", "pythonpath"),
 }
+_NOTHING_INSTALLED = {"packages": "", "py_modules": ""}  # if they were missing, setuptools would install all it finds
 _TEST_PATHS = "grader"  # what `pytest` without arguments runs
 
 
@@ -167,6 +179,7 @@ def settings_of_part(settings: str) -> File:
             part[section] = {key: whole[section][key] for key in keys}
     except (configparser.Error, KeyError) as error:
         raise Missing(f"{NAME}: {' '.join(str(error).split())} is missing or wrong") from None
+    part["options"].update(_NOTHING_INSTALLED)
     part["tool:pytest"]["testpaths"] = _TEST_PATHS
     stream = io.StringIO()
     part.write(stream)
@@ -180,7 +193,7 @@ HANDOUT = "assignment/README.md"
 OFFERING = "grader/offering.toml"
 WORKFLOW = ".github/workflows/classroom.yml"
 PROJECT = "project"
-"""Folder of the grader in gradescope.zip; the top level holds the files that Gradescope needs, and the secret."""
+"""Folder of the grader in an artefact that grades in a container, next to the files that the platform needs."""
 
 
 @dataclass(frozen=True)
@@ -238,18 +251,32 @@ def student_files(root: Path, course: Course) -> dict[str, File]:
     }
 
 
+def project_files(root: Path, course: Course, folder: str) -> dict[str, File]:
+    """Return the grader for a container, in a folder.
+
+    Raises:
+        Missing, OSError: As in `student_files`.
+    """
+    files = {**_of_course(course, chosen_files(root, CONTAINER)), NAME: _settings(root)}
+    return {f"{folder}/{path}": file for path, file in files.items()}
+
+
+def secret_file(secret: bytes) -> File:
+    """Return the secret as a file for its owner only."""
+    return File(secret + b"\n", 0o600)
+
+
 def gradescope_files(root: Path, course: Course, secret: bytes) -> dict[str, File]:
     """Return the files for Gradescope's container: its two scripts, the grader, and the secret of the offering.
 
     Raises:
         Missing, OSError: As in `student_files`.
     """
-    project = {**_of_course(course, chosen_files(root, GRADESCOPE)), NAME: _settings(root)}
     return {
         "setup.sh": template("gradescope/setup.sh", program=True),
         "run_autograder": template("gradescope/run_autograder", program=True),
-        SECRET: File(secret + b"\n", 0o600),
-        **{f"{PROJECT}/{path}": file for path, file in project.items()},
+        SECRET: secret_file(secret),
+        **project_files(root, course, PROJECT),
     }
 
 

@@ -20,6 +20,8 @@ OUT then contains
   student.zip        for students: assignment, data, grader and a README to start with
   gradescope.zip     for Gradescope's "Configure Autograder"; contains the secret
   github-classroom/  a template repository with a grading workflow; commit it, or keep it as a repository
+  prairielearn.zip   for PrairieLearn: an image that grades, and a question; contains the secret
+  autolab/           for Autolab's autograder: a Makefile, autograde.tar (contains the secret) and the list of problems
   README.md          for instructors: how to use each of these
   offering.toml      the offering, for class runs and exports: --offering OUT/offering.toml
   secret             the secret of the offering, for the seeds of final grading; readable by you only
@@ -47,8 +49,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Add the subcommand to the parser of `python -m grader`."""
     parser = commands.add_parser(
         "release",
-        help="build the files for students, Gradescope and GitHub Classroom",
-        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, and test them.",
+        help="build the files for students, Gradescope, GitHub Classroom, PrairieLearn and Autolab",
+        description="Build what students and the platforms get: Gradescope, GitHub Classroom, PrairieLearn, Autolab.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("--out", type=path, default=Path("dist"), metavar="OUT", help="output folder [dist]")
