@@ -71,7 +71,7 @@ def test_sandboxes_that_are_tried_without_an_offering_have_its_limits() -> None:
 
 
 def test_points_and_limits_can_be_changed_in_the_file_alone(tmp_path: Path) -> None:
-    points = {**dict.fromkeys(POINTS, 1), "kl": 8}
+    points = {**dict.fromkeys(POINTS, 0.5), "kl": 14}
     lines = ((f"{task} = {{ points = {POINTS[task]}", f"{task} = {{ points = {n}") for task, n in points.items())
     assert load_offering(edited(tmp_path, ("total = 100", "total = 20"), *lines)).points == points
 
@@ -159,21 +159,21 @@ REFUSED = {
         ("kl = { points = 10", "kl = { points = 11"),
         "total is 100, but the points add up to 101: change one",
     ),
-    "half points": (
-        ("kl = { points = 10", "kl = { points = 9.5"),
-        "[tasks] kl needs points that are a whole number, not 9.5",
+    "third points": (
+        ("kl = { points = 10", "kl = { points = 9.3"),
+        "[tasks] kl needs whole or half points, such as 7 or 7.5, not 9.3",
     ),
     "points as text": (
         ("kl = { points = 10", 'kl = { points = "10"'),
-        "[tasks] kl needs points that are a whole number, not '10'",
+        "[tasks] kl needs whole or half points, such as 7 or 7.5, not '10'",
     ),
     "points as a truth value": (
         ("mode = { points = 2", "mode = { points = true"),
-        "[tasks] mode needs points that are a whole number",
+        "[tasks] mode needs whole or half points",
     ),
     "negative points": (
         ("kl = { points = 10", "kl = { points = -10"),
-        "[tasks] kl needs points that are a whole number, not -10",
+        "[tasks] kl needs whole or half points, such as 7 or 7.5, not -10",
     ),
     "a limit of zero": (("task_wall_s = 40", "task_wall_s = 0"), "[limits] task_wall_s must be a positive number"),
     "a limit as text": (("file_mib = 256", 'file_mib = "256"'), "[limits] file_mib must be a positive number"),

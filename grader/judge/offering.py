@@ -107,7 +107,7 @@ class Offering:
     """What an instructor sets.
 
     Attributes:
-        points: By id, for the tasks that students write, in the order of the handout.
+        points: By id, for the tasks that students write, in the order of the handout; whole or half points.
         parts: By id, for all tasks: whether students write it, get it solved, or get it solved and do not hear of it.
         limits: What a submission may use.
         hints: How much a report tells a student; reports for instructors always have everything.
@@ -116,7 +116,7 @@ class Offering:
         wheel_index: Index from which a release installs PyTorch; empty for pip's default.
     """
 
-    points: dict[str, int]
+    points: dict[str, float]
     parts: dict[str, Part]
     limits: Limits = field(default_factory=Limits)
     hints: Hints = "full"
@@ -130,7 +130,7 @@ class Offering:
         return tuple(self.points)
 
     @property
-    def total(self) -> int:
+    def total(self) -> float:
         """The points of all tasks together."""
         return sum(self.points.values())
 
@@ -222,6 +222,7 @@ def _check_keys(content: dict[str, Any]) -> None:
             raise _Mistake("tasks", task, f"is missing: write {task} = {_WAYS}")
 
 
+_MOST = 1_000_000  # points
 _WAYS = '{ points = 10 }, { part = "given" } or { part = "off" }'
 
 
@@ -236,18 +237,19 @@ def _part(task: str, settings: Any) -> Part:
     return cast(Part, part)
 
 
-def _points(task: str, settings: dict[str, Any]) -> int:
+def _points(task: str, settings: dict[str, Any]) -> float:
     if "points" not in settings:
         raise _Mistake("tasks", task, f"has no points: write {task} = {_WAYS}")
-    if not _is_whole(settings["points"]):
-        raise _Mistake("tasks", task, f"needs points that are a whole number, not {settings['points']!r}")
-    return int(settings["points"])
+    points = settings["points"]
+    if not _is_half(points):
+        raise _Mistake("tasks", task, f"needs whole or half points, such as 7 or 7.5, not {points!r}")
+    return int(points) if points == int(points) else float(points)
 
 
-def _check_tasks(points: dict[str, int], parts: dict[str, Part], total: Any) -> None:
+def _check_tasks(points: dict[str, float], parts: dict[str, Part], total: Any) -> None:
     """Check the tasks as a whole: the sum of their points, and that something is left to write."""
-    if not _is_whole(total):
-        raise _Mistake("", "total", f"must be a whole number of points, not {total!r}")
+    if not _is_half(total):
+        raise _Mistake("", "total", f"must be whole or half points, such as 20 or 20.5, not {total!r}")
     if not points:
         raise _Mistake("tasks", "", 'leaves nothing to write: at least one task needs part = "write"')
     off = 'write training = { part = "off" }'
@@ -256,7 +258,9 @@ def _check_tasks(points: dict[str, int], parts: dict[str, Part], total: Any) -> 
     if "training" in points and not any(task in points for task in _TRAINED):
         raise _Mistake("tasks", "training", f"would pass without any work, as all code that it runs is given: {off}")
     if sum(points.values()) != total:
-        raise _Mistake("", "total", f"is {total}, but the points add up to {sum(points.values())}: change one of them")
+        raise _Mistake(
+            "", "total", f"is {total}, but the points add up to {sum(points.values()):g}: change one of them"
+        )
 
 
 def _limits(limits: dict[str, Any]) -> Limits:
@@ -303,6 +307,11 @@ def _wheel_index(wheel_index: Any = "") -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_half(value: Any) -> bool:
+    """Whether a value is a number of whole or half points."""
+    return _is_number(value) and 0 <= value <= _MOST and float(2 * value).is_integer()
 
 
 def _is_whole(value: Any) -> bool:

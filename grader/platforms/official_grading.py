@@ -113,7 +113,11 @@ def _without_points(offering: Offering, status: Status, message: str) -> tuple[T
     return tuple(
         TaskResult(
             task,
-            (CheckResult(task, "graded", "graded", "value", 0, 100 * points, status, Explanation(message=message)),),
+            (
+                CheckResult(
+                    task, "graded", "graded", "value", 0, round(100 * points), status, Explanation(message=message)
+                ),
+            ),
         )
         for task, points in offering.points.items()
     )

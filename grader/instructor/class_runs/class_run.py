@@ -171,7 +171,7 @@ def write_listing(settings: ClassSettings, submissions: Sequence[Submission]) ->
     """Write who handed in what, for gradebooks; return an error message, or an empty string."""
     points = settings.offering.points
     handed_in = tuple(replace(s.handed_in, sha256=s.sha256) for s in submissions if s.handed_in)
-    most = 100 * sum(points[task] for task in settings.tasks)
+    most = round(100 * sum(points[task] for task in settings.tasks))
     listing = Listing(settings.title, most, handed_in, str(settings.folder.resolve()))
     return _write(settings, listing_file.FILE_NAME, listing_file.listing_text(listing))
 
