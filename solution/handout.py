@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from grader.judge.offering import TASKS, Offering
+from grader.judge.offering import OWN, TASKS, Offering
 
 TEMPLATE = Path(__file__).with_name("handout.md")
 HANDOUT = TEMPLATE.parents[1] / "assignment" / "README.md"
@@ -63,7 +63,7 @@ def _values(offering: Offering) -> dict[str, object]:
         "limits": offering.limits,
         "hints": offering.hints,
         "code_tasks": len(code),
-        "all_written": len(offering.graded) == len(TASKS),
+        "all_written": set(offering.graded) >= {task.id for task in TASKS} - OWN,
         "solved": any(part != "write" for task, part in offering.parts.items() if task != "training"),
         "given": offering.of_part("given"),
         "example": "kl" if "kl" in code else code[0],
@@ -92,6 +92,10 @@ def _functions(offering: Offering) -> dict[str, Callable[..., object]]:
             return f"| [`{task}`](#given-{task}) | given | | | | |\n" if shown(task) else ""
         return f"| [`{task}`](#task-{task}) | {offering.points[task]:g} | {shares}\n"
 
+    def own_rows() -> str:
+        own = [task for task in offering.graded if task in OWN]
+        return "".join(f"| `{task}` | {offering.points[task]:g} | | | | |\n" for task in own)
+
     def example_row(name: str, percent: int, status: str) -> str:
         points = offering.points["kl"]
         return f"{name:<16}{f'{points * percent / 100:g} / {points:g}':>14}   {status}"
@@ -101,6 +105,7 @@ def _functions(offering: Offering) -> dict[str, Callable[..., object]]:
         "shown": shown,
         "heading": heading,
         "points_row": points_row,
+        "own_rows": own_rows,
         "example_row": example_row,
     }
 

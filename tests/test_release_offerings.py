@@ -75,7 +75,7 @@ def test_given_answers_are_released_and_all_others_are_not() -> None:
     given = {form for form in pieces(reference()) if form not in pieces(reference(), course.graded)}
     assert given and any("ConvTranspose2d" in form for form in given)
     planted = {**release(NAMED["course"]).student, "data/hint.md": File(f"{LINES_OF_DECODE}\n".encode())}
-    leaking = Release(planted, {}, {})
+    leaking = Release(planted, {}, {}, {}, {})
     with pytest.raises(Leaking, match=r"data/hint\.md in student\.zip contains a piece of the reference"):
         build.check_answers(leaking, reference(), course.graded)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.judge.check import Verdict, score, validate_shares
-from grader.judge.offering import TASKS, load_offering
+from grader.judge.offering import OWN, TASKS, load_offering
 from grader.judge.result import Explanation, Kind, Status, TaskResult
 
 GRADER = Path(__file__).parents[1] / "grader"
@@ -69,6 +69,7 @@ def test_half_points_are_shared_without_a_rest(task: str, points: float) -> None
 
 def test_every_module_of_checks_belongs_to_a_task() -> None:
     assert {path.stem for path in GRADER.glob("test_*.py")} == {f"test_{task.id}" for task in TASKS}
+    assert not OWN, "which only a copy for --checks has"
 
 
 def test_every_check_has_a_title_of_its_own() -> None:

@@ -1,10 +1,11 @@
 """One offering of the course: its tasks in the order of the handout, and grader/offering.toml, read and checked."""
 
+import ast
 import json
 import math
 import re
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -36,7 +37,7 @@ def _all_but(task: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name != task)
 
 
-TASKS = (
+_BUILT_IN = (
     Task("encoder", "Encoder", ("decoder",)),
     Task("decoder", "Decoder", ("encoder",)),
     Task("sample", "DiagonalGaussianDistribution.sample", _all_but("sample", _METHODS)),
@@ -52,13 +53,40 @@ TASKS = (
     Task("training", "the whole file trains"),
 )
 
+OFFERING = Path(__file__).resolve().parents[1] / "offering.toml"
+
+
+def own_task(file: Path) -> Task:
+    """Return the task of an instructor's own file of checks, test_<id>.py.
+
+    The file may define LEANS_ON, a tuple of the names of stand-ins; by default, all other parts are replaced. A file
+    that Python cannot read is reported when its checks are collected.
+    """
+    leans_on: tuple[str, ...] = _MODEL
+    try:
+        for node in ast.parse(file.read_bytes()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LEANS_ON":
+                leans_on = tuple(name for name in _MODEL if name in ast.literal_eval(node.value))
+    except (OSError, SyntaxError, ValueError, TypeError):
+        pass
+    return Task(file.stem.removeprefix("test_"), "an instructor's own question", leans_on)
+
+
+def _own_tasks() -> tuple[Task, ...]:
+    """Return the tasks whose checks `--checks` has put beside the grader's own."""
+    known = {task.id for task in _BUILT_IN}
+    tasks = map(own_task, sorted(OFFERING.parent.glob("test_*.py")))
+    return tuple(task for task in tasks if task.id not in known)
+
+
+TASKS = (*_BUILT_IN, *_own_tasks())
 BY_ID = {task.id: task for task in TASKS}
+OWN = frozenset(BY_ID) - {task.id for task in _BUILT_IN}
+"""Ids of an instructor's own tasks."""
 
 
 _TRAINED = ("encoder", "decoder", *_METHODS, "encode", "decode", "forward")
 """The tasks whose code the short training run needs."""
-
-OFFERING = Path(__file__).resolve().parents[1] / "offering.toml"
 
 Part = Literal["write", "given", "off"]
 Counts = Literal["last", "best", "first"]
@@ -109,6 +137,7 @@ class Offering:
     Attributes:
         points: By id, for the tasks that students write, in the order of the handout; whole or half points.
         parts: By id, for all tasks: whether students write it, get it solved, or get it solved and do not hear of it.
+        kept: Ids of an instructor's own tasks whose checks students do not get.
         limits: What a submission may use.
         hints: How much a report tells a student; reports for instructors always have everything.
         late: The late policy.
@@ -118,6 +147,7 @@ class Offering:
 
     points: dict[str, float]
     parts: dict[str, Part]
+    kept: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     hints: Hints = "full"
     late: Late = field(default_factory=Late)
@@ -133,6 +163,10 @@ class Offering:
     def total(self) -> float:
         """The points of all tasks together."""
         return sum(self.points.values())
+
+    def for_students(self) -> "Offering":
+        """Return the offering as students grade with it: without the tasks whose checks they do not get."""
+        return replace(self, points={task: points for task, points in self.points.items() if task not in self.kept})
 
     def of_part(self, part: Part) -> tuple[str, ...]:
         """Return the ids of the tasks that are written, given or off, in the order of the handout."""
@@ -185,12 +219,15 @@ def _line_of(text: str, table: str, key: str) -> int:
 def _offering(content: dict[str, Any]) -> Offering:
     _check_keys(content)
     tasks = content["tasks"]
+    kept = tuple(task for task, settings in tasks.items() if _is_kept(task, settings))
     parts = {task: _part(task, tasks[task]) for task in BY_ID}
     points = {task: _points(task, tasks[task]) for task, part in parts.items() if part == "write"}
-    _check_tasks(points, parts, content["total"])
+    # Where the checks of a task were kept back, it is not graded, and the total still has its points.
+    _check_tasks(points | {task: _points(task, tasks[task]) for task in kept}, parts, content["total"])
     return Offering(
         points,
         parts,
+        kept,
         _limits(content.get("limits", {})),
         _one_of("", "hints", content.get("hints", "full"), Hints),
         _late(**content.get("late", {})),
@@ -214,9 +251,10 @@ def _check_keys(content: dict[str, Any]) -> None:
         table = content.get(name, {})
         if not isinstance(table, dict):
             raise _Mistake("", name, f"must be a table, [{name}], with the keys {', '.join(keys)}")
-        for key in table:
-            if key not in keys:
-                raise _Mistake(name, key, f"is unknown; the known keys are {', '.join(keys)}")
+        for key, value in table.items():
+            if key not in keys and not (name == "tasks" and _is_kept(key, value)):
+                own = "; a question of your own also needs --checks" if name == "tasks" else ""
+                raise _Mistake(name, key, f"is unknown; the known keys are {', '.join(keys)}{own}")
     for task in BY_ID:
         if task not in content["tasks"]:
             raise _Mistake("tasks", task, f"is missing: write {task} = {_WAYS}")
@@ -226,12 +264,24 @@ _MOST = 1_000_000  # points
 _WAYS = '{ points = 10 }, { part = "given" } or { part = "off" }'
 
 
+def _is_kept(task: str, settings: Any) -> bool:
+    """Whether students do not get the checks of a task, which must be an instructor's own one."""
+    if not isinstance(settings, dict) or task in BY_ID.keys() - OWN:
+        return False
+    return settings.get("ship") is False and settings.get("part", "write") == "write"
+
+
 def _part(task: str, settings: Any) -> Part:
-    if not isinstance(settings, dict) or not settings.keys() <= {"points", "part"}:
+    keys = {"points", "part", *(["ship"] if task in OWN else [])}
+    if not isinstance(settings, dict) or not settings.keys() <= keys:
         raise _Mistake("tasks", task, f"must be {_WAYS}, not {settings!r}")
     part = settings.get("part", "write")
     if part not in get_args(Part):
         raise _Mistake("tasks", task, f"needs a part that is one of {', '.join(get_args(Part))}, not {part!r}")
+    if task in OWN and not isinstance(settings.get("ship", True), bool):
+        raise _Mistake("tasks", task, f"needs ship = true or ship = false, not {settings['ship']!r}")
+    if task in OWN and part == "given":
+        raise _Mistake("tasks", task, 'is a question of your own, which cannot be given: write part = "off"')
     if part != "write" and settings.get("points", 0) != 0:
         raise _Mistake("tasks", task, f'is {part} and so not graded: remove its points, or write part = "write"')
     return cast(Part, part)

@@ -237,6 +237,12 @@ def _of_course(course: Course, files: Mapping[str, File]) -> dict[str, File]:
     return {path: course.made.get(path, file) for path, file in files.items() if path not in unused}
 
 
+def _for_students(course: Course, files: Mapping[str, File]) -> dict[str, File]:
+    """Return the files of an offering, without the checks that the instructor keeps."""
+    kept = {f"grader/test_{task}.py" for task in course.offering.kept}
+    return {path: file for path, file in _of_course(course, files).items() if path not in kept}
+
+
 def student_files(root: Path, course: Course) -> dict[str, File]:
     """Return the files for students: assignment, data, grader, and a README for the first steps.
 
@@ -245,9 +251,9 @@ def student_files(root: Path, course: Course) -> dict[str, File]:
         OSError: The repository cannot be read.
     """
     return {
-        **_of_course(course, chosen_files(root, STUDENT)),
+        **_for_students(course, chosen_files(root, STUDENT)),
         NAME: _settings(root),
-        "README.md": page("student/README.md", course.offering),
+        "README.md": page("student/README.md", course.offering.for_students()),
     }
 
 
@@ -287,9 +293,11 @@ def classroom_files(root: Path, course: Course) -> dict[str, File]:
         Missing, OSError: As in `student_files`.
     """
     return {
-        **_of_course(course, chosen_files(root, CLASSROOM)),
+        **_for_students(course, chosen_files(root, CLASSROOM)),
         NAME: _settings(root),
-        "README.md": _replaced(page("student/README.md", course.offering), template("classroom/hand_in.md")),
+        "README.md": _replaced(
+            page("student/README.md", course.offering.for_students()), template("classroom/hand_in.md")
+        ),
         WORKFLOW: template("classroom/classroom.yml"),
     }
 

@@ -146,6 +146,7 @@ def prove(root: Path, student: Mapping[str, File], offering: Offering) -> None:
         OSError: The folder cannot be written.
     """
     _skeleton_is_made_from_the_reference(root)
+    offering = offering.for_students()
     with tempfile.TemporaryDirectory(prefix="vae-release-") as made:
         folder = Path(made) / "student"
         lay(folder, student)
