@@ -75,12 +75,12 @@ def test_a_class_is_graded_with_the_question_in_the_example(tmp_path: Path) -> N
 def test_students_get_the_checks_unless_the_offering_keeps_them(tmp_path: Path) -> None:
     """A release proves what students get: there, the kept question is not graded."""
     copy = tmp_path / "project"
-    own_checks.copy_project(copy, own_checks.own_files(EXAMPLE))
-    (copy / "solution" / "VAE_Model.py").write_text(with_answer(_METHOD), encoding="utf-8")
     kept = tmp_path / "kept.toml"
     text = OFFERING.read_text(encoding="utf-8")
     kept.write_text(text.replace("{ points = 4.5 }", "{ points = 4.5, ship = false }"), encoding="utf-8")
-    own_checks.follow(copy, kept)
+    own_checks.copy_project(copy, own_checks.own_files(EXAMPLE), kept)
+    (copy / "solution" / "VAE_Model.py").write_text(with_answer(_METHOD), encoding="utf-8")
+    own_checks.make_skeleton(copy)
     command = [sys.executable, str(copy / "grader" / "entry" / "grader" / "__main__.py"), "release", "--out=dist"]
     more = [f"--offering={kept}", f"--checks={EXAMPLE}"]
     done = subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -117,7 +117,12 @@ def test_by_default_all_other_parts_are_replaced(tmp_path: Path) -> None:
         ("test_own.py", "mark.own", "mark.other", "write `pytestmark = pytest.mark.own` below the imports"),
         ("test_own.py", '"value", 60', '"value", 50', "the shares of its checks add up to 90: they must add up to 100"),
         ("test_own.py", '"value"', '"gradient"', "at least one check must be of kind value"),
-        ("test_own.py", '@check("shape", 40)', "", 'line 6: test_shape needs its kind and share, as in @check("value"'),
+        (
+            "test_own.py",
+            '@check("shape", 40)',
+            "",
+            'line 7: test_shape needs its kind and share, as in @check("value", 60)',
+        ),
         ("test_own.py", '"shape", 40', '"form", 40', "line 7: test_shape needs its kind and share"),
     ],
 )

@@ -56,9 +56,9 @@ def run_in_copy(options: argparse.Namespace, arguments: Sequence[str]) -> int | 
         files = own_files(checks)
         with tempfile.TemporaryDirectory(prefix="vae-grader-checks-") as made:
             copy = Path(made) / ROOT.name
-            copy_project(copy, files)
-            if options.command == "release" and options.offering:
-                follow(copy, options.offering)
+            copy_project(copy, files, options.offering)
+            if options.command == "release":
+                make_skeleton(copy)
             return _run(copy, arguments)
     except (NoChecks, OSError) as error:
         return refuse(options.command, f"--checks: {error}")
@@ -83,8 +83,14 @@ def _run(copy: Path, arguments: Sequence[str]) -> int:
                 process.send_signal(signal.SIGINT)
 
 
-def copy_project(target: Path, files: Sequence[Path]) -> None:
-    """Copy the project, and put files of checks beside those of the grader."""
+def copy_project(target: Path, files: Sequence[Path], offering: Path | None) -> None:
+    """Copy the project, and put files of checks beside those of the grader.
+
+    Args:
+        target: The new folder.
+        files: The files of checks.
+        offering: The offering that the copy has; None for that of the project.
+    """
     for package in PACKAGES:
         if (ROOT / package).is_dir():
             shutil.copytree(ROOT / package, target / package, ignore=_LEFT_OUT)
@@ -95,15 +101,16 @@ def copy_project(target: Path, files: Sequence[Path]) -> None:
         (target / "data" / "svhn").symlink_to(ROOT / "data" / "svhn", target_is_directory=True)
     for file in files:
         shutil.copy(file, target / FOLDER.name / file.name)
+    if offering:
+        shutil.copy(offering, target / FOLDER.name / "offering.toml")
 
 
-def follow(copy: Path, offering: Path) -> None:
-    """Make an offering the one of a copy, with its skeleton: the offering of the project has no points for own checks.
+def make_skeleton(copy: Path) -> None:
+    """Make the skeleton of a copy, for its offering.
 
     Raises:
-        NoChecks: The skeleton cannot be made.
+        NoChecks: It cannot be made.
     """
-    shutil.copy(offering, copy / FOLDER.name / "offering.toml")
     command = [sys.executable, "-B", "-m", "solution.skeleton"]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     if done.returncode != 0:
