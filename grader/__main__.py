@@ -76,9 +76,9 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.again = shlex.join(["python", "-m", "grader", *arguments])
     try:
-        if own and (status := own.run_in_copy(options, arguments)) is not None:
-            return int(status)
         with like_ctrl_c():
+            if own and (status := own.run_in_copy(options, arguments)) is not None:
+                return int(status)
             return run[options.command](options)
     except KeyboardInterrupt:
         print(f"python -m grader {options.command}: interrupted", file=sys.stderr)

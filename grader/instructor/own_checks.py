@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.commandline import folder, like_ctrl_c
+from data.commandline import folder
 from grader.grading.options import FOLDER, ROOT, refuse
 from grader.judge.offering import OWN
 
@@ -75,12 +75,11 @@ def _run(copy: Path, arguments: Sequence[str]) -> int:
     start = copy / FOLDER.name / "entry" / "grader" / "__main__.py"
     # A session of its own, so that Ctrl-C reaches it once: from here.
     process = subprocess.Popen([sys.executable, str(start), *arguments], start_new_session=True)
-    with like_ctrl_c():
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                process.send_signal(signal.SIGINT)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
 
 
 def copy_project(target: Path, files: Sequence[Path], offering: Path | None) -> None:
