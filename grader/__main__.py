@@ -11,6 +11,7 @@ from pathlib import Path
 from data.commandline import (
     SOURCES,
     Parser,
+    file,
     file_or_folder,
     image_source,
     like_ctrl_c,
@@ -31,9 +32,10 @@ _INSTRUCTORS = {
     "release": "release.release_command",
     "doctor": "doctor.doctor",
 }
+_OWN_CHECKS = "own_checks"
 _DAY = """an instructor's day:
   python -m grader doctor                                        test what the sandboxes of this machine prevent
-  python -m grader grade solution/VAE_Model.py                   check the installation: expect 100 of 100 points
+  python -m grader grade solution/VAE_Model.py                   check the installation: expect full points
   python -m grader class submissions/ --out class-results/       grade the class, then read class-results/index.html
   python -m grader export class-results/ --format csv            export the grades to a gradebook
   python -m grader release --out dist/                           build what students and platforms get
@@ -67,10 +69,16 @@ def main(argv: list[str] | None = None) -> int:
         command = importlib.import_module(f"grader.instructor.{module}")
         command.add_to(commands)
         run[name] = command.main
-    options = parser.parse_args(argv)
-    options.again = shlex.join(["python", "-m", "grader", *(sys.argv[1:] if argv is None else argv)])
+    own = importlib.import_module(f"grader.instructor.{_OWN_CHECKS}") if here else None
+    if own:
+        own.add_to([commands.choices[name] for name in ("grade", "class", "export", "release")])
+    arguments = sys.argv[1:] if argv is None else argv
+    options = parser.parse_args(arguments)
+    options.again = shlex.join(["python", "-m", "grader", *arguments])
     try:
         with like_ctrl_c():
+            if own and (status := own.run_in_copy(options, arguments)) is not None:
+                return int(status)
             return run[options.command](options)
     except KeyboardInterrupt:
         print(f"python -m grader {options.command}: interrupted", file=sys.stderr)
@@ -94,6 +102,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="TASK",
         help="grade only these tasks, as in pytest -m: `kl or nll` [all tasks]",
     )
+    grade.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
     grade.add_argument(
         "--results", type=path, metavar="FILE", help="write the results to this file, in Gradescope's format [no file]"
     )
@@ -123,20 +132,21 @@ def _grade(options: argparse.Namespace) -> int:
     os.environ.update(alone)
     import pytest
 
-    try:
-        selected(options.tasks)
-    except ValueError as error:
-        return refuse("grade", error)
     grading = GradingOptions(
         submission=options.file.absolute(),
         seed=options.seed,
         data=options.data if options.data in SOURCES else str(Path(options.data).absolute()),
         sandbox=options.sandbox,
         fork=not options.no_fork,
+        offering=options.offering.absolute() if options.offering else None,
         results=options.results.absolute() if options.results else None,
         report=options.report.absolute() if options.report else None,
         tasks=options.tasks or "",
     )
+    try:
+        selected(grading.tasks, grading.read_offering())
+    except ValueError as error:  # also from the offering
+        return refuse("grade", error)
     with contextlib.chdir(ROOT):
         return int(pytest.main(grading.arguments()))
 

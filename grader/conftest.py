@@ -9,7 +9,7 @@ import pytest
 from data.commandline import like_ctrl_c
 from grader.grading.options import ROOT, GradingOptions
 from grader.grading.session import Session
-from grader.judge.offering import TASKS, OfferingError
+from grader.judge.offering import OfferingError
 from grader.plugin import grading_options, may_be_selected, refuse_option
 from grader.report.text import one_line
 from grader.sandbox.archives import NoSubmission
@@ -70,9 +70,9 @@ def begin(config: pytest.Config, options: GradingOptions) -> "Grading":
     try:
         session = Session(options)
         config.add_cleanup(session.close)
-        for task in TASKS:
-            if may_be_selected(options.tasks, task.id):
-                session.prepare(task.id)
+        for task in session.offering.graded:
+            if may_be_selected(options.tasks, task):
+                session.prepare(task)
     except (NoSubmission, OfferingError, SandboxError) as error:
         raise pytest.UsageError(one_line(str(error))) from None
     from grader.grading.verdicts import Grading

@@ -8,14 +8,16 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from _pytest.mark.expression import Expression
 
 from data.commandline import file, image_source, one_of, path, print_everywhere, quoted, whole
-from grader.grading.options import TASK_IDS, GradingOptions
-from grader.judge.offering import BY_ID, TASKS
+from grader.grading.options import FOLDER, GradingOptions, task_ids
+from grader.judge.offering import OFFERING, TASKS, OfferingError, load_offering
+from grader.judge.result import Hints
+from grader.report.text import one_line
 from grader.sandbox import SANDBOXES
 
 DEFAULT_SUBMISSION = "assignment/VAE_Model.py"
@@ -29,7 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(name, type=_checked(name, kind), metavar=metavar, default=default, help=help)
 
     add("--submission", path, "FILE", None, f"file to grade; write --submission=FILE [{DEFAULT_SUBMISSION}]")
-    add("--offering", file, "FILE", None, "points and limits [grader/offering.toml]")
+    add("--offering", file, "FILE", None, "tasks, points and limits [grader/offering.toml]")
+    if (FOLDER / "instructor").is_dir():  # in a student's copy, the offering alone decides
+        levels = get_args(Hints)
+        add("--hints", one_of(*levels), "|".join(levels), None, "how much the reports say [what the offering says]")
     add("--results", path, "FILE", None, "write the results to this file, in Gradescope's format")
     add("--report", path, "FILE", None, "write the report to this file as a page, to read in a browser")
     add("--seed", whole(), "N", 0, "random seed for the test inputs [0]")
@@ -75,7 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.noconftest:
         raise pytest.UsageError("--noconftest: the grader is in grader/conftest.py; leave --noconftest out")
     for task in TASKS:
-        config.addinivalue_line("markers", f"{task.id}: checks of the task `{task.id}` ({task.what})")
+        if (FOLDER / f"test_{task.id}.py").exists():  # a release has the checks of its own tasks only
+            config.addinivalue_line("markers", f"{task.id}: checks of the task `{task.id}` ({task.what})")
     config.addinivalue_line("markers", "check(kind, share): a check, its kind, and its percent of the task's points")
 
 
@@ -87,9 +93,9 @@ def grading_options(config: pytest.Config) -> GradingOptions:
             written.
     """
     refuse_option(_taken_away(config))
-    _check_selection(config)
     folder, submission = config.invocation_params.dir, config.getoption("submission")
-    offering: Path | None = config.getoption("offering")
+    offering = folder / config.getoption("offering") if config.getoption("offering") else None
+    _check_selection(config, offering)
     return GradingOptions(
         submission=folder / submission if submission else config.rootpath / DEFAULT_SUBMISSION,
         seed=config.getoption("seed"),
@@ -97,7 +103,8 @@ def grading_options(config: pytest.Config) -> GradingOptions:
         sandbox=_sandbox(config),
         fork=not config.getoption("no_fork"),
         lanes=config.getoption("lanes"),
-        offering=folder / offering if offering else None,
+        offering=offering,
+        hints=config.getoption("hints", None),
         results=_written_to(config, "results"),
         report=_written_to(config, "report"),
         tasks=config.option.markexpr,
@@ -127,19 +134,31 @@ def _taken_away(config: pytest.Config) -> str:
     return next((f"--setup-{what}" for what in ("plan", "only") if config.getoption(f"setup{what}", False)), "")
 
 
-def _check_selection(config: pytest.Config) -> None:
+def _check_selection(config: pytest.Config, offering: Path | None) -> None:
     selection = config.option.markexpr
     if not selection:
         return
     try:
         Expression.compile(selection)
     except SyntaxError as error:
-        raise pytest.UsageError(f"-m {selection!r}: {error.msg}; {TASK_IDS}") from None
+        raise pytest.UsageError(f"-m {selection!r}: {error.msg}; {_tasks(offering)}") from None
     markers = {re.split(r"[:(]", line)[0].strip() for line in config.getini("markers")}
     # Remove the arguments of markers, as in check(kind="value"), then list the names.
     names = re.findall(r"[^\s()]+", re.sub(r"\([^()]*=[^()]*\)", "", selection))
-    if unknown := [name for name in names if name not in {*BY_ID, *markers, "and", "or", "not"}]:
-        raise pytest.UsageError(f"-m {selection!r}: there is no task {unknown[0]!r}; {TASK_IDS}")
+    if unknown := [name for name in names if name not in {*markers, "and", "or", "not"}]:
+        raise pytest.UsageError(f"-m {selection!r}: there is no task {unknown[0]!r}; {_tasks(offering)}")
+
+
+def _tasks(offering: Path | None) -> str:
+    """Return the tasks that may be selected, as a part of a message.
+
+    Raises:
+        pytest.UsageError: The offering is invalid.
+    """
+    try:
+        return task_ids(load_offering(offering or OFFERING))
+    except OfferingError as error:
+        raise pytest.UsageError(one_line(str(error))) from None
 
 
 def _sandbox(config: pytest.Config) -> str:

@@ -259,12 +259,13 @@ class VAE(nn.Module):
         for start in range(0, K, chunk):
             k = min(chunk, K - start)
             noise = torch.randn(k * batch, self.z_dim, dtype=x.dtype, device=x.device)
-            z = posterior.mean.repeat(k, 1) + posterior.std.repeat(k, 1) * noise  # row i belongs to image i % batch
+            repeated = DiagonalGaussianDistribution(posterior.mean.repeat(k, 1), posterior.logvar.repeat(k, 1))
+            z = repeated.sample(noise)  # row i belongs to image i % batch
             standard_normal = DiagonalGaussianDistribution(torch.zeros_like(z))
             log_likelihood = -self.decode(z).nll(x.repeat(k, 1, 1, 1))
             log_prior = -standard_normal.nll(z, dims=[1])
             # Use the noise itself (z = mean + std * noise): computing (z - mean) / std would lose digits.
-            log_posterior = -standard_normal.nll(noise, dims=[1]) - 0.5 * posterior.logvar.repeat(k, 1).sum(dim=1)
+            log_posterior = -standard_normal.nll(noise, dims=[1]) - 0.5 * repeated.logvar.sum(dim=1)
             log_weight = log_likelihood + log_prior - log_posterior
             total = torch.logaddexp(total, torch.logsumexp(log_weight.view(k, batch), dim=0))
         return total - math.log(K)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grader.platforms.gradescope import SANDBOX
+from grader.judge.offering import OFFERING
+from grader.platforms.container import SANDBOX
 from grader.sandbox.process import UnprivilegedUser
 from tests.releases import release, unpacked
 
@@ -74,9 +75,9 @@ def _unlike(entry: Mapping[str, Any], known: Mapping[str, Any], where: str) -> l
     return found
 
 
-def laid_out(folder: Path, submission: Mapping[str, bytes]) -> Path:
+def laid_out(folder: Path, submission: Mapping[str, bytes], offering: Path = OFFERING) -> Path:
     """Lay a folder out as Gradescope lays out /autograder before it runs run_autograder."""
-    unpacked(release().gradescope, folder / "source")
+    unpacked(release(offering).gradescope, folder / "source")
     script = folder / "run_autograder"
     script.write_bytes((folder / "source" / "run_autograder").read_bytes())
     script.chmod(0o755)

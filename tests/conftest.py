@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 install_import_hook(["data", "solution", "assignment", "grader.judge"], "tests.typechecker.check")
 
 ROOT = Path(__file__).resolve().parents[1]
+collect_ignore = ["own_checks"]  # checks of submissions, not tests of the project
 
 
 def pytest_configure(config: pytest.Config) -> None:

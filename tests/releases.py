@@ -13,6 +13,8 @@ from typing import Any
 
 from grader.instructor.release import build
 from grader.instructor.release.build import Release, zip_archive
+from grader.instructor.release.contents import course_of
+from grader.judge.offering import OFFERING
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "solution" / "VAE_Model.py"
@@ -20,9 +22,9 @@ SECRET = b"a secret of these tests alone"
 
 
 @functools.cache
-def release() -> Release:
-    """Return the artefacts of this repository."""
-    return build.build_release(ROOT, SECRET)
+def release(offering: Path = OFFERING) -> Release:
+    """Return the artefacts of this repository for an offering."""
+    return build.build_release(ROOT, course_of(ROOT, offering), SECRET)
 
 
 def unpacked(files: Mapping[str, Any], folder: Path) -> Path:

@@ -133,7 +133,12 @@ def in_the_offering(copy: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("kl = 10\nnll = 10", "kl = 11\nnll = 9"), ("task_cpu_s = 20", "task_cpu_s = 21")]
+    ("old", "new"),
+    [
+        ('kl = { points = 10, part = "write" }\nnll = { points = 10', "kl = { points = 11 }\nnll = { points = 9"),
+        ('kl = { points = 10, part = "write" }\nnll = { points = 10', 'kl = { part = "given" }\nnll = { points = 20'),
+        ("task_cpu_s = 20", "task_cpu_s = 21"),
+    ],
 )
 def test_the_version_changes_with_points_and_limits(copy: Path, old: str, new: str) -> None:
     before = grader_version(copy)

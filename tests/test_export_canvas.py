@@ -168,6 +168,6 @@ def test_other_points_possible_are_pointed_out(tmp_path: Path, capsys: pytest.Ca
     rows[2][6] = "100.00"
     assert made(tmp_path, "--assignment=VAE", rows=rows).possible == "100.00", "Canvas's own"
     assert (
-        "the maximum is 100.00 points in canvas.csv, but 22.00 in the class run: change one of them"
-        in capsys.readouterr().err
+        "the maximum is 100.00 points in canvas.csv, but the grades are out of 22.00: change one of them, or add "
+        "--scale-to column" in capsys.readouterr().err
     )

@@ -91,7 +91,7 @@ def test_a_worksheet_without_comments_gets_the_column(tmp_path: Path) -> None:
 
 def test_another_maximum_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(tmp_path, [[cell.replace("22.00", "100.00") for cell in row] for row in WORKSHEET])
-    assert "the maximum is 100.00 points in moodle.csv, but 22.00 in the class run" in capsys.readouterr().err
+    assert "the maximum is 100.00 points in moodle.csv, but the grades are out of 22.00" in capsys.readouterr().err
 
 
 # ## A gradebook export
@@ -168,7 +168,7 @@ def test_a_worksheet_in_another_language_is_filled_in_like_an_english_one(tmp_pa
 
 def test_its_maximum_is_looked_at_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grades(tmp_path, [[cell.replace("22,00", "100,00") for cell in row] for row in GERMAN])
-    assert "the maximum is 100,00 points in moodle.csv, but 22.00 in the class run" in capsys.readouterr().err
+    assert "the maximum is 100,00 points in moodle.csv, but the grades are out of 22.00" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

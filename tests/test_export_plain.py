@@ -47,6 +47,7 @@ def test_a_row_says_all_that_made_a_grade(tmp_path: Path) -> None:
             "earned": "14.00",
             "days_late": "2",
             "late_percent": "20",
+            "by_hand": "0.00",
             "submitted": "2026-12-03T04:59:00+00:00",
             "due": "2026-12-01T22:59:00+00:00",
             "attempt": "1 of 1",

@@ -3,14 +3,17 @@
 import importlib
 import re
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from grader.judge.offering import TASKS, load_offering
+from grader.judge.offering import TASKS, Limits, Part, load_offering
+from grader.judge.result import Hints
 from grader.judge.short_run import HELD_OUT, IMAGES, LONGER, LONGER_THRESHOLD, SETTINGS, SIZES, STEPS, THRESHOLD
 from grader.sandbox.submission import MAX_BYTES
+from solution.handout import handout
 
 FOLDER = Path(__file__).parents[1] / "assignment"
 TEXT = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -85,3 +88,38 @@ def test_the_example_of_a_report_names_checks_that_exist() -> None:
     shown = re.findall(r"^(?:kl: |    - )(.*)$", example, re.MULTILINE)
     assert len(shown) >= 4
     assert all(title in titles for title in shown if not title.startswith(("these ", "follows from")))
+
+
+# ## Of other offerings
+def made(**changes: Any) -> str:
+    return handout(replace(OFFERING, **changes), lines=60)
+
+
+def test_it_is_what_the_template_makes() -> None:
+    assert made() == TEXT, "run python -m solution.skeleton"
+
+
+def test_other_limits_are_stated() -> None:
+    text = " ".join(made(limits=Limits(task_cpu_s=7, task_wall_s=9, training_cpu_s=33.5, memory_mib=1536)).split())
+    assert "7 seconds of CPU time (9 seconds of wall-clock time), `training` 33.5 (120 seconds" in text
+    assert "33.5 seconds of CPU time on one core and 1.5 GiB of memory" in text and "limit is 1.5 GiB" in text
+
+
+def test_only_the_tasks_that_are_written_are_counted_and_ordered() -> None:
+    parts: dict[str, Part] = dict.fromkeys(OFFERING.parts, "off")
+    text = " ".join(made(points={"mode": 3}, parts=parts | {"mode": "write", "encode": "given"}).split())
+    assert "There is one such task. Together they are worth 3 points." in text
+    assert "TODO: mode" in text and "-m mode" in text and "### Given: `encode`" in text
+    assert not any(
+        words in text for words in ("-m kl", "A good order", "not training", "### Task `kl`", "Two networks")
+    )
+
+
+@pytest.mark.parametrize(("hints", "shown"), [("full", 7), ("short", 1), ("none", 0)])
+def test_the_report_is_described_as_the_hints_allow(hints: Hints, shown: int) -> None:
+    text = made(hints=hints)
+    labels = ("expected", "got", "deviation", "computes", "smallest", "hint")
+    (example,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    described = [label for label in labels if re.search(rf"^    {label} ", example, re.MULTILINE)]
+    assert len(described) + example.count("print(") == shown
+    assert ("* `computes`" in text, "A `hint`" in text) == (hints == "full", hints != "none")

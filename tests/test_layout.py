@@ -83,8 +83,8 @@ def test_the_assignment_imports_data_only(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", of("solution"))
-def test_the_solution_imports_the_assignment_and_data_only(module: str) -> None:
-    assert not strangers(module, "solution", "assignment", "data")
+def test_the_solution_imports_the_assignment_and_data_and_what_an_offering_is(module: str) -> None:
+    assert not strangers(module, "solution", "assignment", "data", "grader.judge.offering", "grader.judge.given")
     assert "assignment.VAE_Model" not in imports(module), "the solution must not use the student's file"
 
 

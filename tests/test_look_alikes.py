@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 
 from grader.instructor.class_runs.grades import record
 from grader.instructor.pages import index, look_alikes
-from grader.instructor.pages.class_pages import write_class_reports
+from grader.instructor.pages.class_pages import handed_out, write_class_reports
 from grader.instructor.pages.look_alikes import LookAlikes, stream
+from grader.judge.offering import OFFERING, load_offering
+from solution.skeleton import skeleton
 from tests.made_up_class import entry
 from tests.test_html import Seen
 from tests.zoo.build import REGIONS, reference, with_answers
@@ -243,6 +245,14 @@ def test_no_text_stops_the_search(sources: list[str]) -> None:
 @pytest.mark.parametrize("sources", [[], [("a", "")], [("a", "x"), ("b", "")]])
 def test_nothing_to_compare_is_no_error(sources: Sequence[tuple[str, str]]) -> None:
     assert look_alikes.find_look_alikes(sources, []) == LookAlikes((), 0, 0, ())
+
+
+def test_code_that_an_offering_hands_out_is_nobodys_own() -> None:
+    course = load_offering(OFFERING.parent / "offerings" / "course.toml")
+    begun = skeleton(reference(), course)
+    for offering, alike in ((load_offering(), 1), (course, 0)):
+        found = look_alikes.find_look_alikes([("a", begun), ("b", begun)], handed_out(offering))
+        assert len(found.pairs) == alike
 
 
 # ## On the page

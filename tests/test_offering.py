@@ -10,6 +10,7 @@ from grader.judge.late_policy import Late
 from grader.judge.offering import OFFERING, TASKS, OfferingError, load_offering
 from grader.sandbox.worker import Ceilings, WorkerLimits
 
+NAMED = OFFERING.parent / "offerings"
 POINTS = {
     "encoder": 5,
     "decoder": 7,
@@ -36,6 +37,11 @@ def edited(folder: Path, *replacements: tuple[str, str]) -> Path:
     path = folder / "offering.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def given(task: str) -> tuple[str, str]:
+    """Return the replacement that hands a task out."""
+    return f"{task} = ", f'{task} = {{ part = "given" }} #'
 
 
 def test_the_projects_own_offering_gives_the_agreed_points() -> None:
@@ -65,9 +71,9 @@ def test_sandboxes_that_are_tried_without_an_offering_have_its_limits() -> None:
 
 
 def test_points_and_limits_can_be_changed_in_the_file_alone(tmp_path: Path) -> None:
-    path = edited(tmp_path, ("total = 100", "total = 20"), *((f"{t} = {p}", f"{t} = 1") for t, p in POINTS.items()))
-    path.write_text(path.read_text(encoding="utf-8").replace("\nkl = 1", "\nkl = 8"), encoding="utf-8")
-    assert load_offering(path).points == {**dict.fromkeys(POINTS, 1), "kl": 8}
+    points = {**dict.fromkeys(POINTS, 0.5), "kl": 14}
+    lines = ((f"{task} = {{ points = {POINTS[task]}", f"{task} = {{ points = {n}") for task, n in points.items())
+    assert load_offering(edited(tmp_path, ("total = 100", "total = 20"), *lines)).points == points
 
 
 def test_as_it_is_shipped_nothing_is_late_and_the_last_attempt_counts() -> None:
@@ -99,10 +105,41 @@ def test_attempts_and_the_wheel_index_are_read(tmp_path: Path) -> None:
     assert (load_offering(path).attempts, load_offering(path).wheel_index) == ("best", "https://a.example/cpu")
 
 
-def test_an_offering_of_points_and_limits_alone_is_whole(tmp_path: Path) -> None:
-    path = edited(tmp_path)
-    path.write_text(path.read_text(encoding="utf-8").partition("\n[late]")[0], encoding="utf-8")
-    assert load_offering(path) == load_offering()
+def test_an_offering_of_tasks_alone_is_whole(tmp_path: Path) -> None:
+    path = edited(tmp_path, ("hints", "#"))
+    path.write_text(path.read_text(encoding="utf-8").partition("\n[limits]")[0], encoding="utf-8")
+    assert load_offering(path) == load_offering() == load_offering(NAMED / "full.toml")
+
+
+# ## Which tasks students write
+def test_the_named_offerings_are_what_they_are_called() -> None:
+    course, first_lab = (load_offering(NAMED / f"{name}.toml") for name in ("course", "first_lab"))
+    assert (course.of_part("given"), course.of_part("off")) == (("encoder", "decoder"), ())
+    assert course.graded == tuple(POINTS)[2:]
+    assert (first_lab.graded, first_lab.of_part("given")) == (("sample", "kl", "nll", "mode"), ())
+    assert {path.stem for path in NAMED.iterdir()} == {"full", "course", "first_lab"}
+
+
+def test_the_example_in_the_readme_is_an_offering(tmp_path: Path) -> None:
+    page = (OFFERING.parent / "README.md").read_text(encoding="utf-8")
+    path = tmp_path / "example.toml"
+    path.write_text(page.partition("\n## An offering\n")[2].partition("```toml\n")[2].partition("```")[0])
+    offering = load_offering(path)
+    assert (offering.points, offering.of_part("given")) == ({"sample": 8, "kl": 12}, ("nll", "mode"))
+
+
+def test_points_are_those_of_the_tasks_that_are_written(tmp_path: Path) -> None:
+    path = edited(tmp_path, ("total = 100", "total = 88"), given("mode"), ("nll = { points = 10", "nll = { points = 0"))
+    offering = load_offering(path)
+    assert "mode" not in offering.points and offering.total == 88
+    assert "nll" in offering.graded, "a task without points is checked and explained, and worth nothing"
+    assert offering.parts["mode"] == "given"
+
+
+def test_verdicts_depend_on_the_parts(tmp_path: Path) -> None:
+    before = load_offering(edited(tmp_path, ("total = 100", "total = 98"), given("mode"))).decisive()
+    off = edited(tmp_path, ("total = 100", "total = 98"), ("mode = ", 'mode = { part = "off" } #'))
+    assert load_offering(off).decisive() != before
 
 
 def test_verdicts_depend_on_points_and_limits_alone(tmp_path: Path) -> None:
@@ -112,20 +149,41 @@ def test_verdicts_depend_on_points_and_limits_alone(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "a wrong key": (("kl = 10", "kll = 10"), "[points] unknown key 'kll'"),
-    "a wrong key of the limits": (("task_cpu_s = 20", "task_cpu = 20"), "[limits] unknown key 'task_cpu'"),
-    "a wrong table": (("[limits]", "[limit]"), "unknown key 'limit'"),
-    "points that do not add up": (("kl = 10", "kl = 11"), "the points add up to 101, but total = 100"),
-    "half points": (("kl = 10", "kl = 9.5"), "[points] kl must be a whole number of points, not 9.5"),
-    "points as text": (("kl = 10", 'kl = "10"'), "[points] kl must be a whole number of points, not '10'"),
-    "points as a truth value": (("mode = 2", "mode = true"), "[points] mode must be a whole number of points"),
-    "negative points": (("kl = 10", "kl = -10"), "[points] kl must be a whole number of points, not -10"),
+    "a wrong key": (("kl = ", "kll = "), "[tasks] kll is unknown; the known keys are encoder"),
+    "a wrong key of the limits": (
+        ("task_cpu_s = 20", "task_cpu = 20"),
+        "[limits] task_cpu is unknown; the known keys are task_cpu_s",
+    ),
+    "a wrong table": (("[limits]", "[limit]"), "[limit] is unknown; the known keys are total, hints, tasks, limits"),
+    "points that do not add up": (
+        ("kl = { points = 10", "kl = { points = 11"),
+        "total is 100, but the points add up to 101: change one",
+    ),
+    "third points": (
+        ("kl = { points = 10", "kl = { points = 9.3"),
+        "[tasks] kl needs whole or half points, such as 7 or 7.5, not 9.3",
+    ),
+    "points as text": (
+        ("kl = { points = 10", 'kl = { points = "10"'),
+        "[tasks] kl needs whole or half points, such as 7 or 7.5, not '10'",
+    ),
+    "points as a truth value": (
+        ("mode = { points = 2", "mode = { points = true"),
+        "[tasks] mode needs whole or half points",
+    ),
+    "negative points": (
+        ("kl = { points = 10", "kl = { points = -10"),
+        "[tasks] kl needs whole or half points, such as 7 or 7.5, not -10",
+    ),
     "a limit of zero": (("task_wall_s = 40", "task_wall_s = 0"), "[limits] task_wall_s must be a positive number"),
     "a limit as text": (("file_mib = 256", 'file_mib = "256"'), "[limits] file_mib must be a positive number"),
     "a due date without a zone": (('due = ""', 'due = "2026-12-01T23:59"'), "has no time zone; write it like"),
     "a day without a time": (('due = ""', "due = 2026-12-01"), "[late] due must be a time as text"),
     "a local time of TOML": (('due = ""', "due = 2026-12-01T23:59:00"), "has no time zone; write it like"),
-    "a due date that is none": (('due = ""', 'due = "soon"'), "[late] due: 'soon' is not a time; write it like"),
+    "a due date that is none": (
+        ('due = ""', 'due = "soon"'),
+        "[late] due is not a due date: 'soon' is not a time; write it like",
+    ),
     "a due date as a number": (('due = ""', "due = 7"), "[late] due must be a time as text, not 7"),
     "more than everything a day": (("percent_per_day = 0", "percent_per_day = 101"), "from 0 to 100, not 101"),
     "a reward for lateness": (("percent_per_day = 0", "percent_per_day = -1"), "from 0 to 100, not -1"),
@@ -137,20 +195,40 @@ REFUSED = {
     "a truth value of days": (("most_days = 0", "most_days = true"), "[late] most_days must be a whole number"),
     "a wrong key of the late policy": (
         ("grace_hours = 0", "grace = 0"),
-        "[late] unknown key 'grace'; the known keys are due",
+        "[late] grace is unknown; the known keys are due",
     ),
     "attempts of another kind": (('counts = "last"', 'counts = "mean"'), "one of last, best, first, not 'mean'"),
     "attempts as a list": (('counts = "last"', "counts = []"), "one of last, best, first, not []"),
-    "a wrong key of attempts": (('counts = "last"', 'count = "last"'), "[attempts] unknown key 'count'"),
+    "a wrong key of attempts": (('counts = "last"', 'count = "last"'), "[attempts] count is unknown"),
     "an index that is no text": (('wheel_index = ""', "wheel_index = 3"), "[release] wheel_index must be an address"),
     "an index of two lines": (('wheel_index = ""', 'wheel_index = "a\\nb"'), "must be an address"),
     "an index and an option": (('wheel_index = ""', 'wheel_index = "a --b"'), "must be an address"),
-    "a wrong key of the release": (('wheel_index = ""', 'wheels = ""'), "[release] unknown key 'wheels'"),
+    "a wrong key of the release": (('wheel_index = ""', 'wheels = ""'), "[release] wheels is unknown"),
     "a key at home in another table": (
         ("[attempts]", "[attempts]\nkl = 1"),
-        "[attempts] unknown key 'kl'; the known keys are counts",
+        "[attempts] kl is unknown; the known keys are counts",
     ),
     "a limit that is no number": (("file_mib = 256", "file_mib = nan"), "[limits] file_mib must be a positive"),
+    "points as before": (
+        ("[tasks]", "[points]"),
+        '[points] is called [tasks] now: write kl = { points = 10 }, { part = "given"',
+    ),
+    "a task as a number": (("kl = ", "kl = 10 #"), "[tasks] kl must be { points = 10 }"),
+    "a wrong key of a task": (("kl = { points", "kl = { point"), "[tasks] kl must be { points = 10 }"),
+    "another part": (
+        ("kl = ", 'kl = { part = "done" } #'),
+        "[tasks] kl needs a part that is one of write, given, off, not 'done'",
+    ),
+    "no points": (("kl = ", "kl = {} #"), "[tasks] kl has no points: write kl = { points = 10 }"),
+    "points for what is given": (
+        ("kl = ", 'kl = { points = 10, part = "given" } #'),
+        '[tasks] kl is given and so not graded: remove its points, or write part = "write"',
+    ),
+    "a part without code": (
+        ("training = ", 'training = { part = "given" } #'),
+        '[tasks] training has no code that could be given: write training = { part = "off" }',
+    ),
+    "other hints": (('hints = "full"', 'hints = "all"'), "hints must be one of full, short, none, not 'all'"),
 }
 
 
@@ -163,15 +241,47 @@ def test_a_mistake_is_refused_with_its_key(tmp_path: Path, replacement: tuple[st
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("replacement", "line"),
+    [
+        (("kl = { points = 10", "kl = { points = -1"), "kl = "),
+        (("total = 100", "total = 99"), "total = "),
+        (("[late]", "[later]"), "[later]"),
+        (("file_mib = 256", "file_mib = 0"), "file_mib = "),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, replacement: tuple[str, str], line: str) -> None:
+    path = edited(tmp_path, replacement)
+    number = next(i for i, text in enumerate(path.read_text().splitlines(), start=1) if text.startswith(line))
+    with pytest.raises(OfferingError, match=rf"offering.toml: line {number}: "):
+        load_offering(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({}, "line 2: [tasks] leaves nothing to write: at least one task needs part"),
+        ({"interpolate": 5, "training": 5}, "line 15: [tasks] training would pass without any work, as all code that"),
+    ],
+)
+def test_tasks_that_make_no_sense_together_are_refused(tmp_path: Path, written: dict[str, int], message: str) -> None:
+    lines = dict.fromkeys(POINTS, '{ part = "off" }') | {task: f"{{ points = {n} }}" for task, n in written.items()}
+    path = tmp_path / "offering.toml"
+    path.write_text("\n".join(["total = 10", "[tasks]", *(f"{task} = {how}" for task, how in lines.items())]))
+    with pytest.raises(OfferingError) as refusal:
+        load_offering(path)
+    assert message in str(refusal.value)
+
+
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    for line, key in [("kl = 10", "kl"), ("task_cpu_s = 20", "task_cpu_s"), ("total = 100", "total")]:
+    for line, key in [("kl = ", "kl"), ("total = 100", "total")]:
         with pytest.raises(OfferingError, match=rf"{key} is missing"):
             load_offering(edited(tmp_path, (line, "#")))
 
 
 def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "offering.toml"
-    path.write_text("total = 100\npoints = 100\nlimits = 3\n")
+    path.write_text("total = 100\ntasks = {}\nlimits = 3\n")
     with pytest.raises(OfferingError, match="must be a table"):
         load_offering(path)
 

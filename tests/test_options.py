@@ -23,7 +23,7 @@ import solution.skeleton
 from data.commandline import Parser
 from grader import plugin
 from grader.grading.options import GradingOptions
-from grader.platforms import classroom, gradescope, gradescope_setup
+from grader.platforms import autolab, classroom, gradescope, gradescope_setup, prairielearn
 from grader.sandbox import SANDBOXES
 from tests import calibrate, margins
 from tests.benchmarks import __main__ as benchmarks
@@ -66,6 +66,8 @@ IMAGES.wrong["no\nsuch"] = f"{_IMAGES}'no\\nsuch'"
 ANY_NUMBER, COUNT, COUNT_OR_NONE = _whole(""), _whole(", 1 or more", "0", "-1"), _whole(", 0 or more", "-1")
 SEED = _whole(" from 0 to 4294967295", "-1", "4294967296")
 RATE = Kind({value: f"must be a number above 0, not '{value}'" for value in ("", "abc", "0", "-1", "nan", "inf")})
+_POINTS = "must be a number of points, such as 20, or the word column, not "
+TOTAL = Kind({value: f"{_POINTS}'{value}'" for value in ("", "abc", "0", "-1", "nan", "1.005", "Column")})
 DEVICE = Kind({value: f"such as cuda:1, not '{value}'" for value in ("", "gpu", "cuda:", "meta")})
 TEXT = Kind({"": "must not be empty, but is ''", " ": "must not be empty, but is ' '"})
 ALL_TEXT = Kind({})
@@ -89,15 +91,18 @@ TABLE: dict[str, dict[str, Kind]] = {
     "python -m grader grade": {
         "FILE": FILE_OR_FOLDER,
         "-m": TEXT,
+        "--offering": FILE,
         "--results": PATH,
         "--report": PATH,
         "--seed": ANY_NUMBER,
         "--data": IMAGES,
         "--sandbox": _choice(*SANDBOXES),
+        "--checks": FOLDER,
     },
     "python -m grader watch": {
         "FILE": FILE,
         "-m": TEXT,
+        "--offering": FILE,
         "--seed": ANY_NUMBER,
         "--data": IMAGES,
         "--sandbox": _choice(*SANDBOXES[:-1]),
@@ -115,6 +120,7 @@ TABLE: dict[str, dict[str, Kind]] = {
         "--secret-file": FILE,
         "--data": IMAGES,
         "--sandbox": _choice(*SANDBOXES[:-1]),
+        "--checks": FOLDER,
     },
     "python -m grader export": {
         "DIR": PATH,
@@ -128,15 +134,21 @@ TABLE: dict[str, dict[str, Kind]] = {
         "--timezone": TEXT,
         "--missing": _choice("keep", "zero"),
         "--due": TEXT,
+        "--by-hand": FILE,
+        "--scale-to": TOTAL,
         "--offering": FILE,
+        "--checks": FOLDER,
     },
-    "python -m grader release": {"--out": PATH, "--secret-file": FILE},
+    "python -m grader release": {"--out": PATH, "--offering": FILE, "--secret-file": FILE, "--checks": FOLDER},
     "python -m grader doctor": {"--sandbox": _choice(*SANDBOXES[:-1])},
     "python -m grader.platforms.classroom": {"--submission": PATH, "--report": PATH},
     "python -m grader.platforms.gradescope": {"ROOT": PATH},
     "python -m grader.platforms.gradescope_setup": {"ROOT": PATH},
+    "python -m grader.platforms.prairielearn": {"ROOT": PATH},
+    "python -m grader.platforms.autolab": {"JOB": PATH},
     "python -m assignment": TRAINING,
     "python -m solution": TRAINING,
+    "python -m solution.skeleton": {"--offering": FILE, "--out": PATH},
     "python -m data sample": {"--out": PATH, "--seed": SEED, "--train": COUNT, "--test": COUNT},
     "python -m data compare": {"source": IMAGES},
     "python -m data sheet": {"source": IMAGES, "--out": PATH},
@@ -152,6 +164,7 @@ TABLE: dict[str, dict[str, Kind]] = {
             {value: f"must be one of wrong, equivalent, mutants, not '{value}'" for value in ("", "zoo")}
         ),
         "--only": ALL_TEXT,
+        "--offering": FILE,
         "--seeds": COUNT,
     },
     "python -m tests.margins": {"--data": IMAGES, "--seeds": COUNT, "--only": ALL_TEXT},
@@ -164,6 +177,7 @@ PYTEST: dict[str, Kind] = {
     "--seed": ANY_NUMBER,
     "--data": IMAGES,
     "--sandbox": Kind(dict.fromkeys(("", "castle"), "in-process, not '")),
+    "--hints": Kind(dict.fromkeys(("", "many"), "must be one of full, short, none, not '")),
     "--lanes": _whole(" from 1 to 2", "0", "3"),
 }
 
@@ -186,6 +200,8 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
     "python -m grader.platforms.classroom": classroom.main,
     "python -m grader.platforms.gradescope": lambda argv: gradescope.main([PROGRAM, *argv]),
     "python -m grader.platforms.gradescope_setup": lambda argv: gradescope_setup.main([PROGRAM, *argv]),
+    "python -m grader.platforms.prairielearn": prairielearn.main,
+    "python -m grader.platforms.autolab": autolab.main,
     "python -m assignment": _assignment,
     "python -m solution": solution.__main__.main,
     "python -m solution.skeleton": _by_its_argv(solution.skeleton.main),

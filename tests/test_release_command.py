@@ -55,7 +55,10 @@ def test_it_writes_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[st
     out = tmp_path / "dist"
     assert release(out) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said == [str(out / n) for n in ("student.zip", "gradescope.zip", "github-classroom", "README.md", "secret")]
+    assert [str(Path(line).relative_to(out)) for line in said] == [
+        *("student.zip", "gradescope.zip", "github-classroom", "prairielearn.zip", "autolab", "README.md"),
+        *("offering.toml", "secret"),
+    ]
     assert sorted(path.name for path in out.iterdir()) == sorted(Path(line).name for line in said)
     with zipfile.ZipFile(out / "gradescope.zip") as gradescope:
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in gradescope.infolist()}
@@ -99,7 +102,9 @@ def test_a_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> No
     modes = {path: mode for path, (_, mode) in content(tmp_path).items()}
     assert (modes["secret"], modes["gradescope.zip"], modes["student.zip"]) == (0o600, 0o600, 0o644)
     holders = {path for path, (text, _) in content(tmp_path).items() if first.strip() in text}
-    assert holders == {"secret", "gradescope.zip"}, "archives are stored, so a search sees into them"
+    private = {"secret", "gradescope.zip", "prairielearn.zip", "autolab/autograde.tar"}
+    assert holders == private, "archives are stored, so a search sees into them"
+    assert {modes[path] for path in private} == {0o600}
 
 
 def test_a_given_secret_is_kept_and_another_one_refused(
@@ -209,7 +214,7 @@ def test_what_cannot_be_is_answered_in_one_line(
 
 
 def test_a_repository_that_is_incomplete_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = release_command.argparse.Namespace(out=tmp_path / "dist", secret_file=None)
+    options = release_command.argparse.Namespace(out=tmp_path / "dist", secret_file=None, offering=None)
     (tmp_path / "repository").mkdir()
     assert release_command.main(options, root=tmp_path / "repository") == 2
     assert "release from a complete copy of the repository" in capsys.readouterr().err

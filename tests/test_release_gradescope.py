@@ -14,8 +14,8 @@ import pytest
 
 from grader.grading.seeds import official_seed
 from grader.judge.offering import TASKS
-from grader.platforms import gradescope, official_grading
-from grader.platforms.gradescope import too_small
+from grader.platforms import container, gradescope, official_grading
+from grader.platforms.container import too_small
 from tests.autograder import laid_out, problems, run, variables
 from tests.releases import REFERENCE, SECRET, filled
 
@@ -168,7 +168,7 @@ def test_a_container_that_is_too_small_is_refused_before_points_are_lost(
         too_small(tmp_path) == "this container has 768 MiB of memory, and the grader needs 1.5 GB: choose a larger one"
     )
     root = laid_out(tmp_path / "autograder", SUBMISSIONS["right"])
-    monkeypatch.setattr(gradescope, "too_small", lambda: too_small(tmp_path))
+    monkeypatch.setattr(container, "too_small", lambda: too_small(tmp_path))
     assert gradescope.main(["", str(root)]) == 0
     assert "Nothing was graded: this container has 768 MiB" in message(root)
 

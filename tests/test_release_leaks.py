@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from grader.instructor.release import build
 from grader.instructor.release.contents import File
 from grader.instructor.release.release_checks import LONG, NoAnswers, leaks, pieces
+from grader.judge.offering import load_offering
 from tests.releases import REFERENCE, SECRET, release
 from tests.zoo.build import reference
 
@@ -43,7 +45,7 @@ def plainly(text: str) -> set[str]:
 
 
 # ## The proof
-@pytest.mark.parametrize("name", ["student", "gradescope", "classroom"])
+@pytest.mark.parametrize("name", ["student", "gradescope", "classroom", "prairielearn"])
 def test_no_file_holds_a_piece_of_the_reference(name: str) -> None:
     files = {path: file.content for path, file in getattr(release(), name).items()}
     assert len(files) > 100
@@ -118,13 +120,13 @@ def test_a_reference_without_marks_is_refused() -> None:
 def test_a_planted_line_stops_the_release_and_says_where(tmp_path: Path) -> None:
     piece = next(piece for piece in pieces(reference()).values() if "\n" not in piece and "torch" in piece)
     planted = {**release().student, "data/hint.md": File(f"Try `{piece}`.\n".encode())}
-    leaking = build.Release(planted, release().gradescope, release().classroom)
+    leaking = replace(release(), student=planted)
     with pytest.raises(build.Leaking, match=r"data/hint\.md in student\.zip contains a piece of the reference"):
-        build.check_answers(leaking, reference())
+        build.check_answers(leaking, reference(), load_offering().graded)
 
 
 def test_a_planted_secret_stops_the_release_and_says_where() -> None:
     planted = {**release().classroom, ".github/notes.md": File(b"it is " + SECRET)}
-    leaking = build.Release(release().student, release().gradescope, planted)
+    leaking = replace(release(), classroom=planted)
     with pytest.raises(build.Leaking, match=r"\.github/notes\.md in github-classroom contains the secret"):
         build.check_secret(leaking, SECRET)

@@ -9,6 +9,7 @@ import pytest
 
 from grader.grading.seeds import VARIABLE, official_seed
 from grader.platforms import classroom, gradescope
+from grader.platforms.container import SANDBOX
 from tests.autograder import laid_out
 from tests.releases import SECRET
 from tests.test_recorded_answers import CHECKS, FILE, PUBLIC, passed
@@ -42,7 +43,7 @@ def on_classroom(folder: Path, content: bytes, monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.mark.slow
 def test_on_gradescope_they_earn_nothing(recording: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(gradescope.SANDBOX, "process")
+    monkeypatch.setenv(SANDBOX, "process")
     root = laid_out(tmp_path, {"VAE_Model.py": recording})
     assert gradescope.main(["", str(root)]) == 0
     results = json.loads((root / "results" / "results.json").read_text(encoding="utf-8"))

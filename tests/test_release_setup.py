@@ -97,8 +97,8 @@ def test_pytorch_comes_from_the_index_that_the_offering_names(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("total = 100", "total = 101", "the points add up to 100, but total = 101"),
-        ("[limits]", "[limit]", "unknown key 'limit'"),
+        ("total = 100", "total = 101", "total is 101, but the points add up to 100"),
+        ("[limits]", "[limit]", "[limit] is unknown"),
     ],
 )
 def test_an_offering_that_is_wrong_stops_it(

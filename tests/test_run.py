@@ -26,6 +26,7 @@ from assignment import checkpoint
 from assignment.run import main
 from assignment.settings import RunError, Settings, parser
 from data import load
+from grader.judge.offering import load_offering
 from solution import VAE_Model as reference
 from solution.skeleton import REFERENCE, skeleton
 from tests import ctrl_c
@@ -467,7 +468,7 @@ def test_a_loss_of_the_wrong_shape_is_found_before_training(tmp_path: Path, caps
 def written(tmp_path: Path, edit: Callable[[str], str]) -> ModuleType:
     """A student's VAE_Model.py, loaded: the skeleton after some edit."""
     file = tmp_path / "VAE_Model.py"
-    file.write_text(edit(skeleton(REFERENCE.read_text(encoding="utf-8"))), encoding="utf-8")
+    file.write_text(edit(skeleton(REFERENCE.read_text(encoding="utf-8"), load_offering())), encoding="utf-8")
     module = ModuleType("assignment.VAE_Model")
     module.__dict__.update(__package__="assignment", __file__=str(file))
     exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), module.__dict__)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.judge.check import Verdict, score, validate_shares
-from grader.judge.offering import TASKS, load_offering
+from grader.judge.offering import OWN, TASKS, load_offering
 from grader.judge.result import Explanation, Kind, Status, TaskResult
 
 GRADER = Path(__file__).parents[1] / "grader"
@@ -56,8 +56,20 @@ def test_the_checks_of_each_task_share_its_points(task: str) -> None:
     assert all(share > 0 for _, _, share, _ in checks), "every check is worth something"
 
 
+@pytest.mark.parametrize("points", [0.5, 1.5, 7.5])
+@pytest.mark.parametrize("task", [task.id for task in TASKS])
+def test_half_points_are_shared_without_a_rest(task: str, points: float) -> None:
+    """Also where percent of half points are no whole hundredths."""
+    shares = [(kind, share) for _, kind, share, _ in checks_of(task)]
+    (found,) = score(verdicts(*["passed"] * len(shares), task=task, shares=shares), {task: points})  # type: ignore
+    assert found.score == found.max_score == found.worth == 100 * points
+    for check, (_, share) in zip(found.checks, shares, strict=True):
+        assert abs(check.max_score - share * points) < 1
+
+
 def test_every_module_of_checks_belongs_to_a_task() -> None:
     assert {path.stem for path in GRADER.glob("test_*.py")} == {f"test_{task.id}" for task in TASKS}
+    assert not OWN, "which only a copy for --checks has"
 
 
 def test_every_check_has_a_title_of_its_own() -> None:

@@ -16,10 +16,13 @@ import pytest
 import torch
 from torch import nn
 
-from grader.judge.offering import TASKS
+from grader.judge.offering import TASKS, load_offering
 from solution.skeleton import REFERENCE, SKELETON, main, skeleton
 
 ROOT = Path(__file__).parents[1]
+WHOLE = load_offering(ROOT / "grader" / "offerings" / "full.toml")
+COURSE = load_offering(ROOT / "grader" / "offerings" / "course.toml")
+FIRST_LAB = load_offering(ROOT / "grader" / "offerings" / "first_lab.toml")
 REFERENCE_TEXT = REFERENCE.read_text(encoding="utf-8")
 SKELETON_TEXT = SKELETON.read_text(encoding="utf-8")
 CODE_TASKS = [task.id for task in TASKS if task.id != "training"]
@@ -38,14 +41,13 @@ def module() -> ModuleType:
 
 # ## Made from the reference
 def test_the_skeleton_is_what_the_reference_makes() -> None:
-    assert skeleton(REFERENCE_TEXT) == SKELETON_TEXT, "run python -m solution.skeleton"
+    assert skeleton(REFERENCE_TEXT, WHOLE) == SKELETON_TEXT, "run python -m solution.skeleton"
 
 
 def test_one_command_compares_and_one_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "VAE_Model.py"
-    monkeypatch.setattr("solution.skeleton.SKELETON", target)
     for arguments, status in [(["--check"], 1), ([], 0), (["--check"], 0)]:
-        monkeypatch.setattr(sys, "argv", ["skeleton", *arguments])
+        monkeypatch.setattr(sys, "argv", ["skeleton", f"--out={tmp_path}", *arguments])
         assert main() == status
         assert target.exists() == (arguments == [] or status == 0)
     assert target.read_bytes() == SKELETON.read_bytes()
@@ -156,21 +158,36 @@ ANSWER = "# ## Task `kl`\ndef f():\n    ### BEGIN SOLUTION\n    return 1\n    ##
 
 
 def test_an_answer_becomes_a_todo_of_its_heading_and_depth() -> None:
-    assert skeleton(ANSWER) == '# ## Task `kl`\ndef f():\n    raise NotImplementedError("TODO: kl")\n'
-    assert '\n    raise NotImplementedError("TODO: nll")\n' in skeleton(ANSWER + ANSWER.replace("kl", "nll"))
+    assert skeleton(ANSWER, WHOLE) == '# ## Task `kl`\ndef f():\n    raise NotImplementedError("TODO: kl")\n'
+    assert '\n    raise NotImplementedError("TODO: nll")\n' in skeleton(ANSWER + ANSWER.replace("kl", "nll"), WHOLE)
 
 
 @pytest.mark.parametrize("mark", ["### BEGIN SOLUTION", "### END SOLUTION"])
 def test_a_mark_without_partner_is_refused_with_its_line(mark: str) -> None:
     with pytest.raises(ValueError, match="unmatched mark near line"):
-        skeleton(ANSWER.replace(f"    {mark}\n", ""))
+        skeleton(ANSWER.replace(f"    {mark}\n", ""), WHOLE)
 
 
 def test_a_forgotten_end_does_not_swallow_the_next_task() -> None:
     with pytest.raises(ValueError, match="mark"):
-        skeleton(ANSWER.replace("    ### END SOLUTION\n", "") + ANSWER.replace("kl", "nll"))
+        skeleton(ANSWER.replace("    ### END SOLUTION\n", "") + ANSWER.replace("kl", "nll"), WHOLE)
 
 
 def test_an_answer_without_heading_is_refused() -> None:
     with pytest.raises(ValueError, match="no task heading"):
-        skeleton(ANSWER.replace("# ## Task `kl`\n", ""))
+        skeleton(ANSWER.replace("# ## Task `kl`\n", ""), WHOLE)
+
+
+# ## Of other offerings
+def test_a_given_task_is_solved_and_said_to_be_given() -> None:
+    made = skeleton(REFERENCE_TEXT, COURSE)
+    assert "# ## Given: `encoder`\nclass Encoder" in made and "# ## Task `kl`" in made
+    assert not re.search("TODO: (encoder|decoder)|SOLUTION|Task `(encoder|decoder)`", made)
+    assert set(re.findall(r"TODO: (\w+)", made)) == set(COURSE.graded) - {"training"}
+
+
+def test_a_task_that_is_off_is_solved_and_not_mentioned() -> None:
+    made = skeleton(REFERENCE_TEXT, FIRST_LAB)
+    assert re.findall("# ## (.*)", made) == [f"Task `{task}`" for task in FIRST_LAB.graded]
+    assert set(re.findall(r"TODO: (\w+)", made)) == set(FIRST_LAB.graded)
+    assert ANSWERS[-1].rstrip() in made

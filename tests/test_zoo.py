@@ -164,6 +164,22 @@ def test_no_report_of_a_sample_of_wrong_submissions_misleads(sample: list[Row]) 
     assert misleading_reports(row.graded for row in sample) == {}
 
 
+COURSE = ROOT / "grader" / "offerings" / "course.toml"
+GIVEN = [wrong for wrong in WRONG if wrong.must_fall <= {"encoder", "decoder"}]
+
+
+@pytest.mark.slow
+def test_a_mistake_in_a_given_part_costs_nothing_and_any_other_costs_its_own_task() -> None:
+    table = list(rows([*GIVEN[::9], *WRONG[7::60]], offering=COURSE))
+    check(table)
+    assert {row.graded.fell for row in table if row.wrong in GIVEN} == {frozenset()}
+
+
+@pytest.mark.long
+def test_every_wrong_submission_where_the_networks_are_given() -> None:
+    check(list(rows(WRONG, offering=COURSE)))
+
+
 @pytest.mark.slow
 def test_equivalent_submissions_lose_nothing():
     found = scores(EQUIVALENT[::6], [0], WITHOUT_TRAINING)

@@ -9,6 +9,7 @@ from pathlib import Path
 from grader.grading.jobs import Job, JudgeDied, Judges, Outcome
 from grader.grading.options import ROOT, selected
 from grader.grading.spare import suitable_judge
+from grader.judge.offering import load_offering
 from grader.report import results_json, terminal
 from grader.report.text import one_line
 
@@ -25,7 +26,7 @@ class Cells:
     def report(self, tasks: str, file: str, seed: int) -> str:
         """Return the report of `pytest grader/ -m TASKS`, or one line that says why there is none."""
         try:
-            selected(tasks)
+            selected(tasks, load_offering())
         except ValueError as error:
             return str(error)
         path, began = Path(file) if file else ROOT / _DEFAULT, time.monotonic()

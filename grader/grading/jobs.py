@@ -13,6 +13,7 @@ from typing import IO, Any, Protocol
 
 from grader.grading.grading_process import GraderFailed, graded, last_words
 from grader.grading.options import ROOT, GradingOptions, clean_environment
+from grader.judge.result import Hints
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Job:
         sandbox: Name of the sandbox; class runs never send `auto`, so that all their machines use the same one.
         data: Images of the training task.
         tasks: Selected tasks, as in pytest's -m; None for all.
-        offering: Points and limits as text; empty for the grader's own.
+        offering: Tasks, points and limits as text; empty for the grader's own.
+        hints: How much the results say; None for what the offering says.
         limit_s: Wall-clock limit of the whole grading in seconds; the grader's own limits are shorter.
         path: The file on this machine, which is read when the grading begins.
         shown: The file as the user wrote it, for reports; empty to show its path.
@@ -41,6 +43,7 @@ class Job:
     data: str = "sample"
     tasks: str | None = None
     offering: str = ""
+    hints: Hints | None = None
     limit_s: float = 600.0
     path: str = ""
     shown: str = ""
@@ -114,6 +117,7 @@ def lay_out(job: Job, folder: Path) -> GradingOptions:
         fork=job.fork,
         lanes=1,  # one core per submission: two lanes would share it, and import torch twice
         offering=offering if job.offering else None,
+        hints=job.hints,
         results=folder / "results.json",
         tasks=job.tasks or "",
         shown=job.shown,

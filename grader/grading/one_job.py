@@ -13,6 +13,7 @@ import pytest
 
 from grader.grading.jobs import Job, Outcome, lay_out, outcome
 from grader.grading.options import GradingOptions, selected
+from grader.judge.offering import Offering
 from grader.report.results_json import as_json
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class RunsOneJob:
             self.job = came
             self._grading.renew()
         assert self.job
-        select_tasks(session, self.job)
+        select_tasks(session, self.job, self._grading.session.offering)
         return session.config.hook.pytest_runtestloop(session=session)
 
     def _sort(self, items: list[pytest.Item]) -> None:
@@ -122,7 +123,7 @@ class Waiting(RunsOneJob):
         self._answers.flush()
 
 
-def select_tasks(session: pytest.Session, job: Job) -> None:
+def select_tasks(session: pytest.Session, job: Job, offering: Offering) -> None:
     """Keep only the checks of a job's tasks.
 
     Raises:
@@ -131,7 +132,7 @@ def select_tasks(session: pytest.Session, job: Job) -> None:
     from grader.grading.verdicts import task_of
 
     try:
-        tasks = selected(job.tasks)
+        tasks = selected(job.tasks, offering)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     session.config.option.collectonly = False

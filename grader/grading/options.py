@@ -8,12 +8,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.judge.offering import TASKS
+from grader.judge.offering import BY_ID, OFFERING, Offering, load_offering
+from grader.judge.result import Hints
 from grader.report.text import one_line
 
 FOLDER = Path(__file__).resolve().parents[1]
 ROOT = FOLDER.parent
-TASK_IDS = f"the tasks are {', '.join(task.id for task in TASKS)}"
 _MORE_ARGUMENTS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 
@@ -30,7 +30,8 @@ class GradingOptions:
         sandbox: Isolation method for the submission, a name in `grader.sandbox.SANDBOXES`.
         fork: Whether a zygote may fork workers; if not, one interpreter serves one task after another.
         lanes: Number of sandboxes that run at the same time; with 2, the training task has a separate one.
-        offering: File with points and limits; None for the grader's own file.
+        offering: File with tasks, points and limits; None for the grader's own file.
+        hints: How much the reports of this grading say; None for what the offering says.
         results: Path for results.json; None to write no file.
         report: Path for the report as a page; None to write no file.
         tasks: Expression that selects tasks, as in pytest's -m; empty for all tasks.
@@ -44,6 +45,7 @@ class GradingOptions:
     fork: bool = True
     lanes: int = 2
     offering: Path | None = None
+    hints: Hints | None = None
     results: Path | None = None
     report: Path | None = None
     tasks: str = ""
@@ -59,11 +61,20 @@ class GradingOptions:
             f"--sandbox={self.sandbox}",
             f"--lanes={self.lanes}",
             *([] if self.fork else ["--no-fork"]),
-            *([f"--offering={self.offering}"] if self.offering else []),
+            *([f"--offering={_as_it_is(self.offering)}"] if self.offering else []),
+            *([f"--hints={self.hints}"] if self.hints else []),
             *([f"--results={_as_it_is(self.results)}"] if self.results else []),
             *([f"--report={_as_it_is(self.report)}"] if self.report else []),
             *(["-m", self.tasks] if self.tasks else []),
         ]
+
+    def read_offering(self) -> Offering:
+        """Return the offering.
+
+        Raises:
+            OfferingError: It is invalid.
+        """
+        return load_offering(self.offering or OFFERING)
 
 
 def _as_it_is(path: Path) -> str:
@@ -88,30 +99,34 @@ def clean_environment() -> dict[str, str]:
     return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
-def selected(expression: str | None) -> tuple[str, ...]:
-    """Return the ids of the tasks that a marker expression selects; all tasks if there is no expression.
+def task_ids(offering: Offering) -> str:
+    """Return the ids of the graded tasks, as a part of a message."""
+    return f"the tasks are {', '.join(offering.graded)}"
+
+
+def selected(expression: str | None, offering: Offering) -> tuple[str, ...]:
+    """Return the ids of the graded tasks that a marker expression selects; all of them if there is no expression.
 
     Raises:
         ValueError: The expression is invalid, names an unknown task, or selects no task.
     """
     from _pytest.mark.expression import Expression
 
-    ids = tuple(task.id for task in TASKS)
     if not expression:
-        return ids
+        return offering.graded
     try:
         compiled = Expression.compile(expression)
     except SyntaxError as error:
-        raise ValueError(f"-m {expression!r}: {error}; {TASK_IDS}") from None
+        raise ValueError(f"-m {expression!r}: {error}; {task_ids(offering)}") from None
     named: set[str] = set()
 
     def has(task: str, name: str) -> bool:
         named.add(name)
         return name == task
 
-    chosen = tuple(task for task in ids if compiled.evaluate(lambda name, /, **_: has(task, name)))  # noqa: B023
-    if not chosen or named - set(ids):
-        raise ValueError(f"-m {expression!r} selects no task; {TASK_IDS}")
+    chosen = tuple(task for task in offering.graded if compiled.evaluate(lambda name, /, **_: has(task, name)))  # noqa: B023
+    if not chosen or named - set(BY_ID):
+        raise ValueError(f"-m {expression!r} selects no task; {task_ids(offering)}")
     return chosen
 
 

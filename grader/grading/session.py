@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.grading.options import FOLDER, GradingOptions
-from grader.judge.offering import BY_ID, load_offering
+from grader.judge.offering import BY_ID
 from grader.sandbox.choose import Sandbox, chosen, is_unforked, open_sandbox
 from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.submission import take
@@ -66,7 +66,7 @@ class Session:
     """
 
     def __init__(self, options: GradingOptions):
-        self.offering = load_offering(options.offering) if options.offering else load_offering()
+        self.offering = options.read_offering()
         self.seed, self.sandbox = options.seed, chosen(options.sandbox, options.fork)
         self._fork, self._lanes = options.fork, options.lanes
         self._folder = Path(tempfile.mkdtemp(prefix="vae-grader-"))

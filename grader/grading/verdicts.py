@@ -15,16 +15,18 @@ from _pytest.outcomes import OutcomeException
 
 from data import DataError
 from data.commandline import quoted
-from grader.grading.options import FOLDER, TASK_IDS, GradingOptions
+from grader.grading.options import FOLDER, GradingOptions, task_ids
 from grader.grading.probe import Probe
 from grader.grading.session import Session
 from grader.grading.training_run import ShortRunner
+from grader.judge import given
 from grader.judge.check import CheckFailed, Verdict, score
 from grader.judge.offering import BY_ID
 from grader.judge.result import Explanation, Result, Status
 from grader.judge.short_run import ShortRun
 from grader.report import junit, results_json, terminal
 from grader.report.files import write_whole
+from grader.report.hints import limited, told
 from grader.report.text import harmless, one_line, settled, shortened
 from grader.sandbox.archives import NoSubmission
 from grader.sandbox.failure import Failure, WorkerFailed
@@ -33,6 +35,7 @@ from grader.sandbox.zygote import SandboxError
 _OF_COMPUTING = (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
 _OWN_ERROR = "The grader itself failed."
 _CAUGHT = "A check could not compute with the result of your code, and failed."
+_CHANGED = "`{}` was given solved and is changed in your file; this run used your version"
 _STOPPED = "not judged: the run was stopped before this check had a verdict"
 
 
@@ -49,6 +52,7 @@ class Grading:
 
     def __init__(self, config: pytest.Config, session: Session, options: GradingOptions):
         self.session, self._options = session, options
+        self._hints = options.hints or session.offering.hints
         self._verdicts: dict[str, Verdict] = {}
         self._selected: list[pytest.Item] = []
         self._result: Result | None = None
@@ -72,7 +76,8 @@ class Grading:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Sort the checks in the order of the handout, before a user's own tests."""
+        """Leave out the checks of tasks that nobody writes; sort the others as in the handout, before other tests."""
+        items[:] = [item for item in items if task_of(item) in ("", *self.session.offering.graded)]
         items.sort(key=_place)
 
     @pytest.hookimpl(tryfirst=True)
@@ -82,7 +87,7 @@ class Grading:
         Pytest then continues. If the sandbox does not start, no check is run and nothing is graded.
         """
         if not (session.items or session.testsfailed):
-            raise pytest.UsageError(_nothing_selected(session.config))
+            raise pytest.UsageError(f"{_nothing_selected(session.config)}; {task_ids(self.session.offering)}")
         session.items.sort(key=_place)  # sort again, because other plugins may have changed the order
         self._selected = [item for item in session.items if task_of(item)]
         times = Counter((item.path, item.function) for item in self._selected)  # type: ignore[attr-defined]
@@ -114,7 +119,7 @@ class Grading:
 
     def result_of(self, task: str) -> Result:
         """Return the result of one task, whose checks have ended."""
-        result = self._score()
+        result = limited(self._score(), self._hints)
         return replace(result, tasks=tuple(one for one in result.tasks if one.id == task), training=None)
 
     def short_run(self) -> ShortRun:
@@ -142,10 +147,10 @@ class Grading:
         error = call.excinfo.value if call.excinfo else None
         # Checks do not use pytest.skip or pytest.fail. Such an outcome comes from another plugin and gives no verdict.
         if (call.when == "call" or report.failed) and not isinstance(error, OutcomeException):
-            verdict = self._verdict(item, error)
+            verdict = self._with_changes(self._verdict(item, error))
             self._verdicts[item.nodeid] = verdict
             if report.failed:
-                report.longrepr = verdict.explanation.text()
+                report.longrepr = told(verdict.explanation, self._hints).text()
         if call.when == "teardown":  # the JUnit plugin reads properties from this report
             report.user_properties.append(("task", task))
         return report
@@ -160,7 +165,7 @@ class Grading:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Compute the score and write the results, however the run has ended."""
         try:
-            self._result = self._score()
+            self._result = limited(self._score(), self._hints)
             session.exitstatus = self._exit_status(self._result, session.exitstatus)
             junit.add_points(session.config, self._result)
             if self._begun:
@@ -260,6 +265,14 @@ class Grading:
             return _verdict(item, "not attempted", self._harmless(explanation))
         return self._explained(item, failure.status, explanation_of(failure))
 
+    def _with_changes(self, verdict: Verdict) -> Verdict:
+        """Add a note on changed parts that were given: only `training` runs them, all other tasks replace them."""
+        if verdict.task != "training":
+            return verdict
+        changed = given.changed(self.session.file.copy, self.session.offering.of_part("given"))
+        notes = [verdict.explanation.note, *(_CHANGED.format(task) for task in changed)]
+        return replace(verdict, explanation=replace(verdict.explanation, note="\n".join(filter(None, notes))))
+
     def _note_grader_error(self, error: BaseException) -> None:
         """Store an error of the grader itself with its traceback; of a lost sandbox, store only the message, once."""
         lost = isinstance(error, SandboxError)
@@ -313,10 +326,10 @@ def _verdict(item: pytest.Item, status: Status, explanation: Explanation) -> Ver
 
 
 def _nothing_selected(config: pytest.Config) -> str:
-    """Return the error message for a run in which no test is selected."""
+    """Return the beginning of the error message for a run in which no test is selected."""
     words = [f"-m {config.option.markexpr!r}"] if config.option.markexpr else []
     words += [f"-k {config.option.keyword!r}"] if config.option.keyword else []
-    return f"no check is selected{' by ' + ' and '.join(words) if words else ''}; {TASK_IDS}"
+    return f"no check is selected{' by ' + ' and '.join(words) if words else ''}"
 
 
 def _probe_of(item: pytest.Item) -> Probe | None:

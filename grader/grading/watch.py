@@ -20,7 +20,7 @@ from grader.grading.console import Console, open_console
 from grader.grading.jobs import Job, JudgeDied, Judges, Outcome
 from grader.grading.options import ROOT, GradingOptions, refuse, selected
 from grader.grading.spare import suitable_judge
-from grader.judge.offering import OfferingError, load_offering
+from grader.judge.offering import OFFERING, OfferingError, load_offering
 from grader.judge.result import Result
 from grader.report import results_json
 from grader.report.screen import View, plain_report
@@ -56,6 +56,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="TASK",
         help="only these tasks, as in pytest -m: `kl or nll` [all tasks]",
     )
+    watch.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
     watch.add_argument("--seed", type=whole(), default=0, metavar="N", help="random seed for the test inputs [0]")
     watch.add_argument(
         "--data",
@@ -78,8 +79,8 @@ def main(options: argparse.Namespace) -> int:
     """Watch a file until the user quits; returns the exit status."""
     path = options.file or ROOT / _DEFAULT
     try:
-        tasks = selected(options.tasks)
-        points = load_offering().points
+        offering = load_offering(options.offering or OFFERING)
+        tasks, points = selected(options.tasks, offering), offering.points
     except (ValueError, OfferingError) as error:
         return refuse("watch", error)
     if not path.exists():
@@ -90,6 +91,7 @@ def main(options: argparse.Namespace) -> int:
         data=options.data if options.data in SOURCES else str(Path(options.data).absolute()),
         sandbox=options.sandbox,
         fork=not options.no_fork,
+        offering=options.offering.absolute() if options.offering else None,
         shown=str(options.file or _DEFAULT),
     )
     view = View(grading.shown, {task: points[task] for task in tasks})
@@ -131,6 +133,7 @@ class Watch:
         self._options, self._console, self.board = options, console, Board(view)
         self._start = start or (lambda: suitable_judge(options.data, options.fork))
         self._file = WatchedFile(options.submission)
+        self._offering = options.offering.read_text(encoding="utf-8") if options.offering else ""
         self._events: queue.SimpleQueue[_Key | _Died | Outcome] = queue.SimpleQueue()
         self._judge: Judges | None = None
         self._answered = False  # whether the judge has worked so far: then it is worth another start
@@ -217,6 +220,7 @@ class Watch:
             seed=self._options.seed,
             sandbox=self._options.sandbox,
             data=self._options.data,
+            offering=self._offering,
             tasks=" or ".join(task for task in self.board.view.points if task in tasks),
             path=str(self._options.submission),
             shown=self.board.view.file,

@@ -20,6 +20,7 @@ _SEPARATORS = ("\t", ";", ",")  # the first one wins a tie, so the rarest in hea
 _KNOWN = {
     *("id", "submission", "name", "email", "submitted", "due", "attempt", "status", "score", "student", "section"),
     *("email address", "id number", "username", "first name", "last name", "full name", "identifier", "grade"),
+    *("points", "comment", "question", "max_points"),
 }
 """Known column names: of several separators, the one that yields more of them is right."""
 _ANNOUNCED = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)  # a first line that Excel writes and reads

@@ -1,8 +1,10 @@
 """What a check is: a test function of one task, with a kind and a share; and how verdicts become points."""
 
 import contextlib
+import itertools
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn, TypeVar
 
@@ -112,7 +114,7 @@ def validate_shares(shares: Iterable[tuple[str, Kind, int]]) -> None:
             )
 
 
-def score(verdicts: Sequence[Verdict], points: dict[str, int]) -> tuple[TaskResult, ...]:
+def score(verdicts: Sequence[Verdict], points: Mapping[str, float]) -> tuple[TaskResult, ...]:
     """Return the results of the judged tasks, in the order of the handout.
 
     If a value check of a task did not pass, only its shape checks earn points.
@@ -122,14 +124,19 @@ def score(verdicts: Sequence[Verdict], points: dict[str, int]) -> tuple[TaskResu
         of_task = [v for v in verdicts if v.task == task.id]
         if of_task:
             wrong = any(v.kind == "value" and v.status != "passed" for v in of_task)
-            checks = tuple(_paid(v, points[task.id], wrong) for v in of_task)
-            left_out = points[task.id] * max(0, 100 - sum(v.share for v in of_task))
-            tasks.append(TaskResult(task.id, checks, left_out))
+            worth = _worth([v.share for v in of_task], points[task.id])
+            checks = tuple(_paid(v, each, wrong) for v, each in zip(of_task, worth, strict=True))
+            tasks.append(TaskResult(task.id, checks, max(0, round(100 * points[task.id]) - sum(worth))))
     return tuple(tasks)
 
 
-def _paid(verdict: Verdict, points: int, value_is_wrong: bool) -> CheckResult:
-    worth = points * verdict.share  # percent of whole points are hundredths
+def _worth(shares: Sequence[int], points: float) -> list[int]:
+    """Return the hundredths of points of each check. Percent of half points may end in halves: the sum is exact."""
+    ends = [math.floor(points * share) for share in itertools.accumulate(shares, initial=0)]
+    return [end - begin for begin, end in itertools.pairwise(ends)]
+
+
+def _paid(verdict: Verdict, worth: int, value_is_wrong: bool) -> CheckResult:
     result = CheckResult(
         task=verdict.task,
         name=verdict.name,

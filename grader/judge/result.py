@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 Status = Literal["passed", "failed", "not attempted", "crashed", "timed out", "out of memory", "not judged"]
 Kind = Literal["shape", "value", "gradient", "statistics"]
+Hints = Literal["full", "short", "none"]
 _LABEL = 10  # width of the column of labels
 
 

@@ -12,7 +12,8 @@ from grader.grading import seeds
 from grader.grading.options import ROOT
 from grader.judge.offering import OfferingError, load_offering
 
-from .gradescope import SANDBOX, root_folder
+from .container import SANDBOX
+from .gradescope import root_folder
 
 _NEEDED = ("hypothesis", "matplotlib", "psutil", "pytest", "safetensors", "scipy", "torch")
 

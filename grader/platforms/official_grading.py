@@ -79,7 +79,7 @@ def judge(
     except Exception:
         print(harmless(traceback.format_exc()), flush=True)  # may contain names that the student chose
         return nothing(FAILED, "crashed", sound=False)
-    if graded.results["extra_data"]["max_score"] != sum(load_offering().points.values()):
+    if graded.results["extra_data"]["max_score"] != load_offering().total:
         print("no verdict: checks are missing; install the grader again", flush=True)
         return nothing(FAILED, "crashed", sound=False)
     notice = _FLAWED if graded.flawed else ""
@@ -113,7 +113,11 @@ def _without_points(offering: Offering, status: Status, message: str) -> tuple[T
     return tuple(
         TaskResult(
             task,
-            (CheckResult(task, "graded", "graded", "value", 0, 100 * points, status, Explanation(message=message)),),
+            (
+                CheckResult(
+                    task, "graded", "graded", "value", 0, round(100 * points), status, Explanation(message=message)
+                ),
+            ),
         )
         for task, points in offering.points.items()
     )

@@ -49,7 +49,7 @@ def shown(task: TaskResult) -> Shown:
     waiting = tuple(c for c in short if wrong_value and (c.status == "passed" or c.kind in ("gradient", "statistics")))
     speaking = [check for check in short if check not in waiting]
     first = {check.output: check for check in reversed(speaking)}  # each text once, with the first check of that text
-    distinct = [check for check in speaking if first[check.output] is check]
+    distinct = [check for check in speaking if not check.output or first[check.output] is check]
     following = tuple(check for i, check in enumerate(distinct) if any(_follows(check, one) for one in distinct[:i]))
     explained = tuple(check for check in distinct if check not in following)
     noted = tuple(c for c in task.checks if c.status == "passed" and c.output and c not in short)

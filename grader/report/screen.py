@@ -38,7 +38,7 @@ class View:
     """
 
     file: str
-    points: Mapping[str, int]
+    points: Mapping[str, float]
     results: Mapping[str, TaskResult] = field(default_factory=dict)
     due: frozenset[str] = frozenset()
     grading: bool = False
@@ -131,14 +131,14 @@ def _list(view: View, color: bool) -> str:
     graded = tuple(view.results[task] for task in view.points if task in view.results)
     rows = table(Result(view.file, graded, 0.0, "", 0), color).split("\n")[:-1]
     for task in (task for task in view.points if task not in view.results):
-        amount, state = f"- / {view.points[task]}", "training" if view.training else "waiting"
+        amount, state = f"- / {view.points[task]:g}", "training" if view.training else "waiting"
         rows.append(f"{task:<16}{amount:>14}   {state}")
     return "\n".join(rows)
 
 
 def _progress(view: View, color: bool) -> str:
     """Return the bar of points, and what is in progress."""
-    most = 100 * sum(view.points.values())
+    most = round(100 * sum(view.points.values()))
     earned = sum(view.results[task].score for task in view.points if task in view.results)
     full = _BAR * earned // most if most else 0
     bar = colored("#" * full, "32", color) + "-" * (_BAR - full)

@@ -46,7 +46,7 @@ def _explanations(task: TaskResult, color: bool, verbose: bool) -> str:
 
 def _explanation(check: CheckResult, color: bool) -> str:
     head = colored(f"{check.task}: {check.title}", _COLORS.get(check.status, _RED), color)
-    return f"{head}\n{textwrap.indent(harmless(check.output), '    ')}\n"
+    return "\n".join([head, *([textwrap.indent(harmless(check.output), "    ")] if check.output else []), ""])
 
 
 def table(result: Result, color: bool = False) -> str:

@@ -1,6 +1,6 @@
 """Start as a zygote that forks workers (`zygote FD SETTINGS`), or serve tasks without fork (`unforked SETTINGS`).
 
-The file is run by its path with `python -I`. No part of the project is on the import path, so the program registers
+The file is run by its path with `python -I`. No part of the project stays on the import path, so the program registers
 the package itself.
 """
 
@@ -22,6 +22,18 @@ def _make_package() -> None:
     spec.loader.exec_module(sys.modules["worker"])
 
 
+def _leave_out_the_project() -> None:
+    """Remove the folders of the project from the import path, where an editable install may have put them.
+
+    A virtual environment inside the project stays. In bubblewrap, the program is in another folder, and there is
+    nothing to remove.
+    """
+    grader = Path(__file__).resolve().parents[1]
+    ours = [entry for entry in sys.path if Path(entry) == grader.parent or Path(entry).is_relative_to(grader)]
+    if grader.name == "grader":
+        sys.path[:] = [entry for entry in sys.path if entry not in ours]
+
+
 def _offer_to_the_oom_killer() -> None:
     """If the machine or container runs out of memory, let it kill this process or its children before the judge."""
     with contextlib.suppress(OSError):  # macOS and Windows have no such file
@@ -32,6 +44,7 @@ def main() -> None:
     """Run as a zygote or as one worker, depending on the first argument."""
     _offer_to_the_oom_killer()
     _make_package()
+    _leave_out_the_project()
     if sys.argv[1] == "zygote":
         from worker.zygote import run_zygote  # type: ignore[import-not-found]
 

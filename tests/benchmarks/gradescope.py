@@ -20,8 +20,9 @@ from pathlib import Path
 import psutil
 
 from data.commandline import Parser, path, whole
-from grader.instructor.release.contents import gradescope_files, lay
-from grader.platforms.gradescope import SANDBOX
+from grader.instructor.release.contents import course_of, gradescope_files, lay
+from grader.judge.offering import OFFERING
+from grader.platforms.container import SANDBOX
 from grader.sandbox.process import UnprivilegedUser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         root = Path(made)
         root.chmod(0o755)  # other users must get through to the copy of the submission
         (root / "submission").mkdir()
-        lay(root / "source", gradescope_files(ROOT, b"a secret for measuring only"))
+        lay(root / "source", gradescope_files(ROOT, course_of(ROOT, OFFERING), b"a secret for measuring only"))
         for file in options.files:
             runs = [measure(root, file, sandbox) for _ in range(options.n)]
             most = max(runs, key=lambda run: run.mib)

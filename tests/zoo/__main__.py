@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from data.commandline import Parser, one_of, whole
+from data.commandline import Parser, file, one_of, whole
 from tests.zoo.entry import Wrong
 from tests.zoo.equivalent import EQUIVALENT
 from tests.zoo.matrix import Row, header, rows, summary
@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument(
         "--no-fork", action="store_true", help="wrong: one interpreter serves all tasks, as on Windows and macOS"
     )
+    parser.add_argument("--offering", type=file, metavar="FILE", help="wrong: tasks and points [grader/offering.toml]")
     parser.add_argument("--seeds", type=whole(1), default=1, metavar="N", help="equivalent: grade with N seeds [1]")
     parser.add_argument("-v", "--verbose", action="store_true", help="wrong: print the explanations of the reports")
     options = parser.parse_args()
@@ -50,7 +51,8 @@ def _wrong(options: argparse.Namespace) -> bool:
     wrong: list[Wrong] = [w for w in WRONG if options.only in w.title]
     table: list[Row] = []
     print(header())
-    for row in rows(wrong, "" if options.training else "not training", options.own, not options.no_fork):
+    tasks, fork = "" if options.training else "not training", not options.no_fork
+    for row in rows(wrong, tasks, options.own, fork, options.offering):
         print(row.line(), flush=True)
         if options.verbose:
             _explain(row.graded.output)

@@ -24,6 +24,7 @@ class Job:
         tasks: What pytest's -m takes; empty: all tasks.
         seed: Of the grading.
         fork: Whether workers are forked; if not, one interpreter serves all tasks of the job, as on Windows and macOS.
+        offering: Text of a file with tasks and points; empty: the grader's own.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Job:
     tasks: str = WITHOUT_TRAINING
     seed: int = 0
     fork: bool = True
+    offering: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,17 @@ def grade(jobs: Sequence[Job], parallel: int = 2, limit_s: float = 180.0) -> Ite
     def send(number: int) -> None:
         if number < len(jobs):
             job, started[number] = jobs[number], time.monotonic()
-            content = job.source.encode()
             judge.send(
-                WarmJob(content, job.seed, "process", tasks=job.tasks, fork=job.fork, limit_s=limit_s, number=number)
+                WarmJob(
+                    content=job.source.encode(),
+                    seed=job.seed,
+                    sandbox="process",
+                    tasks=job.tasks,
+                    offering=job.offering,
+                    limit_s=limit_s,
+                    fork=job.fork,
+                    number=number,
+                )
             )
 
     try:

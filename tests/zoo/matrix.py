@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from grader.judge.offering import TASKS
 from tests.zoo.build import source
@@ -39,7 +40,8 @@ class Row:
     @property
     def undiagnosed(self) -> bool:
         """Whether the catalogue has a name for it which the report does not give."""
-        return bool(self.wrong.diagnosis) and self.wrong.diagnosis not in self.named
+        judged = self.wrong.task in self.graded.lost
+        return judged and bool(self.wrong.diagnosis) and self.wrong.diagnosis not in self.named
 
     @property
     def by_value(self) -> bool:
@@ -77,7 +79,11 @@ class Row:
 
 
 def rows(
-    wrong: Sequence[Wrong], tasks: str = WITHOUT_TRAINING, own_only: bool = False, fork: bool = True
+    wrong: Sequence[Wrong],
+    tasks: str = WITHOUT_TRAINING,
+    own_only: bool = False,
+    fork: bool = True,
+    offering: Path | None = None,
 ) -> Iterable[Row]:
     """Grade wrong submissions and yield a row for each, as they come.
 
@@ -86,8 +92,10 @@ def rows(
         tasks: What pytest's -m takes; training is always judged where it must fall.
         own_only: Whether to judge only the tasks that must fall.
         fork: Whether workers are forked; if not, two more tasks are judged, so that each interpreter serves several.
+        offering: File with tasks and points; None for the grader's own.
     """
-    jobs = [Job(w.title, source(w), _selection(w, tasks, own_only, fork), fork=fork) for w in wrong]
+    chosen = offering.read_text(encoding="utf-8") if offering else ""
+    jobs = [Job(w.title, source(w), _selection(w, tasks, own_only, fork), offering=chosen, fork=fork) for w in wrong]
     by_title = {w.title: w for w in wrong}
     for graded in grade(jobs):
         yield Row(by_title[graded.name], graded)

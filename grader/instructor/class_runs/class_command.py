@@ -97,7 +97,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="OLD_DIR",
         help="output folder of another class run: list what changed since then, and why [none]",
     )
-    parser.add_argument("--offering", type=file, metavar="FILE", help="points and limits [grader/offering.toml]")
+    parser.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
     parser.add_argument(
         "--secret-file", type=file, metavar="FILE", help="file with the secret of the offering [see below]"
     )

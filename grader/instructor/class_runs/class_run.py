@@ -107,7 +107,7 @@ def _finished(settings: ClassSettings, submissions: Sequence[Submission], ledger
     unwritten = write_grades(settings, rows) or write_listing(settings, submissions)
     changes: list[str] = []
     try:
-        changes = write_pages(settings.out, ledger.entries(), settings.title, settings.earlier)
+        changes = write_pages(settings.out, ledger.entries(), settings.title, settings.earlier, settings.offering)
     except OSError as error:
         unwritten = unwritten or f"the pages cannot be written: {error.strerror or error}"
     unwritten = unwritten or _incomplete(settings.out, ledger.missing())
@@ -171,7 +171,7 @@ def write_listing(settings: ClassSettings, submissions: Sequence[Submission]) ->
     """Write who handed in what, for gradebooks; return an error message, or an empty string."""
     points = settings.offering.points
     handed_in = tuple(replace(s.handed_in, sha256=s.sha256) for s in submissions if s.handed_in)
-    most = 100 * sum(points[task] for task in settings.tasks)
+    most = round(100 * sum(points[task] for task in settings.tasks))
     listing = Listing(settings.title, most, handed_in, str(settings.folder.resolve()))
     return _write(settings, listing_file.FILE_NAME, listing_file.listing_text(listing))
 
@@ -283,6 +283,7 @@ def _enter_outcomes(
             data=stamp.data,
             tasks=settings.expression,
             offering=settings.offering_text,
+            hints="full",  # these reports are for instructors; students get them after the deadline
             limit_s=limit_s,
         )
 

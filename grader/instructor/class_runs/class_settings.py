@@ -25,7 +25,7 @@ class ClassSettings:
         folder: Folder of the submissions.
         out: Output folder.
         secret: Secret of the offering.
-        offering: Points and limits.
+        offering: Tasks, points and limits.
         offering_text: Text of the offering file; empty for the grader's own.
         tasks: Ids of the selected tasks, in the order of the handout.
         expression: The selection as an expression for pytest's -m; None for all tasks.
@@ -70,8 +70,9 @@ def settings(options: argparse.Namespace) -> ClassSettings:
         )
     if options.out.resolve() == options.folder.resolve():
         raise Unusable("--out must be another folder than the submissions' folder")
+    chosen = offering.load_offering(options.offering or offering.OFFERING)
     try:
-        tasks = selected(options.tasks)
+        tasks = selected(options.tasks, chosen)
     except ValueError as error:
         raise Unusable(str(error)) from None
     secret = seeds.find_secret(os.environ, options.secret_file, options.out)
@@ -80,7 +81,7 @@ def settings(options: argparse.Namespace) -> ClassSettings:
         folder=options.folder,
         out=options.out,
         secret=secret,
-        offering=offering.load_offering(options.offering or offering.OFFERING),
+        offering=chosen,
         offering_text=options.offering.read_text(encoding="utf-8") if options.offering else "",
         tasks=tasks,
         expression=options.tasks,

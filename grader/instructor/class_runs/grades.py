@@ -68,7 +68,7 @@ class Row:
 FILE_NAME = "grades.csv"
 
 
-def grades_text(rows: Iterable[Row], tasks: Sequence[str], points: dict[str, int]) -> str:
+def grades_text(rows: Iterable[Row], tasks: Sequence[str], points: Mapping[str, float]) -> str:
     """Return the text of grades.csv.
 
     Args:
@@ -85,7 +85,7 @@ def grades_text(rows: Iterable[Row], tasks: Sequence[str], points: dict[str, int
     return stream.getvalue()
 
 
-def _cells(row: Row, grade: Grade, tasks: Sequence[str], points: dict[str, int]) -> list[str]:
+def _cells(row: Row, grade: Grade, tasks: Sequence[str], points: Mapping[str, float]) -> list[str]:
     return [
         safe_cell(row.submission),
         points_text(round(100 * grade.score)),

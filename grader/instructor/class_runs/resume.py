@@ -34,7 +34,7 @@ def grader_version(root: Path = ROOT) -> str:
 
     The images of data/sample and setup.cfg are included.
 
-    Of offering.toml, only points and limits count, as the rest does not influence a verdict.
+    Of offering.toml, only tasks, points and limits count, as the rest does not influence a verdict.
 
     Args:
         root: Root folder of the project.
@@ -59,6 +59,7 @@ def versions() -> dict[str, str]:
 def _files(root: Path) -> Iterator[Path]:
     for package in ("grader", "data"):
         yield from (root / package).rglob("*.py")
+    yield from (root / "grader" / "judge").glob("*.json")
     yield from (path for path in (root / "data" / "sample").rglob("*") if path.is_file())
     yield root / "setup.cfg"
 

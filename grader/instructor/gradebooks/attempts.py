@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from grader.judge.late_policy import Late, reduced
@@ -19,7 +19,7 @@ from grader.report.results_json import Record
 from grader.report.text import harmless, two_decimals
 
 from ..class_runs.submissions import HandedIn, Student
-from .gradebook import Grade, Person
+from .gradebook import Grade, Person, hundredths
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def by_student(claimed: Iterable[Claim]) -> list[list[Claim]]:
     """Group submissions by the student's id in the class run, for exports without a roster."""
     found: dict[str, list[Claim]] = {}
     for claim in claimed:
-        found.setdefault(_folded(claim.student.id), []).append(claim)
+        found.setdefault(folded(claim.student.id), []).append(claim)
     return list(found.values())
 
 
@@ -175,7 +175,7 @@ def match_students(claimed: Sequence[Claim], people: Sequence[Person]) -> Matche
     numbers, ids, names = _index(people)
     owners: dict[str, set[str]] = defaultdict(set)
     for claim in claimed:
-        owners[_same_name(claim.student.name)].add(_folded(claim.student.id))
+        owners[_same_name(claim.student.name)].add(folded(claim.student.id))
     found = Matched()
     for claim in claimed:
         student = claim.student
@@ -203,7 +203,7 @@ def _index(people: Sequence[Person]) -> tuple[dict[tuple[str, str], set[int]], _
         if person.number:
             numbers[person.system, person.number].add(line)
         for own in person.ids:
-            ids[_folded(own)].add(line)
+            ids[folded(own)].add(line)
         if person.name:
             names[_same_name(person.name)].add(line)
     return numbers, ids, names
@@ -213,16 +213,16 @@ def _keys(student: Student, people: Sequence[Person]) -> set[str]:
     """Return the ids to look up: without the number of another system, which may be another person's id here."""
     foreign = student.number if student.system in ("canvas", "moodle") and any(p.system for p in people) else ""
     keys = {student.id, student.email, student.number} - {foreign, ""}
-    return {_folded(key) for key in keys}
+    return {folded(key) for key in keys}
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Normalise an id or address, so that case and the encoding of accents do not matter."""
     return unicodedata.normalize("NFC", text.strip()).casefold()
 
 
 def _same_name(text: str) -> str:
-    return _folded(" ".join(text.replace("_", " ").split()))
+    return folded(" ".join(text.replace("_", " ").split()))
 
 
 @dataclass
@@ -287,15 +287,13 @@ class Findings:
 
     def points(self, possible: str, max_points: int) -> None:
         """Report if the maximum points in the system differ from those of the class run."""
-        try:
-            same = Decimal(possible.replace(",", ".")) * 100 == max_points
-        except InvalidOperation:  # empty, or not a number
-            return
+        stated = hundredths(possible)
+        same = stated is None or stated == max_points  # None: empty, or not a number
         if not same:
             graded = two_decimals(max_points)
             self.lines.append(
-                f"the maximum is {possible} points in {self.of_roster}, but {graded} in the class run: change one of "
-                "them"
+                f"the maximum is {possible} points in {self.of_roster}, but the grades are out of {graded}: change one "
+                "of them, or add --scale-to column"
             )
 
     def excused(self, names: Sequence[str]) -> None:

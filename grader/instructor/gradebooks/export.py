@@ -1,6 +1,6 @@
 """A complete export: read a class run, match students, decide on grades, and return the files without writing them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -13,8 +13,9 @@ from ..class_runs import submissions
 from ..class_runs.grades import Entry, read_class, record
 from ..csv_tables import Table, TableError, moodle_time, read_table, time_in
 from . import canvas, moodle, plain
-from .attempts import Attempt, Claim, Decided, Findings, by_student, claims, considered, decide, match_students
-from .gradebook import Person, canvas_name, moodle_name, zipped_reports
+from .attempts import Attempt, Claim, Decided, Findings, Matched, by_student, claims, considered, decide, match_students
+from .by_hand import NOTHING, ByHand, holder, read_by_hand
+from .gradebook import Grade, Person, canvas_name, hundredths, moodle_name, zipped_reports
 from .plain import StudentLine
 
 _WAITING = "not graded yet"
@@ -75,6 +76,9 @@ class Request:
         zone: Time zone of the times in Moodle's worksheet; None if unknown.
         zero: Whether students of the roster without a submission get 0 points.
         feedback: Whether to create a zip of reports.
+        by_hand: File with points by hand; None if there is none.
+        scale_to: Total to which all grades are scaled, in hundredths of points; `column` for the maximum in the roster;
+            None to leave them as they are.
     """
 
     folder: Path
@@ -88,6 +92,8 @@ class Request:
     zone: tzinfo | None = None
     zero: bool = False
     feedback: bool = False
+    by_hand: Path | None = None
+    scale_to: int | Literal["column"] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,9 @@ def export(request: Request) -> Exported:
     """Return the files of an export.
 
     Raises:
-        TableError: The roster cannot be used.
-        ValueError: The folder holds no class run, or feedback was requested and cannot be returned to any student.
+        TableError: The roster or the file of points by hand cannot be used.
+        ValueError: The folder holds no class run, the roster has no maximum to scale to, or feedback was requested and
+            cannot be returned to any student.
         ModuleNotFoundError: Feedback was requested, and the package that renders pages is not installed.
     """
     run = read_run(request.folder)
@@ -128,50 +135,112 @@ def export(request: Request) -> Exported:
     matched = match_students(list(claims(run.attempts)), people)
     found = Findings(of_roster=request.roster.name)
     found.matching(matched, [person for person in people if person.row.line not in matched.of])
+    hand = _by_hand(request, people, matched)
+    max_points = run.max_points + hand.max_points
+    column = canvas.column(table, request.assignment) if request.format == "canvas" else None
+    possible = canvas.possible(table, column) if column else moodle.possible(table, columns) if columns else ""
+    finish = _Finish(hand, run.max_points, _total(request, table, possible))
     decided = {
-        person.row.line: _decide(request, run, matched.of[person.row.line], table, person)
+        person.row.line: finish.decided(
+            _decide(request, run, matched.of[person.row.line], hand, table, person), person.row.line
+        )
         for person in people
         if person.row.line in matched.of
     }
     named = {person.row.line: person.called() for person in people}
     found.decisions([(named[line], one) for line, one in decided.items()])
     found.times_of_moodle([(p, decided[p.row.line]) for p in people if p.row.line in decided], request.zone is not None)
-    grades = {line: one.grade for line, one in decided.items()}
+    grades = {line: one.grade for line, one in decided.items()} | finish.without_submission(grades_of=decided)
+    found.points(possible, finish.total or max_points)
     new = ""
-    if request.format == "canvas":
-        column = canvas.column(table, request.assignment)
-        found.points(canvas.possible(table, column), run.max_points)
+    if column:
         found.excused([named[line] for line in canvas.excused(table, column) if line in grades])
-        text = canvas.text(table, column, grades, run.max_points, request.zero)
+        text = canvas.text(table, column, grades, finish.total or max_points, request.zero)
         new = column.heading if column.place is None else ""
     elif columns:
-        found.points(moodle.possible(table, columns), run.max_points)
         text = moodle.text(table, columns, grades, request.zero)
     else:
-        text = plain.text([_line(person, matched.of, decided) for person in people], request.zero)
+        text = plain.text([_line(person, matched.of, decided, grades) for person in people], request.zero)
     zipped = None
     if request.feedback:
         zipped = reports(request.format, run.title, people, matched.of, decided, found)
-    return _exported(text, zipped, decided, found, new)
+    return _exported(text, zipped, grades, found, new)
 
 
 def _without_roster(request: Request, run: ClassRun) -> Exported:
     groups = by_student(claims(run.attempts))
-    decided = {i: _decide(request, run, group) for i, group in enumerate(groups)}
+    hand = NOTHING
+    if request.by_hand:
+        hand = read_by_hand(request.by_hand, {i: holder(group) for i, group in enumerate(groups)})
+    finish = _Finish(hand, run.max_points, request.scale_to if isinstance(request.scale_to, int) else None)
+    decided = {i: finish.decided(_decide(request, run, group, hand), i) for i, group in enumerate(groups)}
     found = Findings()
     found.decisions([(group[0].called(), decided[i]) for i, group in enumerate(groups)])
     lines = []
     for i, group in enumerate(groups):
         student = group[0].student
         lines.append(_row(student.id, student.name, student.email, decided[i]))
-    return _exported(plain.text(lines, request.zero), None, decided, found)
+    return _exported(plain.text(lines, request.zero), None, {i: one.grade for i, one in decided.items()}, found)
+
+
+def _by_hand(request: Request, people: Sequence[Person], matched: Matched) -> ByHand:
+    if request.by_hand is None:
+        return NOTHING
+    students = {person.row.line: holder(matched.of.get(person.row.line, ()), person) for person in people}
+    others = [holder([claim]) for claim in (*matched.strangers, *matched.ambiguous)]
+    return read_by_hand(request.by_hand, students, others)
+
+
+def _total(request: Request, table: Table, possible: str) -> int | None:
+    """Return the total to scale to, in hundredths of points; None to leave grades as they are.
+
+    Raises:
+        TableError: It is the maximum in the roster, and the roster has none.
+    """
+    if request.scale_to != "column":
+        return request.scale_to
+    total = hundredths(possible)
+    if not total:
+        message = "no maximum to scale to: write the number of points instead, as in --scale-to 20"
+        raise table.error(table.top, message)
+    return total
+
+
+@dataclass(frozen=True)
+class _Finish:
+    """Adds to a grade what does not come from the grader: points by hand, and scaling.
+
+    Attributes:
+        hand: Points by hand.
+        max_points: Maximum points of a submission, in hundredths.
+        total: Total to scale to, in hundredths; None to leave grades as they are.
+    """
+
+    hand: ByHand
+    max_points: int
+    total: int | None
+
+    def decided(self, one: Decided, student: int) -> Decided:
+        """Return a decision with its final grade."""
+        if one.grade is None:
+            return one
+        return replace(one, grade=self._scaled(self.hand.added(one.grade, student, one.attempt.place)))
+
+    def without_submission(self, grades_of: Container[int]) -> dict[int, Grade]:
+        """Return the grades of students who have points by hand, and nothing else."""
+        nothing = Grade("", plain.NO_SUBMISSION, 0, self.max_points, 0, attempt=0, attempts=0)
+        students = [student for student in self.hand.given if student not in grades_of]
+        return {student: self._scaled(self.hand.added(nothing, student)) for student in students}
+
+    def _scaled(self, grade: Grade) -> Grade:
+        return grade if self.total is None or not grade.max_points else grade.scaled(self.total)
 
 
 def _exported(
-    text: str, zipped: bytes | None, decided: Mapping[int, Decided], found: Findings, new: str = ""
+    text: str, zipped: bytes | None, grades: Mapping[int, Grade | None], found: Findings, new: str = ""
 ) -> Exported:
-    grades = [one.grade for one in decided.values() if one.grade]
-    return Exported(text, zipped, len(grades), sum(grade.days_late > 0 for grade in grades), found, new)
+    known = [grade for grade in grades.values() if grade]
+    return Exported(text, zipped, len(known), sum(grade.days_late > 0 for grade in known), found, new)
 
 
 def _people(request: Request, table: Table) -> list[Person]:
@@ -179,10 +248,15 @@ def _people(request: Request, table: Table) -> list[Person]:
 
 
 def _decide(
-    request: Request, run: ClassRun, claimed: list[Claim], table: Table | None = None, person: Person | None = None
+    request: Request,
+    run: ClassRun,
+    claimed: list[Claim],
+    hand: ByHand,
+    table: Table | None = None,
+    person: Person | None = None,
 ) -> Decided:
     """Return the attempt and grade that count for a student; times and due dates in the roster take precedence."""
-    attempts = list({claim.attempt.place: claim.attempt for claim in claimed}.values())
+    attempts = list({claim.attempt.place: hand.judged(claim.attempt) for claim in claimed}.values())
     due = max((claim.student.due for claim in claimed if claim.student.due), default=request.late.due)
     if table is not None and person is not None:
         due = time_in(table, person.row, "due") or due
@@ -206,17 +280,21 @@ def _at(time: datetime, table: Table, person: Person, attempts: list[Attempt]) -
     return replace(attempts[0], handed_in=replace(attempts[0].handed_in, submitted=time))
 
 
-def _line(person: Person, of: Mapping[int, list[Claim]], decided: Mapping[int, Decided]) -> StudentLine:
+def _line(
+    person: Person,
+    of: Mapping[int, list[Claim]],
+    decided: Mapping[int, Decided],
+    grades: Mapping[int, Grade | None],
+) -> StudentLine:
     line = person.row.line
     student = of[line][0].student if line in decided else None
     email = next((own for own in person.ids if "@" in own), student.email if student else "")
     name = person.name or (student.name if student else "")
-    return _row(next(iter(person.ids), ""), name, email, decided.get(line))
+    own = next(iter(person.ids), "")
+    return _row(own, name, email, decided[line]) if line in decided else StudentLine(own, name, email, grades.get(line))
 
 
-def _row(student: str, name: str, email: str, one: Decided | None) -> StudentLine:
-    if one is None:
-        return StudentLine(student, name, email, None)
+def _row(student: str, name: str, email: str, one: Decided) -> StudentLine:
     return StudentLine(student, name, email, one.grade, one.attempt.record.status)
 
 

@@ -14,13 +14,14 @@ from grader.report.files import write_whole
 
 from . import FILE_NAMES
 from .export import Exported, Request, export
-from .gradebook import percent_text, shown_time
+from .gradebook import hundredths, percent_text, shown_time
 
 _DESCRIPTION = "Export the grades of a class run to Canvas, Moodle or a CSV file, with the late policy applied."
 _EPILOG = """examples:
   python -m grader export class-results/ --format csv
   python -m grader export class-results/ --format canvas --roster canvas-export.csv --assignment "VAE"
   python -m grader export class-results/ --format moodle --roster worksheet.csv --feedback feedback.zip
+  python -m grader export class-results/ --format moodle --roster worksheet.csv --by-hand essay.csv --scale-to column
 
 DIR is the output folder of `python -m grader class`. ROSTER lists the students of the course; the gradebook contains
 only these. ROSTER is for
@@ -37,13 +38,19 @@ from Gradescope's export, from the column `submitted` of ROSTER or of the class 
 ROSTER may be separated by commas, semicolons or tabs, and encoded in UTF-8, UTF-16 or Windows-1252. In exports of a
 Moodle in another language, columns are recognised by their content; --id-column and --grade-column select others.
 
+--by-hand FILE adds points that you give yourself. Its columns are `id` (of a student, or the name of a submission),
+`points`, and if needed `comment`, `question` and `max_points`. If `question` is the id of a task, the row replaces the
+verdict of the grader on this task of one submission. Any other text is a question of your own, and `max_points`, in at
+least one of its rows, is the most that it gives. Points for your own questions have no late penalty. Feedback for the
+student contains the comments.
+
 A student without a submission keeps the grade in ROSTER (usually none), or gets 0.00 with --missing=zero. A submission
 that cannot be graded gets 0.00 points and the reason. If the grader itself failed, there is no grade. The reports in
 DIR/<submission>/report.html are without the penalty; --feedback writes reports with it.
 
 exit status: 0 everything is written, and every student of ROSTER has a grade; 1 everything is written, and the printed
-lines list what to check (students without a match, a verdict, or a time); 2 nothing is written, because an option, DIR
-or ROSTER cannot be used
+lines list what to check (students without a match, a verdict, or a time); 2 nothing is written, because an option, DIR,
+ROSTER or FILE cannot be used
 """
 _HOW = {
     "canvas": "the gradebook that Canvas exports (Grades > Export)",
@@ -96,7 +103,27 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument(
         "--due", type=words, metavar="TIME", help="due date, such as 2026-12-01T23:59+01:00 [offering's]"
     )
+    parser.add_argument(
+        "--by-hand", type=file, metavar="FILE", help="CSV file with points that you give yourself, see below [none]"
+    )
+    parser.add_argument(
+        "--scale-to",
+        type=_total,
+        metavar="POINTS|column",
+        help="scale all grades to this total, or to the maximum in ROSTER [as graded]",
+    )
     parser.add_argument("--offering", type=file, metavar="FILE", help="late policy and attempts [grader/offering.toml]")
+
+
+def _total(text: str) -> int | str:
+    """Return a total in hundredths of points, or `column`."""
+    if text == "column":
+        return text
+    if not (total := hundredths(text)):
+        raise argparse.ArgumentTypeError(
+            f"must be a number of points, such as 20, or the word column, not {quoted(text)}"
+        )
+    return total
 
 
 def main(options: argparse.Namespace) -> int:
@@ -138,6 +165,8 @@ def _request(options: argparse.Namespace) -> Request:
         raise ValueError("--id-column is for other rosters: an export of Canvas always has the same columns")
     if options.grade_column and options.format != "moodle":
         raise ValueError("--grade-column is for --format moodle: other files have no such column")
+    if options.scale_to == "column" and options.format == "csv":
+        raise ValueError("--scale-to column is for Canvas and Moodle: write the number of points, as in --scale-to 20")
     if options.feedback and options.format == "csv":
         raise ValueError("--feedback is for Canvas and Moodle: other reports are in DIR/<submission>/report.html")
     chosen = offering.load_offering(options.offering or offering.OFFERING)
@@ -157,6 +186,8 @@ def _request(options: argparse.Namespace) -> Request:
         zone=_zone(options.timezone) if options.timezone else None,
         zero=options.missing == "zero",
         feedback=options.feedback is not None,
+        by_hand=options.by_hand,
+        scale_to=options.scale_to,
     )
 
 
@@ -176,8 +207,9 @@ def _check_targets(options: argparse.Namespace, out: Path) -> None:
     for option, target in (("--out", out), ("--feedback", options.feedback)):
         if target is not None and target.exists() and not target.is_file():
             raise ValueError(f"{option} {quoted(target)} is a folder or a device: name a file")
-        if target is not None and options.roster is not None and target.resolve() == options.roster.resolve():
-            raise ValueError(f"{option} {quoted(target)} is the roster itself: choose another file")
+        for read, what in ((options.roster, "roster"), (options.by_hand, "file of points by hand")):
+            if target is not None and read is not None and target.resolve() == read.resolve():
+                raise ValueError(f"{option} {quoted(target)} is the {what} itself: choose another file")
     if options.feedback is not None and options.feedback.resolve() == out.resolve():
         raise ValueError("--feedback and --out are the same file: choose two files")
 

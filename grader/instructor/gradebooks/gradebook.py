@@ -4,17 +4,42 @@ import io
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
+from grader.judge.late_policy import reduced
 from grader.judge.result import Result
 from grader.report.text import harmless, safe_cell, two_decimals
 
 from ..class_runs.submissions import System
 from ..csv_tables import Row
 
-COLUMNS = ("points", "max_points", "status", "earned", "days_late", "late_percent", "submitted", "due", "attempt")
+COLUMNS = (
+    *("points", "max_points", "status", "earned", "days_late", "late_percent", "by_hand", "submitted", "due"),
+    "attempt",
+)
+
+
+@dataclass(frozen=True)
+class HandPoints:
+    """Points that an instructor gave by hand, in hundredths.
+
+    Attributes:
+        question: The question, or the id of a task.
+        points, max_points: Points, and the most that can be given.
+        comment: A comment for the student; may be empty.
+    """
+
+    question: str
+    points: int
+    max_points: int
+    comment: str = ""
+
+    def text(self) -> str:
+        """Return the points and the comment as one sentence or more."""
+        said = f"{self.question}: {two_decimals(self.points)}/{two_decimals(self.max_points)} by hand."
+        return f"{said} {' '.join(self.comment.split())}".strip()
 
 
 @dataclass(frozen=True)
@@ -22,16 +47,19 @@ class Grade:
     """The grade of one student. Points are in hundredths, so that they are exact.
 
     Attributes:
-        submission: Name, in the class run, of the submission that counts.
+        submission: Name, in the class run, of the submission that counts; empty if there is none.
         status: `graded`, or why there was nothing to grade.
-        points: Final points, after the late penalty.
+        points: Final points: after the late penalty, with the points of `questions`, scaled.
         max_points: Maximum points.
-        earned: Points before the late penalty.
+        earned: Points of the submission before the late penalty.
         days_late: Days begun after the grace period.
         percent: Late penalty, in percent of the points earned.
         submitted, due: None if unknown.
         attempt, attempts: Number of this attempt, from 1, and of all attempts.
         result: Result of the grader; None if there was nothing to grade.
+        questions: Points by hand for questions that are not tasks.
+        verdicts: Points by hand for tasks; `result` contains them.
+        unscaled: Points and maximum points before they were scaled; None if they were not.
     """
 
     submission: str
@@ -46,15 +74,31 @@ class Grade:
     attempt: int = 1
     attempts: int = 1
     result: Result | None = None
+    questions: tuple[HandPoints, ...] = ()
+    verdicts: tuple[HandPoints, ...] = ()
+    unscaled: tuple[int, int] | None = None
+
+    def scaled(self, total: int) -> "Grade":
+        """Return the grade with another maximum, in hundredths; its points are rounded to hundredths, halves up."""
+        points = (2 * self.points * total + self.max_points) // (2 * self.max_points)
+        return replace(self, points=points, max_points=total, unscaled=(self.points, self.max_points))
 
     def notes(self) -> list[str]:
-        """Return sentences about lateness and attempts, which the report of a submission does not contain."""
+        """Return sentences about all that the report of a submission does not contain."""
+        total = f"Together: {two_decimals(self.points)} of {two_decimals(self.max_points)} points."
+        more = [total] if self.questions or self.unscaled else []
+        return [*self._circumstances(), *(row.text() for row in self.questions), *more]
+
+    def _circumstances(self) -> list[str]:
+        """Return sentences about scaling, lateness and attempts."""
         notes = []
+        if self.unscaled:
+            notes.append("Scaled from {} of {} points.".format(*map(two_decimals, self.unscaled)))
         if self.days_late:
             days = f"{self.days_late} day{'' if self.days_late == 1 else 's'}"
             when = f"handed in {shown_time(self.submitted)}, due {shown_time(self.due)}"
             less = f"{two_decimals(self.earned)} points minus {percent_text(self.percent)} %"
-            notes.append(f"{days} late, {when}: {less} = {two_decimals(self.points)}.")
+            notes.append(f"{days} late, {when}: {less} = {two_decimals(reduced(self.earned, self.percent))}.")
         if self.attempts > 1:
             notes.append(f"Attempt {self.attempt} of {self.attempts} counts.")
         return notes
@@ -64,12 +108,14 @@ class Grade:
         sentences = [f"{two_decimals(self.points)} of {two_decimals(self.max_points)} points."]
         if self.result is None:
             sentences.append(f"Not graded: {self.status}.")
+        by_hand = {row.question for row in self.verdicts}
         for task in self.result.tasks if self.result else ():
-            if task.score < task.max_score:
+            if task.score < task.max_score and task.id not in by_hand:
                 why = f" ({', '.join(task.diagnoses)})" if task.diagnoses else ""
                 points = f"{two_decimals(task.score)}/{two_decimals(task.max_score)}"
                 sentences.append(f"{task.id}: {points} {task.status}{why}.")
-        return " ".join([sentences[0], *self.notes(), *sentences[1:]])
+        sentences += [row.text() for row in (*self.verdicts, *self.questions)]
+        return " ".join([sentences[0], *self._circumstances(), *sentences[1:]])
 
     def cells(self) -> dict[str, str]:
         """Return the cell for each of COLUMNS."""
@@ -80,10 +126,23 @@ class Grade:
             "earned": two_decimals(self.earned),
             "days_late": str(self.days_late),
             "late_percent": percent_text(self.percent),
+            "by_hand": two_decimals(sum(row.points for row in self.questions)),
             "submitted": self.submitted.isoformat(timespec="seconds") if self.submitted else "",
             "due": self.due.isoformat(timespec="seconds") if self.due else "",
-            "attempt": f"{self.attempt} of {self.attempts}",
+            "attempt": f"{self.attempt} of {self.attempts}" if self.attempts else "",
         }
+
+
+_MOST = Decimal(10) ** 8  # hundredths, so a million points: more is a mistake, and would not fit on a line
+
+
+def hundredths(text: str) -> int | None:
+    """Return points, with a decimal point or comma, in hundredths; None for other text and for more decimals."""
+    try:
+        value = Decimal(text.strip().replace(",", ".", 1)) * 100
+    except InvalidOperation:
+        return None
+    return int(value) if value.is_finite() and 0 <= value <= _MOST and value == int(value) else None
 
 
 Grades = Mapping[int, Grade | None]

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from grader.grading.options import ROOT
 from grader.judge.misconceptions import CATALOGUE
+from grader.judge.offering import Offering
 from grader.report import html
 from grader.report.explain import Explained
 from grader.report.files import write_whole
 
 from ..class_runs.grades import Entry, brief, read_class, record
+from ..release.contents import SOLUTION
+from ..release.release_checks import marked_answers
 from . import compare, index
 from .compare import Comparison
 from .look_alikes import LookAlikes, find_look_alikes
@@ -18,7 +21,7 @@ from .look_alikes import LookAlikes, find_look_alikes
 NAMES = ("index.html", "index-anonymous.html", "compare.html")
 
 
-def write_pages(out: Path, entries: Iterable[Entry], title: str, earlier: Path | None) -> list[str]:
+def write_pages(out: Path, entries: Iterable[Entry], title: str, earlier: Path | None, offering: Offering) -> list[str]:
     """Write every page of a class; return the comparison with an earlier run as lines of text.
 
     Args:
@@ -26,6 +29,7 @@ def write_pages(out: Path, entries: Iterable[Entry], title: str, earlier: Path |
         entries: All rows of the class; they are iterated over more than once.
         title: Heading of the pages.
         earlier: Output folder of an earlier run.
+        offering: The offering of the class.
 
     Raises:
         OSError: A page cannot be written.
@@ -36,15 +40,17 @@ def write_pages(out: Path, entries: Iterable[Entry], title: str, earlier: Path |
         entries,
         title=title,
         catalogue={one.id: Explained(one.wrong, one.hint) for one in CATALOGUE},
-        given=_given(),
+        given=handed_out(offering),
         compare_with=earlier,
     )
     return compare.lines(written.comparison) if written.comparison else []
 
 
-def _given() -> list[str]:
+def handed_out(offering: Offering) -> list[str]:
     """Return the texts that every student received; code from them does not count as a student's own."""
-    return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "assignment").glob("*.py"))]
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "assignment").glob("*.py"))]
+    reference = (ROOT / SOLUTION).read_text(encoding="utf-8") if (ROOT / SOLUTION).exists() else ""
+    return texts + [code for task, code in marked_answers(reference) if task not in offering.graded]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Build a release: create the three artefacts, search them for leaks, and write them (see `proof` for the grading)."""
+"""Build a release: create the artefacts, search them for leaks, and write them (see `proof` for the grading)."""
 
 import io
 import shutil
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,15 +12,18 @@ from grader.grading.seeds import FILE_NAME as SECRET
 from grader.report.files import write_whole
 
 from .contents import (
+    OFFERING,
     SOLUTION,
     WORKFLOW,
+    Course,
     File,
     classroom_files,
     gradescope_files,
     lay,
+    page,
     student_files,
-    template,
 )
+from .job_files import autolab_files, prairielearn_files
 from .release_checks import leaks, pieces
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip archive
@@ -84,6 +87,8 @@ def _old(folder: Path) -> list[Path]:
 
 
 STUDENT, GRADESCOPE, CLASSROOM, README = "student.zip", "gradescope.zip", "github-classroom", "README.md"
+CHOSEN = "offering.toml"
+PRAIRIELEARN, AUTOLAB = "prairielearn.zip", "autolab"
 
 
 class Leaking(Exception):  # noqa: N818
@@ -97,10 +102,22 @@ class Release:
     student: Mapping[str, File]
     gradescope: Mapping[str, File]
     classroom: Mapping[str, File]
+    prairielearn: Mapping[str, File]
+    autolab: Mapping[str, File]
+
+    def artefacts(self) -> dict[str, Mapping[str, File]]:
+        """Return the artefacts by name."""
+        return {
+            STUDENT: self.student,
+            GRADESCOPE: self.gradescope,
+            CLASSROOM: self.classroom,
+            PRAIRIELEARN: self.prairielearn,
+            AUTOLAB: self.autolab,
+        }
 
 
-def build_release(root: Path, secret: bytes) -> Release:
-    """Return the artefacts of a repository; nothing is written.
+def build_release(root: Path, course: Course, secret: bytes) -> Release:
+    """Return the artefacts of a repository for an offering; nothing is written.
 
     Raises:
         Missing: The repository is incomplete, or files to be released are unknown to git.
@@ -108,36 +125,47 @@ def build_release(root: Path, secret: bytes) -> Release:
         NoAnswers: The reference marks no answers.
         OSError: The repository cannot be read.
     """
-    release = Release(student_files(root), gradescope_files(root, secret), classroom_files(root))
-    check_answers(release, (root / SOLUTION).read_text(encoding="utf-8"))
+    release = Release(
+        student=student_files(root, course),
+        gradescope=gradescope_files(root, course, secret),
+        classroom=classroom_files(root, course),
+        prairielearn=prairielearn_files(root, course, secret),
+        autolab=autolab_files(root, course, secret),
+    )
+    check_answers(release, (root / SOLUTION).read_text(encoding="utf-8"), course.offering.graded)
     check_secret(release, secret)
     return release
 
 
-def with_secret(release: Release, root: Path, secret: bytes) -> Release:
+def with_secret(release: Release, root: Path, course: Course, secret: bytes) -> Release:
     """Return the release with another secret in it.
 
     Raises:
         Leaking: Students would get the secret.
         Missing, OSError: As in `build_release`.
     """
-    release = replace(release, gradescope=gradescope_files(root, secret))
+    release = replace(
+        release,
+        gradescope=gradescope_files(root, course, secret),
+        prairielearn=prairielearn_files(root, course, secret),
+        autolab=autolab_files(root, course, secret),
+    )
     check_secret(release, secret)
     return release
 
 
-def check_answers(release: Release, reference: str) -> None:
-    """Make sure that no artefact contains a piece of the reference.
+def check_answers(release: Release, reference: str, written: Collection[str]) -> None:
+    """Make sure that no artefact contains a piece of an answer that students have to write.
 
     Raises:
         Leaking: An artefact contains one; the message says which, and where.
         NoAnswers: The reference marks no answers.
     """
-    named = ((STUDENT, release.student), (GRADESCOPE, release.gradescope), (CLASSROOM, release.classroom))
-    # Most files are in all three artefacts: search each content only once.
-    distinct = {file.content: (name, path) for name, artefact in reversed(named) for path, file in artefact.items()}
+    named = reversed(release.artefacts().items())
+    # Most files are in all artefacts: search each content only once.
+    distinct = {file.content: (name, path) for name, artefact in named for path, file in artefact.items()}
     files = {f"{name}/{path}": content for content, (name, path) in distinct.items()}
-    for leak in leaks(files, pieces(reference)):
+    for leak in leaks(files, pieces(reference, written)):
         artefact, _, path = leak.file.partition("/")
         line = " / ".join(leak.piece.splitlines())
         raise Leaking(f"{path} in {artefact} contains a piece of the reference: `{line}`; reword it")
@@ -155,7 +183,7 @@ def check_secret(release: Release, secret: bytes) -> None:
                 raise Leaking(f"{path} in {name} contains the secret: remove it there, and choose another secret")
 
 
-def write_release(out: Path, release: Release) -> list[Path]:
+def write_release(out: Path, release: Release, course: Course) -> list[Path]:
     """Write a release into a folder; return the paths of its files and folders.
 
     Raises:
@@ -165,5 +193,8 @@ def write_release(out: Path, release: Release) -> list[Path]:
     write_folder(out / CLASSROOM, release.classroom, sign=WORKFLOW)
     write_whole(out / STUDENT, zip_archive(release.student), 0o644)
     write_whole(out / GRADESCOPE, zip_archive(release.gradescope), mode=0o600)  # it holds the secret
-    write_whole(out / README, template("README.md").content, 0o644)
-    return [out / STUDENT, out / GRADESCOPE, out / CLASSROOM, out / README, out / SECRET]
+    write_whole(out / PRAIRIELEARN, zip_archive(release.prairielearn), mode=0o600)
+    lay(out / AUTOLAB, release.autolab)
+    write_whole(out / README, page("README.md", course.offering).content, 0o644)
+    write_whole(out / CHOSEN, course.made[OFFERING].content, 0o644)
+    return [*(out / name for name in release.artefacts()), *(out / name for name in (README, CHOSEN, SECRET))]

@@ -9,14 +9,30 @@ import fnmatch
 import io
 import re
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from jinja2 import Environment, StrictUndefined
+
 from grader.grading.seeds import FILE_NAME as SECRET
+from grader.judge.offering import Offering, load_offering
 from grader.report.files import write_whole
 
-_TEXT = (".cfg", ".ipynb", ".md", ".py", ".sh", ".toml", ".yml", "")  # files without suffix: LICENSE and scripts
+_TEXT = (
+    ".cfg",
+    ".html",
+    ".ipynb",
+    ".json",
+    ".md",
+    ".py",
+    ".sh",
+    ".toml",
+    ".yml",
+    "",
+)  # files without suffix: LICENSE and scripts
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ _CHECKS = (
     *("grader/report/", "grader/sandbox/", "grader/worker/"),
 )
 STUDENT = (*_CHECKS, "assignment/*.py", "assignment/*.md", "assignment/*.ipynb")
-GRADESCOPE = (*_CHECKS, "grader/platforms/")
+CONTAINER = (*_CHECKS, "grader/platforms/")  # what grades in a container: Gradescope, PrairieLearn, Autolab
 CLASSROOM = (*STUDENT, "grader/platforms/", ".gitignore")
 
 _LEFT_BEHIND = ("__pycache__", "results", "results-*", "svhn", "downloads", "build", "dist", "venv", "*.egg-info")
@@ -90,6 +106,20 @@ def template(name: str, program: bool = False) -> File:
     return file_of(name, (Path(__file__).parent / "templates" / name).read_bytes(), program)
 
 
+def page(name: str, offering: Offering) -> File:
+    """Return a page of templates/, with the values of an offering filled in."""
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    solved = [task for task, part in offering.parts.items() if part != "write" and task != "training"]
+    values = {
+        "tasks": len(offering.graded),
+        "total": offering.total,
+        "example": "kl" if "kl" in offering.graded else offering.graded[0],
+        "minutes": f"{offering.limits.submission_wall_s / 60:g}",
+        "solved": ", ".join(f"`{task}`" for task in solved),
+    }
+    return File(environment.from_string(template(name).content.decode()).render(values).encode())
+
+
 def _walk(root: Path) -> list[str]:
     """Return all files in the repository's packages, sorted, without hidden files and those that runs create."""
     return sorted(path.relative_to(root).as_posix() for path in _below(root) if path.is_file())
@@ -125,9 +155,10 @@ _HEADER = (
 )
 _KEPT = {
     "metadata": ("name", "version", "license", "license_files"),
-    "options": ("packages", "py_modules", "python_requires", "install_requires"),
+    "options": ("python_requires", "install_requires"),
     "tool:pytest": ("minversion", "addopts", "pythonpath"),
 }
+_NOTHING_INSTALLED = {"packages": "", "py_modules": ""}  # if they were missing, setuptools would install all it finds
 _TEST_PATHS = "grader"  # what `pytest` without arguments runs
 
 
@@ -148,6 +179,7 @@ def settings_of_part(settings: str) -> File:
             part[section] = {key: whole[section][key] for key in keys}
     except (configparser.Error, KeyError) as error:
         raise Missing(f"{NAME}: {' '.join(str(error).split())} is missing or wrong") from None
+    part["options"].update(_NOTHING_INSTALLED)
     part["tool:pytest"]["testpaths"] = _TEST_PATHS
     stream = io.StringIO()
     part.write(stream)
@@ -157,12 +189,61 @@ def settings_of_part(settings: str) -> File:
 
 SOLUTION = "solution/VAE_Model.py"
 SKELETON = "assignment/VAE_Model.py"
+HANDOUT = "assignment/README.md"
+OFFERING = "grader/offering.toml"
 WORKFLOW = ".github/workflows/classroom.yml"
 PROJECT = "project"
-"""Folder of the grader in gradescope.zip; the top level holds the files that Gradescope needs, and the secret."""
+"""Folder of the grader in an artefact that grades in a container, next to the files that the platform needs."""
 
 
-def student_files(root: Path) -> dict[str, File]:
+@dataclass(frozen=True)
+class Course:
+    """An offering to be released.
+
+    Attributes:
+        offering: The offering.
+        made: The files that are made for it, by path: skeleton, handout, and the offering itself.
+    """
+
+    offering: Offering
+    made: Mapping[str, File]
+
+
+def course_of(root: Path, offering: Path) -> Course:
+    """Return the offering in a file, with the skeleton and the handout that `solution.skeleton` makes for it.
+
+    Raises:
+        OfferingError: The offering is invalid.
+        Missing: The repository is incomplete, or skeleton and handout cannot be made.
+        OSError: The repository cannot be read.
+    """
+    chosen = load_offering(offering)
+    if not (root / SOLUTION).exists():
+        raise Missing(f"{root} has no {SOLUTION}: release from a complete copy of the repository")
+    with tempfile.TemporaryDirectory(prefix="vae-release-") as folder:
+        options = [f"--offering={offering.resolve()}", f"--out={folder}"]
+        command = [sys.executable, "-B", "-m", "solution.skeleton", *options]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Missing(f"no skeleton can be made: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        made = {path: (Path(folder) / Path(path).name).read_bytes() for path in (SKELETON, HANDOUT)}
+    made[OFFERING] = offering.read_bytes()
+    return Course(chosen, {path: file_of(path, content) for path, content in made.items()})
+
+
+def _of_course(course: Course, files: Mapping[str, File]) -> dict[str, File]:
+    """Return files with those of an offering in place, and without the checks of tasks that nobody writes."""
+    unused = {f"grader/test_{task}.py" for task, part in course.offering.parts.items() if part != "write"}
+    return {path: course.made.get(path, file) for path, file in files.items() if path not in unused}
+
+
+def _for_students(course: Course, files: Mapping[str, File]) -> dict[str, File]:
+    """Return the files of an offering, without the checks that the instructor keeps."""
+    kept = {f"grader/test_{task}.py" for task in course.offering.kept}
+    return {path: file for path, file in _of_course(course, files).items() if path not in kept}
+
+
+def student_files(root: Path, course: Course) -> dict[str, File]:
     """Return the files for students: assignment, data, grader, and a README for the first steps.
 
     Raises:
@@ -170,37 +251,53 @@ def student_files(root: Path) -> dict[str, File]:
         OSError: The repository cannot be read.
     """
     return {
-        **chosen_files(root, STUDENT),
+        **_for_students(course, chosen_files(root, STUDENT)),
         NAME: _settings(root),
-        "README.md": template("student/README.md"),
+        "README.md": page("student/README.md", course.offering.for_students()),
     }
 
 
-def gradescope_files(root: Path, secret: bytes) -> dict[str, File]:
+def project_files(root: Path, course: Course, folder: str) -> dict[str, File]:
+    """Return the grader for a container, in a folder.
+
+    Raises:
+        Missing, OSError: As in `student_files`.
+    """
+    files = {**_of_course(course, chosen_files(root, CONTAINER)), NAME: _settings(root)}
+    return {f"{folder}/{path}": file for path, file in files.items()}
+
+
+def secret_file(secret: bytes) -> File:
+    """Return the secret as a file for its owner only."""
+    return File(secret + b"\n", 0o600)
+
+
+def gradescope_files(root: Path, course: Course, secret: bytes) -> dict[str, File]:
     """Return the files for Gradescope's container: its two scripts, the grader, and the secret of the offering.
 
     Raises:
         Missing, OSError: As in `student_files`.
     """
-    project = {**chosen_files(root, GRADESCOPE), NAME: _settings(root)}
     return {
         "setup.sh": template("gradescope/setup.sh", program=True),
         "run_autograder": template("gradescope/run_autograder", program=True),
-        SECRET: File(secret + b"\n", 0o600),
-        **{f"{PROJECT}/{path}": file for path, file in project.items()},
+        SECRET: secret_file(secret),
+        **project_files(root, course, PROJECT),
     }
 
 
-def classroom_files(root: Path) -> dict[str, File]:
+def classroom_files(root: Path, course: Course) -> dict[str, File]:
     """Return the template repository for GitHub Classroom: the files for students, and a workflow for grading.
 
     Raises:
         Missing, OSError: As in `student_files`.
     """
     return {
-        **chosen_files(root, CLASSROOM),
+        **_for_students(course, chosen_files(root, CLASSROOM)),
         NAME: _settings(root),
-        "README.md": _replaced(template("student/README.md"), template("classroom/hand_in.md")),
+        "README.md": _replaced(
+            page("student/README.md", course.offering.for_students()), template("classroom/hand_in.md")
+        ),
         WORKFLOW: template("classroom/classroom.yml"),
     }
 

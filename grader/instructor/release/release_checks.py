@@ -9,18 +9,20 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.grading.grading_process import Child, GraderFailed
+from grader.grading.grading_process import Child, GraderFailed, last_words
 from grader.grading.options import GradingOptions
+from grader.judge.offering import BY_ID, Offering
 
 from .contents import SKELETON, SOLUTION, File, lay
 
 LONG = 30  # characters without whitespace; an equal line of this length is not a coincidence
 _ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^ *# ## Task `(\w+)`$", re.MULTILINE)
 _MARK = "### BEGIN SOLUTION"  # nbgrader's
 _COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
 
@@ -42,19 +44,31 @@ class Leak:
     piece: str
 
 
-def pieces(reference: str) -> dict[str, str]:
-    """Return the pieces of all answers, which must not be released; the key of a piece is its text without whitespace.
+def pieces(reference: str, written: Collection[str] = tuple(BY_ID)) -> dict[str, str]:
+    """Return the pieces of answers, which must not be released; the key of a piece is its text without whitespace.
+
+    A piece that also occurs in an answer that is handed out is left out.
 
     Args:
         reference: Source with answers between nbgrader's marks.
+        written: The tasks whose answers students have to write.
 
     Raises:
         NoAnswers: The source has no marks.
     """
-    answers = _ANSWER.findall(reference)
-    if not answers:
+    every = list(marked_answers(reference))
+    if not every:
         raise NoAnswers(f"the reference has no answers between {_MARK} and its end: nothing can be searched for")
-    return {_bare(piece): piece for answer in answers for piece in _pieces(answer)}
+    found = {_bare(piece): piece for task, code in every if task in ("", *written) for piece in _pieces(code)}
+    others = [code for task, code in every if task not in ("", *written)]
+    handed_out = [_bare(text) for code in others for text in (code, _COMMENT.sub("", code))]
+    return {form: piece for form, piece in found.items() if not any(form in text for text in handed_out)}
+
+
+def marked_answers(reference: str) -> Iterator[tuple[str, str]]:
+    """Yield the task, as in the heading above, and the code of each answer; the task is "" without a heading."""
+    for found in _ANSWER.finditer(reference):
+        yield ("", *_HEADING.findall(reference, 0, found.start()))[-1], found[1]
 
 
 def _pieces(answer: str) -> Iterator[str]:
@@ -119,39 +133,48 @@ class NotProven(Exception):  # noqa: N818
     """A grading has the wrong result; the message says which, and what to check."""
 
 
-def prove(root: Path, student: Mapping[str, File]) -> None:
+def prove(root: Path, student: Mapping[str, File], offering: Offering) -> None:
     """Grade skeleton and reference with exactly the grader to be released, in a temporary folder.
 
     Args:
         root: The repository, for the reference.
         student: The files for students.
+        offering: Their offering.
 
     Raises:
         NotProven: The skeleton is out of date or earns points, or the reference does not earn all points.
         OSError: The folder cannot be written.
     """
     _skeleton_is_made_from_the_reference(root)
+    offering = offering.for_students()
     with tempfile.TemporaryDirectory(prefix="vae-release-") as made:
         folder = Path(made) / "student"
         lay(folder, student)
-        check_skeleton(grade(folder, folder / SKELETON))
-        check_reference(grade(folder, root / SOLUTION))
+        check_skeleton(grade(folder, folder / SKELETON), offering)
+        check_reference(grade(folder, root / SOLUTION), offering)
 
 
-def check_skeleton(results: Mapping[str, Any]) -> None:
-    """Raise NotProven unless every task is `not attempted` and the score is 0."""
+def check_skeleton(results: Mapping[str, Any], offering: Offering) -> None:
+    """Raise NotProven unless the tasks of the offering, and no others, are `not attempted`, and the score is 0."""
     extra = results["extra_data"]
+    _check_tasks(extra["tasks"], offering)
     statuses = {task: entry["status"] for task, entry in extra["tasks"].items()}
     if extra["score"] != 0 or set(statuses.values()) != {"not attempted"}:
         odd = next((f"{task} is {status}" for task, status in statuses.items() if status != "not attempted"), "")
         raise NotProven(f"the skeleton has {extra['score']:g} points, not 0 {f'({odd})' if odd else ''}".strip())
 
 
-def check_reference(results: Mapping[str, Any]) -> None:
-    """Raise NotProven unless the reference passes every task and has all points."""
+def _check_tasks(tasks: Collection[str], offering: Offering) -> None:
+    if tuple(tasks) != offering.graded:
+        raise NotProven(f"the tasks {', '.join(tasks)} are graded, not {', '.join(offering.graded)}")
+
+
+def check_reference(results: Mapping[str, Any], offering: Offering) -> None:
+    """Raise NotProven unless the reference passes every task of the offering and has all points."""
     extra = results["extra_data"]
+    _check_tasks(extra["tasks"], offering)
     short = [f"{task} {entry['status']}" for task, entry in extra["tasks"].items() if entry["status"] != "passed"]
-    if short or extra["score"] != extra["max_score"]:
+    if short or not extra["score"] == extra["max_score"] == offering.total:
         where = f": {', '.join(short)}" if short else ""
         say = f"the reference has {extra['score']:g} of {extra['max_score']:g} points{where}"
         raise NotProven(f"{say}; see `pytest grader/ --submission={SOLUTION}`")
@@ -161,14 +184,17 @@ def grade(project: Path, submission: Path) -> dict[str, Any]:
     """Grade a submission with the grader in a project folder, and return its results.json.
 
     Raises:
-        NotProven: There is no results.json.
+        NotProven: There is no results.json, or the grader itself failed.
     """
     with tempfile.TemporaryDirectory(prefix="vae-release-results-") as folder:
-        options = GradingOptions(submission.resolve(), results=Path(folder) / "results.json")
+        options, log = GradingOptions(submission.resolve(), results=Path(folder) / "results.json"), Path(folder) / "log"
         try:
-            return Child(options, Path(folder) / "log", project).graded(_PATIENCE_S).results
+            graded = Child(options, log, project).graded(_PATIENCE_S)
         except (GraderFailed, OSError) as error:
             raise NotProven(f"{submission} could not be graded: {error}") from None
+        if graded.flawed:
+            raise NotProven(f"{submission} could not be graded: the grader itself failed{last_words(log)}")
+        return graded.results
 
 
 def _skeleton_is_made_from_the_reference(root: Path) -> None:

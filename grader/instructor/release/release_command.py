@@ -8,18 +8,22 @@ from pathlib import Path
 from data.commandline import file, path, quoted
 from grader.grading import seeds
 from grader.grading.options import ROOT, refuse
-from grader.judge.offering import OfferingError, load_offering
+from grader.judge.offering import OFFERING, OfferingError
 
 _EXAMPLES = """examples:
   python -m grader release
   python -m grader release --out dist/spring-2027
+  python -m grader release --offering grader/offerings/first_lab.toml --out dist/first_lab
   python -m grader release --secret-file ~/vae-secret
 
 OUT then contains
   student.zip        for students: assignment, data, grader and a README to start with
   gradescope.zip     for Gradescope's "Configure Autograder"; contains the secret
   github-classroom/  a template repository with a grading workflow; commit it, or keep it as a repository
+  prairielearn.zip   for PrairieLearn: an image that grades, and a question; contains the secret
+  autolab/           for Autolab's autograder: a Makefile, autograde.tar (contains the secret) and the list of problems
   README.md          for instructors: how to use each of these
+  offering.toml      the offering, for class runs and exports: --offering OUT/offering.toml
   secret             the secret of the offering, for the seeds of final grading; readable by you only
 
 The same repository and secret give the same bytes. Before anything is written, the artefacts are searched for pieces of
@@ -28,9 +32,9 @@ reference has all points and the skeleton none. This takes half a minute.
 
 The secret comes from $VAE_GRADER_SECRET or --secret-file; without either, the file OUT/secret is used, or created.
 Keep it, and do not show it to students: with the secret, anyone can compute the inputs of final grading in advance. For
-class runs, use `python -m grader class ... --secret-file OUT/secret`.
+class runs, use `python -m grader class ... --offering OUT/offering.toml --secret-file OUT/secret`.
 
-`wheel_index` in grader/offering.toml sets the index from which Gradescope and Classroom install PyTorch.
+`wheel_index` in the offering sets the index from which Gradescope and Classroom install PyTorch.
 
 exit status: 0 everything is written; 1 nothing is written, because the reference or the skeleton has the wrong score or
 a part of the reference would leak; 2 an option is wrong, or a file cannot be read or written; 130 interrupted
@@ -45,11 +49,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Add the subcommand to the parser of `python -m grader`."""
     parser = commands.add_parser(
         "release",
-        help="build the files for students, Gradescope and GitHub Classroom",
-        description="Build student.zip, gradescope.zip and a template repository for GitHub Classroom, and test them.",
+        help="build the files for students, Gradescope, GitHub Classroom, PrairieLearn and Autolab",
+        description="Build what students and the platforms get: Gradescope, GitHub Classroom, PrairieLearn, Autolab.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("--out", type=path, default=Path("dist"), metavar="OUT", help="output folder [dist]")
+    parser.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
     parser.add_argument(
         "--secret-file", type=file, metavar="FILE", help="file with the secret of the offering [OUT/secret]"
     )
@@ -59,21 +64,21 @@ def main(options: argparse.Namespace, root: Path = ROOT) -> int:
     """Run the subcommand; returns the exit status."""
     from . import build, release_checks
     from .build import NotOurs, check_ours
-    from .contents import Missing
+    from .contents import Missing, course_of
     from .release_checks import NoAnswers
 
     try:
-        load_offering()
         out = _usable(options.out, root)
         check_ours(out / build.CLASSROOM, build.WORKFLOW)
         given = _given(options.secret_file, out)
         # Everything is built and checked before the first file is written, so also before a secret is created.
-        release = build.build_release(root, given or b"made only once all is proven")
+        course = course_of(root, options.offering or OFFERING)
+        release = build.build_release(root, course, given or b"made only once all is proven")
         print("grading skeleton and reference with the grader that students get ...", file=sys.stderr)
-        release_checks.prove(root, release.student)
+        release_checks.prove(root, release.student, course.offering)
         out.mkdir(parents=True, exist_ok=True)
         secret = seeds.find_secret({}, home=out) if given is None else _kept(given, out)
-        written = build.write_release(out, build.with_secret(release, root, secret))
+        written = build.write_release(out, build.with_secret(release, root, course, secret), course)
     except (build.Leaking, release_checks.NotProven) as error:
         return refuse("release", f"{error}; nothing was written", 1)
     except (_Unusable, Missing, NoAnswers, NotOurs, OfferingError, seeds.SecretError) as error:

@@ -1,0 +1,1 @@
+"""Stands for the grader where the project is not the current folder; see __main__.py."""
