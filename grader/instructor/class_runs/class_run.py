@@ -284,6 +284,7 @@ def _enter_outcomes(
             tasks=settings.expression,
             offering=settings.offering_text,
             limit_s=limit_s,
+            fresh_sandbox=settings.fresh_sandboxes,
         )
 
     saved = time.monotonic()
