@@ -118,8 +118,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument(
         "--fresh-sandboxes",
         action="store_true",
-        help="start each bubblewrap sandbox from scratch, instead of forking it from a process that has imported torch "
-        "(slower; same isolation and points)",
+        help="start each bubblewrap sandbox from scratch: slower, with the same isolation and points "
+        "[fork them from a process that has imported torch]",
     )
 
 
