@@ -162,7 +162,11 @@ def test_an_answer_that_nobody_waited_for_is_skipped(parent: ParentZygote) -> No
 
 
 @pytest.mark.parametrize(
-    "code", ["import threading; threading.Thread(target=input).start()", "import mmap; m = mmap.mmap(-1, 9)"]
+    "code",
+    [
+        "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "import mmap; m = mmap.mmap(-1, 9)",
+    ],
 )
 def test_a_parent_that_would_share_more_than_copies_says_so(code: str) -> None:
     program = f"""
@@ -173,7 +177,7 @@ def test_a_parent_that_would_share_more_than_copies_says_so(code: str) -> None:
         print(unsafe_to_fork())
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, input="\n")
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "importing torch has" in done.stdout
 
 

@@ -39,7 +39,7 @@ def main() -> None:
 
         run_parent(int(sys.argv[2]), sys.argv[3])
     elif sys.argv[1] == "zygote":
-        from worker.zygote import run_zygote
+        from worker.zygote import run_zygote  # type: ignore[import-not-found]
 
         run_zygote(int(sys.argv[2]), sys.argv[3])
     else:
