@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # these import torch: the sandboxes start before that, and im
     from grader.grading.probe import Probe
     from grader.grading.verdicts import Grading
     from grader.judge.inputs import Draw
+    from grader.sandbox.parent_zygote import ParentZygote
 
 _GRADING = pytest.StashKey["Grading"]()
 
@@ -58,8 +59,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def begin(config: pytest.Config, options: GradingOptions) -> "Grading":
+def begin(config: pytest.Config, options: GradingOptions, parent: "ParentZygote | None" = None) -> "Grading":
     """Read the submission, start its sandboxes, and register and return the plugin that judges it.
+
+    Args:
+        config: The configuration of this run.
+        options: The options of the grading.
+        parent: A class run's parent zygote; None to start each sandbox from scratch.
 
     Raises:
         pytest.UsageError: There is no file to grade, the offering is invalid, or the sandbox does not work.
@@ -68,7 +74,7 @@ def begin(config: pytest.Config, options: GradingOptions) -> "Grading":
     stopping.enter_context(like_ctrl_c())
     config.add_cleanup(stopping.close)
     try:
-        session = Session(options)
+        session = Session(options, parent)
         config.add_cleanup(session.close)
         for task in session.offering.graded:
             if may_be_selected(options.tasks, task):

@@ -35,6 +35,7 @@ class Job:
         first: Ids of the tasks that are graded first.
         in_parts: Whether there is also an outcome for each task, as soon as the task is graded.
         number: Tells jobs apart that run at the same time, and outcomes.
+        fresh_sandbox: Whether the sandbox of a class run is started from scratch, not forked from a parent zygote.
     """
 
     content: bytes
@@ -51,6 +52,7 @@ class Job:
     first: tuple[str, ...] = ()
     in_parts: bool = False
     number: int = 0
+    fresh_sandbox: bool = False
 
     def to_json(self) -> bytes:
         """Return the job as one line of JSON."""
@@ -163,7 +165,7 @@ def start_warm(
         data: Images of the training task.
         how: Its options, see warm.py.
         log: Where its error messages go to; None to drop them.
-        module: The program; tests start one that grades friendly files faster.
+        module: The program; class runs and tests have others.
     """
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
     # With dask's setting for its workers, a judge returns each tensor's memory to the system and allocates it

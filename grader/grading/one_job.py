@@ -18,6 +18,7 @@ from grader.report.results_json import as_json
 
 if TYPE_CHECKING:
     from grader.grading.verdicts import Grading
+    from grader.sandbox.parent_zygote import ParentZygote
 
 
 class RunsOneJob:
@@ -32,6 +33,7 @@ class RunsOneJob:
         self.folder: Path | None = None
         self.job: Job | None = None
         self._grading: Grading | None = None
+        self._parent: ParentZygote | None = None  # only class runs have one
 
     def _run(
         self, session: pytest.Session, folder: Path, options: GradingOptions, job: Callable[[], Job | None]
@@ -48,7 +50,7 @@ class RunsOneJob:
 
         self.folder = folder
         self._write_log(folder)
-        self._grading = begin(session.config, options)
+        self._grading = begin(session.config, options, self._parent)
         if came := job():
             self.job = came
             self._grading.renew()

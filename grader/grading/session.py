@@ -15,8 +15,10 @@ from typing import Any
 
 from grader.grading.options import FOLDER, GradingOptions
 from grader.judge.offering import BY_ID
+from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.choose import Sandbox, chosen, is_unforked, open_sandbox
 from grader.sandbox.failure import Failure, WorkerFailed
+from grader.sandbox.parent_zygote import ParentZygote
 from grader.sandbox.submission import take
 from grader.sandbox.watchdog import remove_folder
 from grader.sandbox.worker import Asks, Ceilings, WorkerLimits
@@ -55,6 +57,7 @@ class Session:
 
     Args:
         options: The options of the grading.
+        parent: A class run's parent zygote, from which sandboxes are forked; None to start each one from scratch.
 
     Raises:
         NoSubmission: There is no file to grade.
@@ -65,10 +68,11 @@ class Session:
         sandbox: Name of the sandbox that is used.
     """
 
-    def __init__(self, options: GradingOptions):
+    def __init__(self, options: GradingOptions, parent: ParentZygote | None = None):
         self.offering = options.read_offering()
-        self.seed, self.sandbox = options.seed, chosen(options.sandbox, options.fork)
-        self._fork, self._lanes = options.fork, options.lanes
+        self.seed = options.seed
+        self.sandbox = Bubblewrap.name if parent else chosen(options.sandbox, options.fork)
+        self._fork, self._lanes, self._parent = options.fork, options.lanes, parent
         self._folder = Path(tempfile.mkdtemp(prefix="vae-grader-"))
         try:
             (self._folder / "submission").mkdir()
@@ -134,7 +138,10 @@ class Session:
     def _open(self, lane: str) -> None:
         home = self._folder / lane
         home.mkdir(exist_ok=True)
-        self._sandboxes[lane] = open_sandbox(self.sandbox, self.file, home, self._ceilings(), self._fork)
+        if self._parent:
+            self._sandboxes[lane] = self._parent.sandbox(self.file, home, self._ceilings())
+        else:
+            self._sandboxes[lane] = open_sandbox(self.sandbox, self.file, home, self._ceilings(), self._fork)
 
     def ask(self, task: str, probe: str, arguments: Mapping[str, Any], tensors: Mapping[str, Any], seed: int) -> Any:
         """Run a probe in the worker of a task; the first call starts the worker.

@@ -75,7 +75,7 @@ class _Lines:
 
 
 @dataclass
-class _Running:
+class Running:
     """A child that grades a job, or waits for one.
 
     Attributes:
@@ -120,7 +120,7 @@ class Forking(RunsOneJob):
         super().__init__()
         self._requests, self._answers, self._ahead = _Lines(requests), answers, ahead
         self._judge = os.getpid()
-        self._running: list[_Running] = []
+        self._running: list[Running] = []
         self._next: Job | None = None  # what the next job is like; None if that is not known
         self._next_at = 0.0
         self._channel: socket.socket | None = None  # in a child, to its parent
@@ -202,7 +202,7 @@ class Forking(RunsOneJob):
         if self._ahead:
             self._next, self._next_at = job, time.monotonic() + _AHEAD_S
 
-    def _waiting(self) -> _Running | None:
+    def _waiting(self) -> Running | None:
         return next((child for child in self._running if child.job is None), None)
 
     def _prepare(self) -> None:
@@ -233,11 +233,11 @@ class Forking(RunsOneJob):
             self._channel, self.job = theirs, job
             raise _Forked(folder, options)
         theirs.close()
-        child = _Running(template, job, folder, pid, os.pidfd_open(pid), ours, _Lines(ours.fileno()))
+        child = Running(template, job, folder, pid, os.pidfd_open(pid), ours, _Lines(ours.fileno()))
         child.deadline = time.monotonic() + job.limit_s if job else math.inf
         self._running.append(child)
 
-    def _pass_on(self, child: _Running) -> None:
+    def _pass_on(self, child: Running) -> None:
         for line in child.parts.take() or ():
             if child.job:
                 self._answers.write(line + b"\n")
@@ -248,7 +248,7 @@ class Forking(RunsOneJob):
             self._answers.write(answer.to_json())
             self._answers.flush()
 
-    def _finish(self, child: _Running, in_time: bool) -> Outcome | None:
+    def _finish(self, child: Running, in_time: bool) -> Outcome | None:
         """End a child and all processes that it left; return its outcome, or None if it had no job.
 
         Args:
@@ -263,14 +263,18 @@ class Forking(RunsOneJob):
                 self._pass_on_rest(child)
             os.close(child.ended)
             child.channel.close()
-            end_descendants(but={other.pid for other in self._running})
+            end_descendants(but=self._spared())
             cpu_s = usage.ru_utime + usage.ru_stime
             code = os.waitstatus_to_exitcode(status) if in_time else None
             answer = outcome(child.job, child.folder, code, cpu_s) if child.job else None
             shutil.rmtree(child.folder, ignore_errors=True)
         return answer
 
-    def _pass_on_rest(self, child: _Running) -> None:
+    def _spared(self) -> set[int]:
+        """Return the ids of the children that are not ended together with another one."""
+        return {other.pid for other in self._running}
+
+    def _pass_on_rest(self, child: Running) -> None:
         """Pass on what a child wrote before it ended."""
         while (lines := child.parts.take()) is not None:
             self._answers.write(b"".join(line + b"\n" for line in lines))
@@ -327,7 +331,7 @@ def warm_up(data: str) -> None:
     examples(strategies.integers(0, 9), 3, seed=0)
 
 
-def main() -> None:
+def main(forking: type[Forking] = Forking) -> None:
     """Serve jobs on standard input and output; all other output goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the requesting process handles Ctrl-C
     requests, answers = os.dup(0), os.fdopen(os.dup(1), "wb")
@@ -339,7 +343,7 @@ def main() -> None:
     if "--once" in how:
         runs = Waiting(os.fdopen(requests, "rb"), answers)
     else:
-        runs = Forking(requests, answers, ahead="--ahead" in how)
+        runs = forking(requests, answers, ahead="--ahead" in how)
     status = 3
     try:
         status = int(pytest.main([*check_arguments(), *_COLLECT], plugins=[runs]))

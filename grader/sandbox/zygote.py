@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 from .failure import Failure
 from .interpreter import environment, packages, why_it_ended
@@ -64,6 +64,33 @@ def does_not_start(name: str, missing: str, complaint: str) -> str:
 
 class _ZygoteGone(Exception):  # noqa: N818
     """The zygote has died or does not answer."""
+
+
+class Process(Protocol):
+    """The part of `subprocess.Popen` that is needed here."""
+
+    pid: int
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until the process has ended; raises subprocess.TimeoutExpired if it does not."""
+
+    def kill(self) -> None:
+        """Kill the process."""
+
+
+def start_program(
+    command: Sequence[str], folder: str, control: socket.socket, complaints: IO[bytes]
+) -> "subprocess.Popen[bytes]":
+    """Start a program that inherits one end of a socket and writes its complaints to a file."""
+    return subprocess.Popen(
+        command,
+        env=environment(folder),
+        pass_fds=[control.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=complaints,
+        start_new_session=True,
+    )
 
 
 class Zygote:
@@ -201,22 +228,25 @@ class Zygote:
             "preload": self._file.preload(),
             "writable": view.writable,
         }
-        program = [sys.executable, "-I", view.program, "zygote", str(theirs.fileno())]
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - stays open as long as the process runs
-        self._process = subprocess.Popen(
-            self._command_line([*program, json.dumps(described | self._settings())]),
-            env=environment(view.folder),
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._complaints,
-            start_new_session=True,
-        )
-        theirs.close()
+        with theirs:
+            self._process = self._launch(described | self._settings(), theirs, self._complaints)
         self._control = ours
         self._control.settimeout(ANSWER_S)
         self._lost, self._greeted = False, False
         self._watchdog = Watchdog(self._process.pid, self._ceilings, self._watched_folders(), self._kill)
+
+    def _launch(self, settings: dict[str, Any], control: socket.socket, complaints: IO[bytes]) -> Process:
+        """Start the zygote's process.
+
+        Args:
+            settings: The fields of the worker's ZygoteSettings.
+            control: The zygote's end of its control socket.
+            complaints: File for its standard error.
+        """
+        view = self._view()
+        program = [sys.executable, "-I", view.program, "zygote", str(control.fileno()), json.dumps(settings)]
+        return start_program(self._command_line(program), view.folder, control, complaints)
 
     def _insist(self, command: dict[str, Any], descriptors: list[int] | None = None) -> None:
         """Send a command to the zygote; if it is lost, replace it and send the command again.

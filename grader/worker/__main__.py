@@ -1,5 +1,7 @@
 """Start as a zygote that forks workers (`zygote FD SETTINGS`), or serve tasks without fork (`unforked SETTINGS`).
 
+A class run starts it as a parent that forks zygotes (`parent FD SETTINGS`).
+
 The file is run by its path with `python -I`. No part of the project stays on the import path, so the program registers
 the package itself.
 """
@@ -45,7 +47,11 @@ def main() -> None:
     _offer_to_the_oom_killer()
     _make_package()
     _leave_out_the_project()
-    if sys.argv[1] == "zygote":
+    if sys.argv[1] == "parent":
+        from worker.parent import run_parent  # type: ignore[import-not-found]
+
+        run_parent(int(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1] == "zygote":
         from worker.zygote import run_zygote  # type: ignore[import-not-found]
 
         run_zygote(int(sys.argv[2]), sys.argv[3])

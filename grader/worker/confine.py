@@ -5,7 +5,8 @@ needed, so it also protects where bubblewrap is not available. See landlock(7) f
 the same on every architecture.
 
 seccomp refuses system calls: sockets except local ones; objects that outlive a process without being a file (System V
-shared memory, semaphores and queues, POSIX queues, keys); and access to other processes or the kernel. See seccomp(2).
+shared memory, semaphores and queues, POSIX queues, keys); access to other processes or the kernel; and new namespaces,
+in which a process would have privileges. See seccomp(2).
 """
 
 import contextlib
@@ -206,11 +207,13 @@ _REFUSED = {
     "unshare": (272, 97),
     "setns": (308, 268),
 }
-_SOCKET = (41, 198)
+_SOCKET, _CLONE, _CLONE3 = (41, 198), (56, 220), (435, 435)
+# CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+_NEW_NAMESPACES = 0x20000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 _MACHINES = {"x86_64": (0, 0xC000003E, 317), "aarch64": (1, 0xC00000B7, 277)}  # column, AUDIT_ARCH_*, seccomp(2)
 
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # BPF: ld abs, jeq, jge, ret
-_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
+_LOAD, _EQUAL, _AT_LEAST, _HAS_ANY, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # BPF: ld abs, jeq, jge, jset, ret
+_ALLOW, _REFUSE, _UNKNOWN = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 _NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; little endian
 _AF_UNIX = 1
 _X32 = 0x40000000
@@ -227,14 +230,17 @@ def filter_for(machine: str) -> bytes | None:
         return None
     column, architecture, _ = _MACHINES[machine]
     numbers = [of[column] for of in _REFUSED.values()]
-    # Jumps are counted from the next instruction. `refuse` is the last instruction, `allow` the one before it.
+    # Jumps are counted from the next instruction. `allow`, `refuse` and `unknown` are the last three instructions.
     lines: list[tuple[int, int | str, int | str, int]] = [(_LOAD, 0, 0, _ARCH)]
     lines += [(_EQUAL, 0, "refuse", architecture), (_LOAD, 0, 0, _NUMBER)]
     lines += [(_AT_LEAST, "refuse", 0, _X32)]
     lines += [(_EQUAL, "refuse", 0, number) for number in numbers]
+    # A filter cannot read the flags of clone3, which are in memory. glibc then calls clone, whose flags are a number.
+    lines += [(_EQUAL, "unknown", 0, _CLONE3[column]), (_EQUAL, 0, 2, _CLONE[column])]
+    lines += [(_LOAD, 0, 0, _FIRST_ARGUMENT), (_HAS_ANY, "refuse", "allow", _NEW_NAMESPACES)]
     lines += [(_EQUAL, 0, "allow", _SOCKET[column]), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_EQUAL, 0, "refuse", _AF_UNIX)]
-    lines += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
-    target = {"allow": len(lines) - 2, "refuse": len(lines) - 1}
+    target = {"allow": len(lines), "refuse": len(lines) + 1, "unknown": len(lines) + 2}
+    lines += [(_RETURN, 0, 0, result) for result in (_ALLOW, _REFUSE, _UNKNOWN)]
 
     def jump(here: int, to: int | str) -> int:
         return target[to] - here - 1 if isinstance(to, str) else to

@@ -340,7 +340,7 @@ class _Zygote:
 
 
 def warm_up(preload: list[str]) -> None:
-    """Import what all workers need, and well-known packages that the submission imports."""
+    """Import what all workers need, and well-known packages that the submission imports; start no thread."""
     gc.disable()  # imports create a million objects, and none of them is garbage
     import numpy  # noqa: F401
     import safetensors.torch  # noqa: F401

@@ -2,8 +2,8 @@
 
 Makes a class from the zoo (wrong, equivalent and empty-handed submissions, told apart by a comment), grades it with
 `python -m grader class`, and prints a table: throughput, the floor, and a loop of `pytest grader/` over some of the
-files. The floor is cores / CPU seconds of one zygote's import and its tasks, as the kernel told the judges of the same
-run; throughput is measured in wall time, so let nothing else run beside it.
+files. The floor is cores / CPU seconds of one zygote and its tasks, as the kernel told the judges of the same run;
+throughput is measured in wall time, so let nothing else run beside it.
 """
 
 import json
@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("-n", type=whole(1), default=200, help="submissions [200]")
     parser.add_argument("--jobs", type=whole(1), default=len(os.sched_getaffinity(0)), help="at the same time [cores]")
     parser.add_argument("--sandbox", default="auto")
+    parser.add_argument("--fresh-sandboxes", action="store_true", help="as in `python -m grader class`")
     parser.add_argument("--loop", type=whole(1), default=5, help="files for the loop of pytest grader/ [5]")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -83,7 +84,8 @@ def main() -> None:
         hand_in(folder, options.n)
         sandbox = f"--sandbox={options.sandbox}"
         command = [sys.executable, "-m", "grader", "class", str(folder), "--out", str(out), sandbox]
-        run = measured([*command, f"--jobs={options.jobs}"])
+        fresh = ["--fresh-sandboxes"] if options.fresh_sandboxes else []
+        run = measured([*command, f"--jobs={options.jobs}", *fresh])
         facts = [json.loads(path.read_text())["extra_data"]["class"] for path in sorted(out.glob("*/results.json"))]
         loop = [
             measured([sys.executable, "-m", "pytest", "grader/", f"--submission={file}", sandbox])

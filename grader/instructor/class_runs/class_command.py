@@ -115,6 +115,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="isolation method for the students' code; `process`, which protects only the scores, is never chosen by "
         "default [auto]",
     )
+    parser.add_argument(
+        "--fresh-sandboxes",
+        action="store_true",
+        help="start each bubblewrap sandbox from scratch: slower, with the same isolation and points "
+        "[fork them from a process that has imported torch]",
+    )
 
 
 def main(options: argparse.Namespace) -> int:

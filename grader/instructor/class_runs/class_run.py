@@ -285,6 +285,7 @@ def _enter_outcomes(
             offering=settings.offering_text,
             hints="full",  # these reports are for instructors; students get them after the deadline
             limit_s=limit_s,
+            fresh_sandbox=settings.fresh_sandboxes,
         )
 
     saved = time.monotonic()

@@ -37,6 +37,7 @@ class ClassSettings:
         roster_name: File name of the roster.
         title: Heading of the pages.
         earlier: Output folder of an earlier run to compare with.
+        fresh_sandboxes: Whether no sandbox is forked from a parent zygote.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class ClassSettings:
     roster_name: str = ""
     title: str = "Class run"
     earlier: Path | None = None
+    fresh_sandboxes: bool = False
 
 
 def settings(options: argparse.Namespace) -> ClassSettings:
@@ -93,6 +95,7 @@ def settings(options: argparse.Namespace) -> ClassSettings:
         roster_name=options.roster.name if options.roster else "",
         title=options.title or options.folder.resolve().name,
         earlier=_earlier(options.compare, options.out),
+        fresh_sandboxes=options.fresh_sandboxes,
     )
 
 

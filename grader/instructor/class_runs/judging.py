@@ -39,6 +39,11 @@ class FreshJudge:
             self._child.end()
 
 
+def warm_judge(data: str) -> WarmJudge:
+    """Return a new judge that has collected the checks, and forks its sandboxes from a parent zygote."""
+    return WarmJudge(data, module="grader.instructor.class_runs.warm_judge")
+
+
 class LastingJudge:
     """A judge that is started on demand, and started again when it dies.
 
@@ -47,7 +52,7 @@ class LastingJudge:
     """
 
     def __init__(self, start: Callable[[str], Grades] | None = None):
-        self._start = start or (WarmJudge if sys.platform == "linux" else FreshJudge)
+        self._start = start or (warm_judge if sys.platform == "linux" else FreshJudge)
         self._judge: Grades | None = None
         self._closed = False
 

@@ -72,13 +72,13 @@ def grade(hostile: Iterable[Hostile], sandbox: str, folder: Path, jobs: int = 2)
     files = list(hostile)
     with surroundings() as around:
         _hand_in(files, around, folder / "submissions")
-        (folder / "offering.toml").write_text(_offering(), encoding="utf-8")
+        (folder / "offering.toml").write_text(small_offering(), encoding="utf-8")
         command = [sys.executable, "-m", "grader", "class", str(folder / "submissions"), "--out", str(folder / "out")]
         command += [f"--offering={folder / 'offering.toml'}", f"--sandbox={sandbox}", f"--jobs={jobs}"]
         command += ["-m", " or ".join(JUDGED)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, stdin=subprocess.DEVNULL)
         token = str(around.known()["TOKEN"])
-        rows = [Row(f, tuple(_problems(f, _results(folder / "out" / _name(i)), token))) for i, f in enumerate(files)]
+        rows = [Row(f, tuple(problems(f, _results(folder / "out" / _name(i)), token))) for i, f in enumerate(files)]
         honest = [_results(path.parent)["score"] for path in (folder / "out").glob(f"{HONEST}*/results.json")]
         log = (done.stdout + done.stderr).decode(errors="replace")
         return Class(rows, honest, log, around.token_seen())
@@ -114,7 +114,8 @@ def _name(i: int) -> str:
     return f"hostile{i:03}"
 
 
-def _offering() -> str:
+def small_offering() -> str:
+    """Return the text of an offering with small limits."""
     busy = os.getloadavg()[0] / len(os.sched_getaffinity(0))
     limits = {**_LIMITS, "task_wall_s": round(_WALL_S * min(5.0, max(1.0, busy)))}  # what waits for others is no worse
     text = OFFERING.read_text(encoding="utf-8").splitlines()
@@ -132,7 +133,8 @@ def _results(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _problems(hostile: Hostile, results: dict[str, Any], token: str) -> Iterable[str]:
+def problems(hostile: Hostile, results: dict[str, Any], token: str) -> Iterable[str]:
+    """Yield what is not as it must be in the results of a hostile file; `token` must not be in a report."""
     if not results:
         if hostile.earned:
             yield "no results"
