@@ -122,7 +122,9 @@ def test_a_judge_keeps_its_memory_although_dask_tells_its_workers_not_to(monkeyp
 
 def test_another_offering_gives_other_points(judge: WarmJudge) -> None:
     text = OFFERING.read_text(encoding="utf-8")
-    other = text.replace("\nmode = 2\n", "\nmode = 9\n").replace("\nkl = 10\n", "\nkl = 3\n")
+    other = text.replace("\nmode = { points = 2,", "\nmode = { points = 9,").replace(
+        "\nkl = { points = 10,", "\nkl = { points = 3,"
+    )
     assert score(judge.grade(replace(job(REFERENCE.read_bytes()), offering=other))) == 9
 
 
