@@ -21,7 +21,6 @@ from data.commandline import (
     whole,
     words,
 )
-from grader.grading import watch
 from grader.grading.options import FOLDER, ROOT, GradingOptions, clean_environment, refuse, selected
 from grader.sandbox import SANDBOXES
 
@@ -54,6 +53,8 @@ exit status: 0 full points; 1 points are missing; 2 or more nothing was graded, 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
+    from grader.grading import watch  # needs a package, and whether it is there is asked below
+
     print_everywhere()
     here = _INSTRUCTORS if (FOLDER / "instructor").is_dir() else {}
     parser: argparse.ArgumentParser = Parser(

@@ -210,7 +210,7 @@ def test_a_path_of_random_codes_is_a_strip_too(tmp_path: Path) -> None:
 # ## When they are made
 def verdict_of(error: CheckFailed, **options: Any) -> Picture | None:
     """Return the picture in the verdict that a grading with these options makes of an error."""
-    session = SimpleNamespace(printed=lambda task: "", tidy=lambda text: text, offering=None)
+    session = SimpleNamespace(printed=lambda task: "", tidy=lambda text: text, offering=SimpleNamespace(hints="full"))
     grading = Grading(cast(Any, None), cast(Any, session), GradingOptions(Path("VAE_Model.py"), **options))
     mark = SimpleNamespace(kwargs={"kind": "value", "share": 40})
     item = SimpleNamespace(

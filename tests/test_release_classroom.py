@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import sys
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +175,7 @@ def test_what_a_student_printed_is_no_order_to_the_runner() -> None:
 
 
 def test_many_long_messages_still_fit_into_a_variable() -> None:
-    check: Mapping[str, Any] = vars(full(explanation=Explanation(got="ü" * 5_000)).tasks[0].checks[0])
-    tasks = tuple(TaskResult(task.id, (CheckResult(**{**check, "task": task.id}),) * 8) for task in TASKS)
+    check = full(explanation=Explanation(got="ü" * 5_000)).tasks[0].checks[0]
+    tasks = tuple(TaskResult(task.id, (replace(check, task=task.id),) * 8) for task in TASKS)
     result = decoded(f"result={classroom.encoded(Result('VAE_Model.py', tasks, 1.0, 'process', 0))}")
     assert len(result["tests"]) == 104

@@ -11,7 +11,7 @@ import torch
 from grader.grading.options import GradingOptions
 from grader.grading.session import Session
 from grader.sandbox.unforked import UnforkedProcess
-from grader.worker.submission import load_submission
+from grader.worker.submission import MODULE_NAME, load_submission
 from grader.worker.unforked import Before
 from tests.acts import SOURCE, ask, failure, opened, start, submission
 
@@ -54,6 +54,7 @@ LEFT = {
 def before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Before]:
     """What this process is like; whatever a test changes in it is undone."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, MODULE_NAME, raising=False)
     torch_names, linear, modules = dict(vars(torch)), torch.nn.Linear.forward, dict(sys.modules)
     pi, verbose = sys.modules["math"].pi, torch.backends.mkldnn.VERBOSE_ON
     hooks = dict(torch.nn.modules.module._global_forward_hooks)

@@ -153,3 +153,6 @@ BEHAVIOURS: dict[str, list[tuple[str, ...]]] = {
     ],
 }
 # fmt: on
+
+NUMBERS = frozenset(f"numbers_{name}" for name, *_ in BEHAVIOURS["numbers"])
+"""Ids of what wrong numbers have in common. Where another id names the mistake, they say nothing more."""

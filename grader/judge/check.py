@@ -10,6 +10,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from .behaviours import NUMBERS
 from .offering import TASKS
 from .result import CheckResult, Draws, Explanation, Kind, Picture, Status, TaskResult
 
@@ -124,10 +125,22 @@ def score(verdicts: Sequence[Verdict], points: Mapping[str, float]) -> tuple[Tas
         of_task = [v for v in verdicts if v.task == task.id]
         if of_task:
             wrong = any(v.kind == "value" and v.status != "passed" for v in of_task)
+            of_task = _without_echoes(of_task)
             worth = _worth([v.share for v in of_task], points[task.id])
             checks = tuple(_paid(v, each, wrong) for v, each in zip(of_task, worth, strict=True))
             tasks.append(TaskResult(task.id, checks, max(0, round(100 * points[task.id]) - sum(worth))))
     return tuple(tasks)
+
+
+def _without_echoes(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdicts of a task; where one names the mistake, others do not name how its numbers differ."""
+    names = [v.explanation.diagnosis for v in verdicts if v.explanation.diagnosis]
+    if not names or names[0] in NUMBERS:
+        return list(verdicts)
+    return [
+        replace(v, explanation=replace(v.explanation, diagnosis=None)) if v.explanation.diagnosis in NUMBERS else v
+        for v in verdicts
+    ]
 
 
 def _worth(shares: Sequence[int], points: float) -> list[int]:

@@ -8,6 +8,7 @@ the package itself.
 
 import contextlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -56,9 +57,11 @@ def main() -> None:
 
         run_zygote(int(sys.argv[2]), sys.argv[3])
     else:
+        settings = json.loads(sys.argv[2])
+        sys.path += [folder for folder in settings["packages"] if folder not in sys.path]
         from worker.unforked import run_unforked  # type: ignore[import-not-found]
 
-        run_unforked(sys.argv[2])
+        run_unforked(settings["preload"], settings["trace"])
 
 
 if __name__ == "__main__":

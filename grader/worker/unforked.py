@@ -14,7 +14,6 @@ that is not found. So this is only for gradings at home, and `training` does not
 
 import contextlib
 import gc
-import json
 import locale
 import operator
 import os
@@ -41,24 +40,22 @@ from .wire import Message
 from .zygote import reopen_streams, trace_on_signal, warm_up
 
 
-def run_unforked(described: str) -> None:
+def run_unforked(preload: list[str], trace_fd: int | None) -> None:
     """Serve tasks on standard input and output; the student's code cannot use these two streams any more.
 
     Args:
-        described: The settings, as JSON: `packages` and `preload` as for a zygote; `trace`, the descriptor for the
-            stack trace of a worker that exceeds its time, or None.
+        preload: Well-known packages that the submission imports.
+        trace_fd: Descriptor for the stack trace of a worker that exceeds its time; None for no trace.
     """
-    settings = json.loads(described)
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)  # the student's output goes to standard error, which the judge logs
-    sys.path += [folder for folder in settings["packages"] if folder not in sys.path]
-    warm_up(settings["preload"])
+    warm_up(preload)
     request = wire.read(reader)
     wire.write(writer, Message({"id": request.header["id"]}))  # now torch has been imported
     with contextlib.suppress(EOFError):
-        serve_tasks(reader, writer, settings["trace"])
+        serve_tasks(reader, writer, trace_fd)
     os._exit(0)  # a normal exit takes half a second after torch has been imported
 
 

@@ -7,6 +7,7 @@ the real thing.
 """
 
 import importlib
+import json
 import os
 import resource
 import subprocess
@@ -69,7 +70,9 @@ class ForkedInterpreter:
         if self.pid == 0:
             try:
                 _become_program((to_read, from_write, log_write), trace, env)
-                importlib.import_module("grader.worker.unforked").run_unforked(command[4])
+                described = json.loads(command[4])
+                run = importlib.import_module("grader.worker.unforked").run_unforked
+                run(described["preload"], described["trace"])
             finally:
                 os._exit(1)
         for descriptor in (to_read, from_write, log_write):
