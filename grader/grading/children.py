@@ -43,11 +43,10 @@ def end_descendants(but: Set[int] = frozenset(), patience_s: float = 10.0) -> No
     ourselves, deadline = psutil.Process(), time.monotonic() + patience_s
     while time.monotonic() < deadline:
         children = [child for child in ourselves.children() if child.pid not in but]
-        _reap(children)
-        left = [process for child in children for process in _with_descendants(child)]
-        if not left:
+        if not children:
             return
-        for process in left:
+        _reap(children)  # those that they leave behind become children, so look again
+        for process in (process for child in children for process in _with_descendants(child)):
             with contextlib.suppress(psutil.Error):
                 process.kill()
         time.sleep(0.005)
