@@ -172,6 +172,24 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+@contextlib.contextmanager
+def ctrl_c_afterwards() -> Iterator[None]:
+    """Hold signals that interrupt back until the end. For imports: an interrupted one may swallow the interruption."""
+    numbers = []
+    if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
+        known = [getattr(signal, name) for name in ("SIGINT", *_LIKE_CTRL_C) if hasattr(signal, name)]
+        numbers = [number for number in known if callable(signal.getsignal(number))]
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda caught, _: held.append(caught)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
 def refuse_without_package(error: ModuleNotFoundError, command: str) -> NoReturn:
     """Print one line about a missing package and exit with status 2.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from data.commandline import like_ctrl_c
+from data.commandline import ctrl_c_afterwards, like_ctrl_c
 from grader.grading.options import ROOT, GradingOptions
 from grader.grading.session import Session
 from grader.judge.offering import OfferingError
@@ -81,7 +81,8 @@ def begin(config: pytest.Config, options: GradingOptions, parent: "ParentZygote 
                 session.prepare(task)
     except (NoSubmission, OfferingError, SandboxError) as error:
         raise pytest.UsageError(one_line(str(error))) from None
-    from grader.grading.verdicts import Grading
+    with ctrl_c_afterwards():
+        from grader.grading.verdicts import Grading
 
     grading = Grading(config, session, options)
     config.add_cleanup(grading.close)  # called however pytest ends

@@ -41,7 +41,8 @@ class Row:
     def undiagnosed(self) -> bool:
         """Whether the catalogue has a name for it which the report does not give."""
         judged = self.wrong.task in self.graded.lost
-        return judged and bool(self.wrong.diagnosis) and self.wrong.diagnosis not in self.named
+        memories = [name for name in self.wrong.also if name.startswith("memory_")]
+        return judged and bool(self.wrong.diagnosis) and not self.named & {self.wrong.diagnosis, *memories}
 
     @property
     def by_value(self) -> bool:
