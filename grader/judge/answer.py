@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .check import CheckFailed, fail
-from .misconceptions import Misconception, by_id
+from .misconceptions import Misconception, by_id, right_only
 
 REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -83,6 +83,8 @@ class Answer:
         found = self._tensors[name]
         if not _fits(found.shape, shape):
             otherwise = by_id("memory_earlier") if name in self.repeated else otherwise
+            if otherwise == right_only("longer_axes") and found.dim() > len(shape):
+                otherwise = None  # no axis was lost
             hint = hint or (otherwise.hint if otherwise else _shape_hint(found, shape))
             got = f"shape {in_brackets(found.shape)}{self._which(found.shape)}"
             fail(

@@ -129,6 +129,5 @@ WRONG = (
         "the given standard deviation changed to the variance",
         swaps=(("self.std = torch.exp(0.5 * self.logvar)", "self.std = torch.exp(self.logvar)"),),
         diagnosis="sample_var_for_std",
-        falls=("sample", "log_likelihood"),  # the two that read it
     ),
 )
