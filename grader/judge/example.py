@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -180,8 +181,11 @@ def example_of_model(task: str, ask: Ask) -> Example | None:
     for result, expected in _of_known(task, known).items():
         got = read_or_none(answer, result, expected.shape)
         if got is not None and _is_wrong(got, expected, 100 * expected.abs()):
-            return _snippet(task, result, expected)
+            return _snippet(task, result, got, expected)
     return None
+
+
+_CORNER = "[:, 0, 0, :3]"
 
 
 def _of_known(task: str, known: KnownModel) -> dict[str, Tensor]:
@@ -203,9 +207,16 @@ def _of_known(task: str, known: KnownModel) -> dict[str, Tensor]:
     return {"value": known.decode(torch.stack([z[0], (z[0] + z[1]) / 2, z[1]]))}
 
 
-def _snippet(task: str, result: str, expected: Tensor) -> Example:
-    call = _CALLS[task][result]
-    shown = (slice(None), 0, 0, slice(3)) if call.endswith(", 0, 0, :3]") else ...
+def _snippet(task: str, result: str, got: Tensor, expected: Tensor) -> Example:
+    call: str = _CALLS[task][result]
+    shown: Any = ...
+    if call.endswith(_CORNER):
+        shown = (slice(None), 0, 0, slice(3))
+        if not _is_wrong(got[shown], expected[shown], 100 * expected[shown].abs()):  # the worst place is elsewhere
+            _, channel, row, column = np.unravel_index(int((got - expected).abs().argmax()), expected.shape)
+            first = min(int(column), expected.shape[3] - 3)
+            shown = (slice(None), int(channel), int(row), slice(first, first + 3))
+            call = f"{call.removesuffix(_CORNER)}[:, {channel}, {row}, {first}:{first + 3}]"
     names = [name for name in ("x", "z", "z_1", "z_2") if re.search(rf"\b{name}[,)]", call)]
     lines = [
         "from assignment import VAE_Model",
