@@ -1,6 +1,6 @@
 """Write all pages of a class run: report.html of each submission, index.html and compare.html."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,14 +97,16 @@ def write_class_reports(
     if compare_with and compare_with.resolve() == out.resolve():
         raise ValueError(f"{compare_with} is the output folder of this run: compare with the folder of another run")
     comparison = compared(entries, compare_with) if compare_with else None
-    records = []
+    records, sources = [], []
     for entry in entries:
         if not _names_a_folder(entry.submission):
             raise ValueError(f"not the name of a folder: {entry.submission!r}")
         one = record(entry)
         html.write_report(out / entry.submission, one, title)
         records.append(replace(brief(one), made={}))
-    found = _look_alikes(entries, given)
+        if one.source:
+            sources.append((one.submission, one.source))
+    found = _look_alikes(sources, given)
     for name, anonymous in (("index.html", False), ("index-anonymous.html", True)):
         text = index.index_page(
             records, title=title, catalogue=catalogue, look_alikes=found, comparison=comparison, anonymous=anonymous
@@ -138,8 +140,8 @@ def _names_a_folder(name: str) -> bool:
     return name not in ("", ".", "..") and Path(name).name == name
 
 
-def _look_alikes(entries: Iterable[Entry], given: Iterable[str]) -> LookAlikes | None:
+def _look_alikes(sources: Sequence[tuple[str, str]], given: Iterable[str]) -> LookAlikes | None:
     try:
-        return find_look_alikes([(one.submission, one.source) for one in entries if one.source], given)
+        return find_look_alikes(sources, given)
     except ImportError:  # copydetect is missing; it comes with the extra `class`
         return None
