@@ -74,9 +74,9 @@ def own_task(file: Path) -> Task:
 
 def _own_tasks() -> tuple[Task, ...]:
     """Return the tasks whose checks `--checks` has put beside the grader's own; somebody's plain tests are none."""
-    known = {task.id for task in _BUILT_IN}
-    files = [file for file in sorted(OFFERING.parent.glob("test_*.py")) if b"grader.judge.check" in file.read_bytes()]
-    return tuple(task for task in map(own_task, files) if task.id not in known)
+    built_in = {f"test_{task.id}.py" for task in _BUILT_IN}
+    files = [file for file in sorted(OFFERING.parent.glob("test_*.py")) if file.name not in built_in]
+    return tuple(own_task(file) for file in files if b"grader.judge.check" in file.read_bytes())
 
 
 TASKS = (*_BUILT_IN, *_own_tasks())
