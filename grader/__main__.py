@@ -6,22 +6,26 @@ import importlib
 import os
 import shlex
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 from data.commandline import (
-    SOURCES,
     Parser,
-    file,
     file_or_folder,
-    image_source,
     like_ctrl_c,
     path,
     print_everywhere,
     refuse_without_package,
     whole,
-    words,
 )
-from grader.grading.options import FOLDER, ROOT, GradingOptions, clean_environment, refuse, selected
+from grader.grading.options import (
+    FOLDER,
+    ROOT,
+    add_shared_options,
+    clean_environment,
+    of_command_line,
+    refuse,
+    selected,
+)
 from grader.sandbox import SANDBOXES
 
 # Commands of instructors, each with its module in grader/instructor, which students do not get.
@@ -96,26 +100,12 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     grade.add_argument(
         "file", type=file_or_folder, metavar="FILE", help="a VAE_Model.py, or a folder, .zip or .tar.gz with one"
     )
-    grade.add_argument(
-        "-m",
-        dest="tasks",
-        type=words,
-        metavar="TASK",
-        help="grade only these tasks, as in pytest -m: `kl or nll` [all tasks]",
-    )
-    grade.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
+    add_shared_options(grade)
     grade.add_argument(
         "--results", type=path, metavar="FILE", help="write the results to this file, in Gradescope's format [no file]"
     )
     grade.add_argument("--report", type=path, metavar="FILE", help="write the report to this file as a page [no file]")
     grade.add_argument("--seed", type=whole(), default=0, metavar="N", help="random seed for the test inputs [0]")
-    grade.add_argument(
-        "--data",
-        type=image_source,
-        default="sample",
-        metavar="sample|svhn|PATH",
-        help="images of the training task [sample]",
-    )
     grade.add_argument(
         "--sandbox", choices=SANDBOXES, default="auto", help="isolation method for the student's code [auto]"
     )
@@ -133,13 +123,8 @@ def _grade(options: argparse.Namespace) -> int:
     os.environ.update(alone)
     import pytest
 
-    grading = GradingOptions(
-        submission=options.file.absolute(),
-        seed=options.seed,
-        data=options.data if options.data in SOURCES else str(Path(options.data).absolute()),
-        sandbox=options.sandbox,
-        fork=not options.no_fork,
-        offering=options.offering.absolute() if options.offering else None,
+    grading = replace(
+        of_command_line(options, options.file),
         results=options.results.absolute() if options.results else None,
         report=options.report.absolute() if options.report else None,
         tasks=options.tasks or "",

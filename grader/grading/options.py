@@ -3,11 +3,13 @@
 This module needs only the standard library, so that a platform can report that pytest or torch is missing.
 """
 
+import argparse
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.commandline import SOURCES, file, image_source, words
 from grader.judge.offering import BY_ID, OFFERING, Offering, load_offering
 from grader.judge.result import Hints
 from grader.report.text import one_line
@@ -80,6 +82,37 @@ class GradingOptions:
 def _as_it_is(path: Path) -> str:
     """Return a path whose leading `~` is not expanded again, since it is part of the file's name."""
     return os.path.join(os.curdir, path) if str(path).startswith("~") else str(path)  # noqa: PTH118 - Path drops a "."
+
+
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of all commands that grade: which tasks, which offering, and which images."""
+    parser.add_argument(
+        "-m",
+        dest="tasks",
+        type=words,
+        metavar="TASK",
+        help="grade only these tasks, as in pytest -m: `kl or nll` [all tasks]",
+    )
+    parser.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
+    parser.add_argument(
+        "--data",
+        type=image_source,
+        default="sample",
+        metavar="sample|svhn|PATH",
+        help="images of the training task [sample]",
+    )
+
+
+def of_command_line(options: argparse.Namespace, submission: Path) -> GradingOptions:
+    """Return the options that commands for one file have: seed, images, sandbox, fork and offering."""
+    return GradingOptions(
+        submission=submission.absolute(),
+        seed=options.seed,
+        data=options.data if options.data in SOURCES else str(Path(options.data).absolute()),
+        sandbox=options.sandbox,
+        fork=not options.no_fork,
+        offering=options.offering.absolute() if options.offering else None,
+    )
 
 
 def check_arguments() -> list[str]:

@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from data.commandline import SOURCES, file, image_source, whole, words
+from data.commandline import file, whole
 from grader.grading.board import Board, WatchedFile
 from grader.grading.console import Console, open_console
 from grader.grading.jobs import Job, JudgeDied, Judges, Outcome
-from grader.grading.options import ROOT, GradingOptions, refuse, selected
+from grader.grading.options import ROOT, GradingOptions, add_shared_options, of_command_line, refuse, selected
 from grader.grading.spare import suitable_judge
 from grader.judge.offering import OFFERING, OfferingError, load_offering
 from grader.judge.result import Result
@@ -49,22 +48,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         epilog=_EXAMPLES,
     )
     watch.add_argument("file", nargs="?", type=file, metavar="FILE", help=f"file to watch [{_DEFAULT}]")
-    watch.add_argument(
-        "-m",
-        dest="tasks",
-        type=words,
-        metavar="TASK",
-        help="only these tasks, as in pytest -m: `kl or nll` [all tasks]",
-    )
-    watch.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
+    add_shared_options(watch)
     watch.add_argument("--seed", type=whole(), default=0, metavar="N", help="random seed for the test inputs [0]")
-    watch.add_argument(
-        "--data",
-        type=image_source,
-        default="sample",
-        metavar="sample|svhn|PATH",
-        help="images of the training task [sample]",
-    )
     watch.add_argument(
         "--sandbox", default="auto", choices=SANDBOXES[:-1], help="isolation method for the student's code [auto]"
     )
@@ -85,15 +70,7 @@ def main(options: argparse.Namespace) -> int:
         return refuse("watch", error)
     if not path.exists():
         return refuse("watch", f"{path} does not exist; name the file that you want to watch")
-    grading = GradingOptions(
-        submission=path.absolute(),
-        seed=options.seed,
-        data=options.data if options.data in SOURCES else str(Path(options.data).absolute()),
-        sandbox=options.sandbox,
-        fork=not options.no_fork,
-        offering=options.offering.absolute() if options.offering else None,
-        shown=str(options.file or _DEFAULT),
-    )
+    grading = replace(of_command_line(options, path), shown=str(options.file or _DEFAULT))
     view = View(grading.shown, {task: points[task] for task in tasks})
     with open_console() as console:
         watch = Watch(grading, view, console)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.commandline import file, folder, image_source, path, quoted, whole, words
+from data.commandline import file, folder, path, quoted, whole, words
 from grader.grading import seeds
-from grader.grading.options import refuse
+from grader.grading.options import add_shared_options, refuse
 from grader.judge.offering import OfferingError
 from grader.report.text import some
 from grader.sandbox import SANDBOXES
@@ -80,13 +80,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="ADDRESS",
         help="address of a dask cluster to use [a new one on this machine]",
     )
-    parser.add_argument(
-        "-m",
-        dest="tasks",
-        type=words,
-        metavar="TASK",
-        help="grade only these tasks, as in pytest -m: `kl or nll` [all tasks]",
-    )
+    add_shared_options(parser)
     parser.add_argument(
         "--roster", type=file, metavar="FILE", help="CSV file with the columns submission and id, see below [none]"
     )
@@ -97,16 +91,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="OLD_DIR",
         help="output folder of another class run: list what changed since then, and why [none]",
     )
-    parser.add_argument("--offering", type=file, metavar="FILE", help="tasks, points and limits [grader/offering.toml]")
     parser.add_argument(
         "--secret-file", type=file, metavar="FILE", help="file with the secret of the offering [see below]"
-    )
-    parser.add_argument(
-        "--data",
-        type=image_source,
-        default="sample",
-        metavar="sample|svhn|PATH",
-        help="images of the training task [sample]",
     )
     parser.add_argument(
         "--sandbox",
