@@ -18,7 +18,7 @@ from grader.judge.expect import (
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import right_only
+from grader.judge.misconceptions import right_only, short_axis
 from grader.judge.recover_models import of_model
 
 pytestmark = pytest.mark.decode
@@ -40,14 +40,15 @@ def image_gradients(known: KnownModel, z: torch.Tensor, cotangent: torch.Tensor)
 def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
     """decode() returns a distribution over images, (B, z) -> (B, C, S, S)"""
     known = random_model(draw)
-    for batch in (1, 4):
+    for batch in (4, 1):
         for dtype in (torch.float32, torch.float64):
             z = draw.normal(batch, known.sizes["z_dim"], dtype=dtype)
             answer = probe("decode", sizes=known.sizes, z=z, train=batch > 1, **known.as_dtype(dtype))
             expect_switched_back(answer, "decode()")
             shape = (batch, *known.image_shape)
-            mean = answer.tensor("mean", shape, "the likelihood's mean", dtype=dtype)
-            answer.tensor("logvar", shape, "the likelihood's logvar", dtype=dtype, finite=True, hint=LIKE_THE_MEAN)
+            short, what = short_axis(shape), "the likelihood's"
+            mean = answer.tensor("mean", shape, f"{what} mean", dtype=dtype, otherwise=short)
+            answer.tensor("logvar", shape, f"{what} logvar", dtype=dtype, finite=True, hint=LIKE_THE_MEAN)
             expect_varies(mean, "a likelihood")
 
 

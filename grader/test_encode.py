@@ -18,7 +18,7 @@ from grader.judge.expect import (
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import right_only
+from grader.judge.misconceptions import right_only, short_axis
 from grader.judge.recover_models import of_model
 
 pytestmark = pytest.mark.encode
@@ -53,14 +53,15 @@ def head_gradients(known: KnownModel, head: str, x: torch.Tensor, cotangent: tor
 def test_shape_and_dtype(probe: Probe, draw: Draw) -> None:
     """encode() returns a distribution over codes, (B, C, S, S) -> (B, z)"""
     known = random_model(draw)
-    for batch in (1, 4):
+    for batch in (4, 1):
         for dtype in (torch.float32, torch.float64):
             x = draw.uniform(-1, 1, batch, *known.image_shape, dtype=dtype)
             answer = probe("encode", sizes=known.sizes, x=x, train=batch > 1, **known.as_dtype(dtype))
             expect_switched_back(answer, "encode()")
             shape = (batch, known.sizes["z_dim"])
-            mean = answer.tensor("mean", shape, "the posterior's mean", dtype=dtype)
-            answer.tensor("logvar", shape, "the posterior's logvar", dtype=dtype, finite=True)
+            short, what = short_axis(shape), "the posterior's"
+            mean = answer.tensor("mean", shape, f"{what} mean", dtype=dtype, otherwise=short)
+            answer.tensor("logvar", shape, f"{what} logvar", dtype=dtype, finite=True, otherwise=short)
             expect_varies(mean, "a posterior")
 
 

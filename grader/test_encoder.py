@@ -51,7 +51,7 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
                         diagnosis="encoder_out_features",
                     )
                 answer.tensor(mode, features.shape, "features", dtype=torch.float32, finite=True)
-                expect_varies(features, "features", named=True)
+                expect_varies(features, "features", by_id("numbers_same"))
 
 
 @check("value", 30)
@@ -63,7 +63,7 @@ def test_images_are_independent(probe: Probe, draw: Draw) -> None:
     answer = probe("layers", part="encoder", sizes=LAYER_SIZES | {"input_size": 32}, x=x, **inputs)
     axes = max(2, answer.axes("batch"))  # features that are not flattened cost the check of shapes alone
     batch = features_of(answer, "batch", x, axes)
-    expect_varies(batch, "features", named=True)
+    expect_varies(batch, "features", by_id("numbers_same"))
     expect_rows_independent(answer, "encoder", batch.shape)
     expect_outputs_not_remembered(answer, "encoder", (3 * len(x), *batch.shape[1:]))
     for size, tiles in ((32, 4), (64, 2)):

@@ -23,7 +23,7 @@ from grader.judge.expect import (
 from grader.judge.inputs import MANY_ROWS, Draw
 from grader.judge.known_models import AS_STUDENTS_SAY, KnownModel, random_model, short_axes
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import by_id, right_only
+from grader.judge.misconceptions import by_id, right_only, short_axis
 from grader.judge.normality import expect_standard_normal
 from grader.judge.pictures import histogram
 from grader.judge.recover_models import of_another_code, of_model
@@ -63,17 +63,27 @@ def expect_noise_used(one: torch.Tensor, other: torch.Tensor, known: KnownModel)
     expect_same(one, other, "the reconstruction for the same noise", found)
 
 
+def wrong_order(answer: Answer) -> str:
+    """Return the hint for a first result that has not the axes of images; empty if it has."""
+    axes = [answer.axes(f"{name}_0") for name in ("reconstruction", "nll", "kl")]
+    if axes[0] == 4 or 4 not in axes:
+        return ""
+    return f"The reconstruction comes first. Your three results have {axes[0]}, {axes[1]} and {axes[2]} axes."
+
+
 @check("shape", 20)
 def test_three_results(probe: Probe, draw: Draw) -> None:
     """forward() returns (reconstruction, nll, kl) with shapes (B, C, S, S), (B,) and (B,)"""
     known = random_model(draw)
-    for batch in (1, 4):
+    for batch in (4, 1):
         x = draw.uniform(-1, 1, batch, *known.image_shape, dtype=torch.float32)
         answer = probe("forward", sizes=known.sizes, x=x, **known.as_dtype(torch.float32))
         expect_switched_back(answer, "forward()")
         shapes = {"reconstruction": (batch, *known.image_shape), "nll": (batch,), "kl": (batch,)}
+        short, order = short_axis((batch,)), wrong_order(answer)
         for name, shape in shapes.items():
-            expect_varies(answer.tensor(f"{name}_0", shape, name, dtype=torch.float32), f"a {name}")
+            result = answer.tensor(f"{name}_0", shape, name, dtype=torch.float32, hint=order, otherwise=short)
+            expect_varies(result, f"a {name}")
 
 
 @check("value", 40)

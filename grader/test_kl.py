@@ -20,7 +20,7 @@ from grader.judge.expect import (
 )
 from grader.judge.inputs import EXTREMES, MANY_DIMENSIONS, SHORT_AXES, Draw, examples, parameters
 from grader.judge.memory import Exact, expect_no_memory, sent, three_sets
-from grader.judge.misconceptions import Misconception, right_only
+from grader.judge.misconceptions import Misconception, right_only, short_axis
 from grader.judge.oracles import expect_agrees_with_monte_carlo
 from grader.judge.recover import of_distribution
 from grader.judge.tolerances import UNIT64, UNIT_NEAR_ZERO
@@ -48,11 +48,12 @@ def expect_kl(
 @check("shape", 20)
 def test_one_number_per_row(probe: Probe, draw: Draw) -> None:
     """kl() returns one number per row, (B, z) -> (B,), also for B = 1 and z = 1"""
-    for shape in [(1, 7), (5, 3), (4, 1), (1, 1)]:
+    for shape in [(5, 3), (1, 7), (4, 1), (1, 1)]:
         for dtype in (torch.float32, torch.float64):
             mean, logvar = draw.normal(*shape, dtype=dtype), draw.normal(*shape, dtype=dtype)
             answer = probe("distribution", name="kl", mean=mean, logvar=logvar)
-            expect_varies(answer.tensor("value_0", shape[:1], "kl", dtype=dtype), "a divergence")
+            value = answer.tensor("value_0", shape[:1], "kl", dtype=dtype, otherwise=short_axis(shape))
+            expect_varies(value, "a divergence")
 
 
 @check("value", 40)

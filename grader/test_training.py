@@ -19,7 +19,9 @@ def test_short_run(grading: Grading) -> None:
     got = [found.seen] if found else []
     if not has_not_trained(run):
         loss = f"the loss was {run.losses[0]:.6g} at the first step and {run.losses[-1]:.6g} at the last"
-        got = [f"{run.gap:.2f}, with nll {run.nll:.1f} and kl {run.kl:.1f} nats per image", *got, loss]
+        nll, kl = (f"{value:.1f}" if abs(value) < 1e6 else f"{value:.2g}" for value in (run.nll, run.kl))
+        gap = f"{run.gap:.2f}" if abs(run.gap) < 1e6 else f"{run.gap:.2g}"
+        got = [f"{gap}, with nll {nll} and kl {kl} nats per image", *got, loss]
     fail(
         f"a gap of at least {run.threshold} after {run.steps} steps (0: a constant image, 1: PPCA)",
         "; ".join(got),

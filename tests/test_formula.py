@@ -149,7 +149,7 @@ RIGHT_IN_PART: list[tuple[str, Method, str]] = [
     ("kl", lambda of: kl_terms(of).sum(1).mean().expand(len(of["mean"])), "the right kl for one row alone, wrong"),
     ("sample", lambda of: of["mean"] + (of["logvar"] / 2).exp() * of["noise"].clamp(-1, 1),
      "the right sample where |noise| is at most 0.9"),
-    ("mode", lambda of: torch.cat([of["mean"][:-1], of["mean"][:1]]), "the right mode except for row 43 (of 0 to 43)"),
+    ("mode", lambda of: torch.cat([of["mean"][:-1], of["mean"][:1]]), "the right mode except for the last row of 44"),
     ("mode", lambda of: of["mean"].mean(0).expand_as(of["mean"]), "the right mode with mean averaged over the batch"),
 ]  # fmt: skip
 

@@ -199,7 +199,7 @@ def test_nothing_that_a_submission_brings_reaches_the_terminal_as_it_is() -> Non
 def test_checks_that_follow_from_a_wrong_value_only_wait_for_it() -> None:
     wrong = Result("f.py", (TaskResult("kl", checks("kl", "kl_missing_half")),), 1.0, "process", 0)
     text = terminal.render(wrong)
-    assert "kl: these checks count once the value is right\n    - its gradient\n" in text
+    assert "kl: these checks count once the value is right\n    - its gradient (failed)\n" in text
     assert "what follows from the wrong value" not in text
 
 

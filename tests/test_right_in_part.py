@@ -20,11 +20,12 @@ EVERY = slice(None)
 @pytest.mark.parametrize(
     ("right", "text"),
     [
-        (mask(40, wrong=(0,)), "except for row 0 (of 0 to 39)"),
-        (mask(40, wrong=(slice(1, None),)), "for row 0 only (of 0 to 39)"),
-        (mask(6, 5, wrong=(EVERY, 4)), "except for dimension 4 (of 0 to 4)"),
-        (mask(6, 3, 8, 8, wrong=(EVERY, slice(0, 2))), "for channel 2 only (of 0 to 2)"),
-        (mask(6, 3, 8, 8, wrong=(EVERY, EVERY, 7)), "except for row of pixels 7 (of 0 to 7)"),
+        (mask(40, wrong=(0,)), "except for the first row of 40"),
+        (mask(40, wrong=(slice(1, None),)), "for the first row of 40 only"),
+        (mask(6, 5, wrong=(EVERY, 4)), "except for the last dimension of 5"),
+        (mask(6, 3, 8, 8, wrong=(EVERY, slice(0, 2))), "for the last channel of 3 only"),
+        (mask(6, 3, 8, 8, wrong=(EVERY, EVERY, 7)), "except for the last row of pixels of 8"),
+        (mask(6, 5, wrong=(EVERY, 2)), "except for dimension 2 (of 0 to 4)"),
         # Rows in the middle are wrong by chance, and so is a single number.
         (mask(40, wrong=(7,)), ""),
         (mask(6, 5, wrong=(3, 4)), ""),

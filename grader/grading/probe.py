@@ -8,7 +8,7 @@ from torch import Tensor
 
 from grader.grading.session import NoWorker, Session, probe_seed
 from grader.judge.answer import Answer
-from grader.judge.misconceptions import right_only
+from grader.judge.behaviours import CRASHED_IF_STRIDED
 from grader.judge.offering import BY_ID
 from grader.judge.result import Kind
 from grader.judge.tolerances import unit_of
@@ -68,7 +68,7 @@ class Probe:
                     raise WorkerFailed(replace(failure, hint=_FLOAT64))
                 return answer
         if arguments.get("strided") and self._another_way(name, arguments | {"strided": False}):
-            raise WorkerFailed(replace(failure, hint=right_only("contiguous").hint))
+            raise WorkerFailed(replace(failure, hint=CRASHED_IF_STRIDED))
         raise WorkerFailed(failure)
 
     def attempt(self, name: str, /, **arguments: Any) -> Answer | None:

@@ -73,7 +73,7 @@ class Answer:
             dtype: The dtype that it must have; None for any floating-point dtype.
             finite: Whether all its numbers must be finite.
             hint: Hint for a wrong shape; by default, the usual cause of such a shape.
-            otherwise: The misconception to name for a wrong shape, such as the kind of inputs that is tested.
+            otherwise: The misconception to name for a wrong shape without such a hint, such as the kind of inputs.
 
         Raises:
             CheckFailed: The tensor is missing, or has another shape or dtype.
@@ -83,9 +83,9 @@ class Answer:
         found = self._tensors[name]
         if not _fits(found.shape, shape):
             otherwise = by_id("memory_earlier") if name in self.repeated else otherwise
-            if otherwise == right_only("longer_axes") and found.dim() > len(shape):
-                otherwise = None  # no axis was lost
-            hint = hint or (otherwise.hint if otherwise else _shape_hint(found, shape))
+            if hint or (otherwise == right_only("longer_axes") and found.dim() > len(shape)):
+                otherwise = None  # no axis was lost, or more is known
+            hint = hint or (otherwise.hint if otherwise else _shape_hint(found.shape, shape))
             got = f"shape {in_brackets(found.shape)}{self._which(found.shape)}"
             fail(
                 f"{what} of shape {in_brackets(shape)}{self.where}",
@@ -155,6 +155,17 @@ class Answer:
         if not all(isinstance(each, (int, float)) for each in table.values()):
             _fail_of_fact()
         return {str(name)[:_LONGEST_NAME]: _as_float(each) for name, each in table.items()}
+
+    def some_numbers(self, fact: str, count: int) -> list[float]:
+        """Return a fact that is a list of so many numbers.
+
+        Raises:
+            CheckFailed: The fact is missing, has another type or another length.
+        """
+        found = list(self.numbers(fact, list).values())
+        if len(found) != count:
+            _fail_of_fact()
+        return found
 
 
 def read_or_none(answer: Answer | None, name: str, shape: Shape, *, finite: bool = False) -> Tensor | None:
@@ -233,9 +244,16 @@ def _dtype(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _shape_hint(actual: Tensor, shape: Shape) -> str:
-    if actual.dim() < len(shape):
-        return "A dimension is missing. Was it summed over, or removed by squeeze()?"
-    if actual.dim() > len(shape):
+def _shape_hint(actual: Sequence[int], shape: Shape) -> str:
+    if len(actual) > len(shape):
         return "There is one dimension too many. Is a sum missing, or was one kept by keepdim or unsqueeze?"
-    return "The number of dimensions is right, but not their lengths. Which dimension was reduced or expanded?"
+    if len(actual) == len(shape):
+        return "The number of dimensions is right, but not their lengths. Which dimension was reduced or expanded?"
+    lengths = [n for n in shape if isinstance(n, int)]
+    if len(lengths) == len(shape) and math.prod(actual) == math.prod(lengths) > 1 and 1 not in lengths:
+        return "All numbers are there, in too few dimensions. Is a view, reshape or unflatten missing?"
+    if not actual:
+        return "This is a single number. Which sum or mean goes over all dimensions, that of the batch too?"
+    if 1 in shape:
+        return "A dimension is missing. Was it summed over, or removed by squeeze()?"
+    return "A dimension is missing. Which sum, mean or index takes it away?"

@@ -63,8 +63,8 @@ BEHAVIOURS: dict[str, list[tuple[str, ...]]] = {
     ],
     "right_only": [
         ("contiguous", "right for contiguous tensors only",
-         "The result for contiguous tensors is right; these are non-contiguous, like a transposed tensor. Is view() "
-         "used where reshape() is needed, or memory read in its own order?"),
+         "The result for contiguous tensors is right; these are non-contiguous, like a transposed tensor. Are numbers "
+         "read in the order of memory, for example by as_strided, a storage or numpy?"),
         ("in_float64", "right in float64 only",
          "The result in float64 is right. Which step uses a lower precision, creates tensors of another dtype, or "
          "overflows or underflows in float32?"),
@@ -153,6 +153,22 @@ BEHAVIOURS: dict[str, list[tuple[str, ...]]] = {
     ],
 }
 # fmt: on
+
+CRASHED_IF_STRIDED = (
+    "The result for contiguous tensors is right; these are non-contiguous, like a transposed tensor. Is view() used "
+    "where reshape() is needed?"
+)
+ROUNDED_IN_FLOAT32 = (
+    "The result in float64 is right, and this one is off by {:.1g} of its size, thousands of times the rounding of "
+    "float32. Which step computes in 16 bits: half(), bfloat16() or autocast?"
+)
+NOT_FINITE_IN = {
+    "right_only_in_float64": "The result in float64 is right; in float32 it is not finite. Which exp, product or power "
+    "leaves the range of float32?",
+    "right_only_few_dimensions": "The result for few dimensions is right; this one is not finite. A product over all "
+    "dimensions, as prod() or a determinant computes it, leaves the range of its type.",
+}
+"""Hints for results that are nan or infinite, by the id of the kind of inputs that is tested."""
 
 NUMBERS = frozenset(f"numbers_{name}" for name, *_ in BEHAVIOURS["numbers"])
 """Ids of what wrong numbers have in common. Where another id names the mistake, they say nothing more."""

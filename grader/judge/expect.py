@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .answer import Answer, expect_finite
+from .behaviours import NOT_FINITE_IN, ROUNDED_IN_FLOAT32
 from .check import fail
 from .misconceptions import Misconception, by_id
 from .pictures import scatter
@@ -91,6 +92,7 @@ def expect_close(
         otherwise = otherwise or _seen(got, wanted, wrong, exact=bool(hint))
     if otherwise is by_id("numbers_not_finite"):
         expect_finite(actual, what)
+    otherwise = otherwise and _sharper(otherwise, got, wanted, size, wrong)
     off = torch.where(wrong, (got - wanted).abs().nan_to_num(nan=math.inf), -1.0)
     index = _unravel(int(off.argmax()), tuple(off.shape))
     at = f" at {list(index)}" if index else ""
@@ -170,6 +172,17 @@ def _seen(got: Tensor, wanted: Tensor, wrong: Tensor, exact: bool) -> Misconcept
         text = f"Each of these numbers differs from the expected one by {_number(float(off[0]))}."
         return replace(by_id("numbers_shifted"), hint=text)
     return None
+
+
+def _sharper(kind: Misconception, got: Tensor, wanted: Tensor, size: Tensor, wrong: Tensor) -> Misconception:
+    """Return the kind of inputs for which numbers are wrong, with the hint that these numbers suggest."""
+    if kind.id in NOT_FINITE_IN and not bool(got[wrong].isfinite().all()):
+        return replace(kind, hint=NOT_FINITE_IN[kind.id])
+    if kind.id == "right_only_in_float64":
+        off = float(((got - wanted).abs() / (size + size.mean())).max())
+        if 1e-4 < off < _CLOSE:
+            return replace(kind, hint=ROUNDED_IN_FLOAT32.format(off))
+    return kind
 
 
 def expect_gradient(
@@ -283,23 +296,22 @@ def _number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def expect_varies(actual: Tensor, what: str, named: bool = False) -> None:
+def expect_varies(actual: Tensor, what: str, found: Misconception | None = None) -> None:
     """Demand rows that differ from each other: a constant of the right shape is not an answer.
 
     Args:
         actual: The rows.
         what: What each row is, in the message.
-        named: Whether this is what is wrong; else the check of the values finds out more.
+        found: The misconception to name; None if the check of the values finds out more.
 
     Raises:
         CheckFailed: All rows are the same, or some number is nan or infinite.
     """
     expect_finite(actual, what)
     if len(actual) > 1 and bool((actual == actual[:1]).all()):
-        found = by_id("numbers_same")
         fail(
             f"{what}: different for different inputs",
             "the same result for every input",
-            hint=found.hint,
-            diagnosis=found.id if named else None,
+            hint=(found or by_id("numbers_same")).hint,
+            diagnosis=found.id if found else None,
         )

@@ -22,6 +22,20 @@ _COMPARED = (
 LAYER_SIZES = {**SIZES, "encoder_features": 16, "decoder_features": 32}
 
 
+_REACHED = {
+    "zero": "a gradient of zeros only",
+    "cut": "used, but no gradient",
+    "unused": "never called",
+    "frozen": "requires_grad=False",
+}
+_WHY_NOT = {
+    frozenset({"unused"}): "These layers are created and never called in forward. Are they needed, and where?",
+    frozenset({"cut"}): "These layers are called, but what they return is cut off from the graph: by detach(), "
+    "no_grad(), .data or numpy, or because it is not used.",
+    frozenset({"frozen"}): "These parameters are frozen. Where is requires_grad set to False?",
+}
+
+
 def expect_all_parameters_learn(answer: Answer, part: str) -> None:
     """Demand that a gradient reaches every parameter of a part, and that every learnable tensor is registered.
 
@@ -42,13 +56,13 @@ def expect_all_parameters_learn(answer: Answer, part: str) -> None:
             "none",
             hint="Create layers in __init__, and keep them as attributes of self.",
         )
-    words = {"zero": "a gradient of zeros only", "cut": "no gradient", "frozen": "requires_grad=False"}
-    bad = [f"{name} ({words.get(how, 'no gradient')})" for name, how in parameters.items() if how != "ok"]
+    bad = {name: how for name, how in parameters.items() if how != "ok"}
     if bad:
+        listed = [f"{name} ({_REACHED.get(how, 'no gradient')})" for name, how in bad.items()]
         fail(
             f"a gradient reaches every parameter of {part}",
-            f"none for {len(bad)} of {len(parameters)}: {', '.join(bad[:4])}" + (", ..." if len(bad) > 4 else ""),
-            hint=by_id(f"{part}_dead_parameters").hint,
+            f"none for {len(bad)} of {len(parameters)}: {', '.join(listed[:4])}" + (", ..." if len(bad) > 4 else ""),
+            hint=_WHY_NOT.get(frozenset(bad.values()), by_id(f"{part}_dead_parameters").hint),
             diagnosis=f"{part}_dead_parameters",
         )
 
@@ -70,15 +84,29 @@ def expect_rows_independent(answer: Answer, part: str, shape: Shape) -> None:
     found = by_id(f"{part}_unregistered" if answer.fact("unregistered", int) else f"{part}_random")
     expect_same(batch, again, f"in eval mode, the output of {part} for one input", found)
     alone = answer.tensor("alone", batch.shape, f"the outputs of {part} row by row", finite=True)
+    _expect_not_the_first(alone, batch, part)
     expect_close(
         answer,
         "batch",
         alone.double(),
-        f"in eval mode, the output of {part} for a batch",
+        f"in eval mode, the output of {part} in a batch, which is that of the row alone,",
         unit=UNIT_ALONE,
         size=largest(alone),
         otherwise=by_id(f"{part}_mixes_batch"),
     )
+
+
+def _expect_not_the_first(alone: Tensor, batch: Tensor, part: str) -> None:
+    """Demand that rows given one after another do not all get the right output of the first one."""
+    first = bool((alone[:1].double() - batch[:1].double()).abs().max() <= _threshold(batch))
+    if first and len(alone) > 1 and bool((alone == alone[:1]).all()) and bool(rows_move(batch).any()):
+        found = by_id("memory_same_shape")
+        fail(
+            f"an output of {part} that belongs to its input",
+            f"for {len(alone)} rows given one after another, each time the output for the first one",
+            hint=found.hint,
+            diagnosis=found.id,
+        )
 
 
 def largest(output: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ A hint states a fact and points to the cause; it never gives the answer. Where a
 submission computes is recovered (recover.py); if it is one of these, it names the mistake.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .behaviours import BEHAVIOURS
@@ -355,3 +356,8 @@ def by_id(identifier: str) -> Misconception:
 def right_only(kind: str) -> Misconception:
     """Return that results are right for one kind of inputs only, such as `in_float64`; see behaviours.py."""
     return by_id(f"right_only_{kind}")
+
+
+def short_axis(shape: Sequence[int]) -> Misconception | None:
+    """Return what to name if a result for this shape is wrong, after those for longer axes were right."""
+    return right_only("longer_axes") if 1 in shape else None

@@ -297,6 +297,7 @@ def _right_alone(name: str, ask: Ask, inputs: Inputs, right: Tensor) -> Recovere
 
 
 _ENOUGH_ALONE = 4  # rows that are wrong in the batch
+_SCALED = "What is divided here? Use the argument as it is given."
 _INDICES = "Which rows and dimensions enter? Compare the indices."
 
 
@@ -346,7 +347,7 @@ def of_elements(
         return None
     for text, other in others.items():
         if bool(agreeing(values, other).all()):
-            return shown(task, f"{what} = {text}", _INDICES)
+            return shown(task, f"{what} = {text}", _SCALED if " / " in text else _INDICES)
     finite = values.isfinite()
     chosen = finite.flatten().nonzero().flatten()
     chosen = chosen[:: max(1, len(chosen) // _ENOUGH)]

@@ -79,8 +79,8 @@ def _named_path(weights: Tensor, angle: Tensor) -> Recovered | None:
         "sqrt(i / (n - 1))": even.sqrt(),
         "i / (n - 1) / 2": even / 2,
         "1/2 - cos(pi i / (n - 1)) / 2": 0.5 - 0.5 * torch.cos(math.pi * even),
-        "i / (n - 1), rounded": even.round(),
-        "i / (n - 1), rounded down": even.floor(),
+        "i / (n - 1) rounded to 0 or 1": even.round(),
+        "i / (n - 1) rounded down to 0 or 1": even.floor(),
         "0": 0 * even,
         "1": 1 + 0 * even,
         "1/2": 0.5 + 0 * even,
@@ -91,10 +91,12 @@ def _named_path(weights: Tensor, angle: Tensor) -> Recovered | None:
     for text, path in paths.items():
         if torch.allclose(weights, path, atol=SAME_DRAW):
             of_all = " for the codes (1 - w) z_1 + w z_2 and i = 0 to n - 1"
-            return shown("interpolate", text, _WEIGHTS, of_all if text.startswith("w = ") else ", w = i / (n - 1)")
+            hint = _ROUNDED if "rounded" in text else _WEIGHTS
+            return shown("interpolate", text, hint, of_all if text.startswith("w = ") else ", w = i / (n - 1)")
     return None
 
 
+_ROUNDED = "Rounded weights are 0 or 1, so each image is one of the two ends. What rounds them?"
 _WEIGHTS = "Which weights do the first and the last image need, and is the distance between neighbours the same?"
 
 

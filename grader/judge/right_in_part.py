@@ -30,7 +30,15 @@ def indices(right: Bool[Tensor, "..."]) -> str:
         ends = ([0], [length - 1])
         if axis == 0 and good not in ends and bad not in ends:  # some rows are right by chance
             continue
-        name, of = _AXES.get(right.dim(), ("index",) * right.dim())[axis], f"(of 0 to {length - 1})"
+        name = _AXES.get(right.dim(), ("index",) * right.dim())[axis]
+        for which, end in zip(("first", "last"), ends, strict=True):
+            if end in (bad, good):
+                return (
+                    f"except for the {which} {name} of {length}"
+                    if end == bad
+                    else f"for the {which} {name} of {length} only"
+                )
+        of = f"(of 0 to {length - 1})"
         if len(bad) <= min(_FEW, len(good)):
             return f"except for {name} {_listed(bad)} {of}"
         if len(good) <= _FEW:

@@ -12,7 +12,7 @@ sample; `python -m tests.margins` prints these values.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -101,6 +101,7 @@ class ShortRun:
         steps: The number of steps that the run should take.
         seen: Statistics of codes and reconstructions; None if there are none.
         pairs: uint8 (3, 64, 256): eight held-out images, and their reconstructions below them; None if there are none.
+        first: The mean nll and kl that forward() returned at the first step, as the worker reports them.
     """
 
     losses: list[float]
@@ -113,6 +114,7 @@ class ShortRun:
     steps: int
     seen: Seen | None = None
     pairs: UInt8[Tensor, "3 H W"] | None = None
+    first: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def threshold(self) -> float:
@@ -157,9 +159,12 @@ def run(ask: Ask, images: Images, seed: int, steps: int = STEPS) -> ShortRun:
     tensors, facts = ask("train", {"sizes": SIZES, "settings": settings}, {"images": images.train})
     state = {name: tensor for name, tensor in tensors.items() if name.startswith("state.")}
     trained = Answer(tensors, facts, UNIT32)
-    losses, moved = list(trained.numbers("losses", list).values()), trained.numbers("moved", dict)
+    losses = list(trained.numbers("losses", list).values())
+    moved = trained.numbers("moved", dict)
+    first = dict(zip(("nll", "kl"), trained.some_numbers("first", 2), strict=True))
     if not losses or not math.isfinite(losses[-1]):
-        return ShortRun(losses, moved, math.inf, math.inf, -math.inf, images.constant_mean, images.ppca, steps)
+        anchors = images.constant_mean, images.ppca
+        return ShortRun(losses, moved, math.inf, math.inf, -math.inf, *anchors, steps, first=first)
     posterior = Answer(*ask("posteriors", {"sizes": SIZES}, {"images": images.held_out, **state}), UNIT32)
     shape = (len(images.held_out), SIZES["z_dim"])
     mean, logvar = (
@@ -176,7 +181,7 @@ def run(ask: Ask, images: Images, seed: int, steps: int = STEPS) -> ShortRun:
     gap = (images.constant_mean - nll - kl) / (images.constant_mean - images.ppca)
     seen = look(mean, image, x)
     pairs = rows_of_images(x[:8], image[:8])
-    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean, images.ppca, steps, seen, pairs)
+    return ShortRun(losses, moved, nll, kl, gap, images.constant_mean, images.ppca, steps, seen, pairs, first)
 
 
 def look(mean: Float64[Tensor, "N z"], image: Float64[Tensor, "N C S S"], x: Float64[Tensor, "N C S S"]) -> Seen | None:
@@ -260,7 +265,10 @@ def _ends(run: ShortRun) -> tuple[float, float]:
 
 
 def _has_no_lower_bound(run: ShortRun) -> str:
-    return f"a negative loss: {run.losses[-1]:.4g} at the last step" if _ends(run)[1] < 0 else ""
+    if _ends(run)[1] >= 0:
+        return ""
+    terms = " and ".join(f"{name} {value:.6g}" for name, value in run.first.items())
+    return f"a negative loss: {run.losses[-1]:.4g} at the last step; at the first step, forward() returned {terms}"
 
 
 def _is_too_low(run: ShortRun) -> str:

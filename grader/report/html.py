@@ -111,7 +111,7 @@ class ShownTask:
         diagnoses: Ids of the misconceptions that were found.
         checks: Checks with an explanation.
         following: Titles of failed checks that an explained check accounts for.
-        waiting: Titles of checks that count only when the value is right.
+        waiting: Titles and statuses of checks that count only when the value is right.
         same: How many more checks failed for the same reason as a check in `checks`.
     """
 
@@ -187,7 +187,7 @@ def _task(task: TaskResult) -> ShownTask:
         diagnoses=tuple(task.diagnoses),
         checks=tuple(_check(check) for check in checks.explained),
         following=tuple(check.title for check in checks.following),
-        waiting=tuple(check.title for check in checks.waiting),
+        waiting=tuple(f"{check.title} ({check.status})" for check in checks.waiting),
         same=checks.same,
     )
 

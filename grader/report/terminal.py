@@ -35,7 +35,7 @@ def _explanations(task: TaskResult, color: bool, verbose: bool) -> str:
         titles = "".join(f"\n    - {check.title}" for check in checks.following)
         blocks.append(f"{task.id}: follows from the above{titles}\n")
     if checks.waiting:
-        titles = "".join(f"\n    - {check.title}" for check in checks.waiting)
+        titles = "".join(f"\n    - {check.title} ({check.status})" for check in checks.waiting)
         blocks.append(f"{task.id}: these checks count once the value is right{titles}\n")
     reproduce = next((lines for check in checks.explained if (lines := check.explanation.reproduce)), "")
     if verbose and reproduce:

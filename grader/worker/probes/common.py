@@ -1,5 +1,6 @@
 """The result of a probe, and the functions that all probes share."""
 
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,6 +90,11 @@ def refused(value: Any, what: str, expected: str) -> WrongType:
     """Return the error for a value that is not as `expected`; for None, the message asks about a missing `return`."""
     if value is None and what.endswith("()"):
         return WrongType(f"{what} returned None: is a `return` missing?")
+    if issubclass(type(value), (types.MethodType, types.FunctionType, types.BuiltinFunctionType)):
+        return WrongType(
+            f"{what} {_verb(what)} a method itself, not the result of calling it: are its parentheses missing, as in "
+            "`mode` for `mode()`?"
+        )
     return WrongType(f"{what} {_verb(what)} {kind_of(value)}, but {expected} is expected")
 
 
@@ -106,7 +112,10 @@ def kind_of(value: Any) -> str:
     for kind in (tuple, list, dict):
         if issubclass(type(value), kind):
             count = kind.__len__(value)
-            return f"a {kind.__name__} of {count} {'value' if count == 1 else 'values'}"
+            what = f"a {kind.__name__} of {count} {'value' if count == 1 else 'values'}"
+            parts = list(kind.__iter__(value)) if kind is not dict and count <= 4 else []
+            inside = [kind_of(part) for part in parts if issubclass(type(part), Tensor)]
+            return f"{what}: {', '.join(inside)}" if parts and len(inside) == count else what
     return f"an object of type {type(value).__name__}"
 
 

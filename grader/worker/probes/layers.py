@@ -1,6 +1,8 @@
 """The probes of Encoder and Decoder: run one in both modes, on batches and single rows, and check its gradients."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -36,9 +38,10 @@ def call(submission: LoadedSubmission, *, part: str, sizes: Sizes, x: Tensor, **
         batch, computed before anything else; and `value_<when>`.
 
         Facts: `changed`, whether x was changed; `left`, modes that were not restored; `head_width`, the number of
-        input features of the head `mean`; `parameters`, name -> "ok", "zero", "cut" or "frozen", how the gradient of
-        the eval output reaches the parameter; `unregistered`, the number of trainable tensors that `parameters()` did
-        not contain when the model was built; `transposed`, whether a transposed convolution enlarged its input.
+        input features of the head `mean`; `parameters`, name -> "ok", "zero", "cut", "unused" or "frozen", how the
+        gradient of the eval output reaches the parameter ("unused": not at all, and its layer was never called);
+        `unregistered`, the number of trainable tensors that `parameters()` did not contain when the model was built;
+        `transposed`, whether a transposed convolution enlarged its input.
     """
     first = _examined(submission, part, sizes, x, others)
     found, end = first, time.process_time() + _PATIENCE
@@ -109,7 +112,8 @@ def _stir(module: nn.Module) -> None:
 
 
 def _facts(model: nn.Module, module: nn.Module, x: Tensor, known: set[int]) -> dict[str, Any]:
-    output = need_tensor(module(x), "the output")
+    with _calls(module) as called:
+        output = need_tensor(module(x), "the output")
     parameters = {name: p for name, p in module.named_parameters() if p.numel() > 0}
     encoder = getattr(model, "encoder", module)
     borrowed = {id(p) for p in encoder.parameters()} if module is not encoder else set()
@@ -126,7 +130,7 @@ def _facts(model: nn.Module, module: nn.Module, x: Tensor, known: set[int]) -> d
         "parameters": {
             name: how
             for name, p in parameters.items()
-            if (how := _how_reached(p, reached.get(name))) == "ok" or id(p) not in borrowed
+            if (how := _how_reached(p, reached.get(name), id(p) in called)) == "ok" or id(p) not in borrowed
         },
         "unregistered": sum(hasattr(node, "variable") and id(node.variable) not in known for node in nodes),
         # The autograd graph records for every convolution, of nn and of functional, whether it is transposed.
@@ -168,11 +172,26 @@ def _runs_transposed_convolution(module: nn.Module, x: Tensor) -> bool:
     return watch.seen
 
 
-def _how_reached(parameter: Tensor, gradient: Tensor | None) -> str:
+@contextlib.contextmanager
+def _calls(module: nn.Module) -> Iterator[set[int]]:
+    """Collect the ids of the parameters of each layer that is called in the block."""
+    called: set[int] = set()
+    hooks = [
+        layer.register_forward_pre_hook(lambda layer, _: called.update(map(id, layer.parameters(recurse=False))))
+        for layer in module.modules()
+    ]
+    try:
+        yield called
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _how_reached(parameter: Tensor, gradient: Tensor | None, called: bool) -> str:
     if not parameter.requires_grad:
         return "frozen"
     if gradient is None:
-        return "cut"
+        return "cut" if called else "unused"
     return "ok" if bool(gradient.abs().max() > 0) else "zero"
 
 

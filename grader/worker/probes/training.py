@@ -65,8 +65,8 @@ def train(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, setting
         settings: `steps`, `batch_size`, `lr`, `seed`.
 
     Returns:
-        The trained weights and buffers as `state.<name>`; facts `losses`, one per step, and `moved`, the largest
-        change of each parameter.
+        The trained weights and buffers as `state.<name>`; facts `losses`, one per step, `moved`, the largest change of
+        each parameter, and `first`, the means of nll and kl over the first batch.
     """
     torch.manual_seed(settings["seed"])
     model = build_model(submission, sizes).train()
@@ -74,12 +74,14 @@ def train(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, setting
     names = {n for n, _ in model.named_parameters()}
     optimizer = Adam(list(model.parameters()), settings["lr"])
     losses: list[float] = []
+    first: list[float] = []
     for indices, noise in _batches(len(images), sizes["z_dim"], settings):
         x = images[indices].float() / 127.5 - 1.0
         _, nll, kl = three_results(model(x, noise))
         if not before:  # after the first call, because lazy layers have no shape before it
             before = {n: p.detach().clone() for n, p in model.named_parameters()}
             _expect_no_more(before.keys() - names)
+        first = first or [float(nll.detach().mean()), float(kl.detach().mean())]
         loss = (nll + kl).mean()
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
@@ -88,7 +90,7 @@ def train(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, setting
     learning = [(n, p) for n, p in model.named_parameters() if n in before and p.numel() > 0]
     moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in learning}
     state = {f"state.{name}": value for name, value in model.state_dict().items()}
-    return Found(state, {"losses": losses, "moved": moved})
+    return Found(state, {"losses": losses, "moved": moved, "first": first})
 
 
 def _expect_no_more(late: Set[str]) -> None:
