@@ -28,12 +28,11 @@ from torch import Tensor, nn
 class Encoder(nn.Module):
     """Turn images into features, (B, C, S, S) -> (B, hidden), by strided convolutions.
 
-    You may use any architecture that processes each image of a batch independently. The usual one has a few
-    convolutions of stride 2, each of which halves height and width and increases the number of channels. The result
-    is flattened.
+    Any architecture that processes each image of a batch independently will do. The usual one has a few convolutions
+    of stride 2, each of which halves height and width and increases the number of channels. The result is flattened.
 
     Attributes:
-        out_features: The width `hidden` of the output. Set it here: `VAE` uses it to build its two heads.
+        out_features: The width `hidden` of the output. `VAE` uses it to build its two heads.
     """
 
     out_features: int

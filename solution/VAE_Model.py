@@ -28,12 +28,11 @@ from torch import Tensor, nn
 class Encoder(nn.Module):
     """Turn images into features, (B, C, S, S) -> (B, hidden), by strided convolutions.
 
-    You may use any architecture that processes each image of a batch independently. The usual one has a few
-    convolutions of stride 2, each of which halves height and width and increases the number of channels. The result
-    is flattened.
+    Any architecture that processes each image of a batch independently will do. The usual one has a few convolutions
+    of stride 2, each of which halves height and width and increases the number of channels. The result is flattened.
 
     Attributes:
-        out_features: The width `hidden` of the output. Set it here: `VAE` uses it to build its two heads.
+        out_features: The width `hidden` of the output. `VAE` uses it to build its two heads.
     """
 
     out_features: int
@@ -264,7 +263,7 @@ class VAE(nn.Module):
             standard_normal = DiagonalGaussianDistribution(torch.zeros_like(z))
             log_likelihood = -self.decode(z).nll(x.repeat(k, 1, 1, 1))
             log_prior = -standard_normal.nll(z, dims=[1])
-            # Use the noise itself (z = mean + std * noise): computing (z - mean) / std would lose digits.
+            # log q(z|x) from the noise itself: computed from z, it would lose digits where std is small.
             log_posterior = -standard_normal.nll(noise, dims=[1]) - 0.5 * repeated.logvar.sum(dim=1)
             log_weight = log_likelihood + log_prior - log_posterior
             total = torch.logaddexp(total, torch.logsumexp(log_weight.view(k, batch), dim=0))

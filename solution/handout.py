@@ -57,22 +57,40 @@ def _values(offering: Offering) -> dict[str, object]:
     without_gradient |= {"interpolate": "`interpolate`"}
     shown = [task for task, part in offering.parts.items() if part != "off"]
     networks = [f"`{task}`" for task in ("encoder", "decoder") if task in code]
+    example = "kl" if "kl" in code else code[0]
     chapters = [name for name, tasks in _CHAPTERS.items() if any(task in shown for task in tasks)]
     return {
         "total": offering.total,
+        "kept": _kept(code),
+        "part_of_example": _part(offering.points[example], _SHAPE.get(example, 20)),
+        "uses_the_model": any(task not in _CHAPTERS["distribution"] for task in offering.graded),
         "limits": offering.limits,
         "hints": offering.hints,
         "code_tasks": len(code),
         "all_written": set(offering.graded) >= {task.id for task in TASKS} - OWN,
         "solved": any(part != "write" for task, part in offering.parts.items() if task != "training"),
         "given": offering.of_part("given"),
-        "example": "kl" if "kl" in code else code[0],
+        "example": example,
         "several": " or ".join([task for task in ("sample", "kl", "nll") if task in code] or code[:2]),
         "order": listed([f"`{task}`" for task in order], "and then"),
         "networks": f"{listed(networks, 'and')} {'have' if len(networks) > 1 else 'has'}" if networks else "",
         "without_gradient": listed([text for task, text in without_gradient.items() if task in code], "and"),
         "contents": ", ".join(f"[{name}](#{_ANCHORS[name]})" for name in chapters),
     }
+
+
+_SHAPE = {"encoder": 40, "decoder": 40, "log_likelihood": 15}
+"""The share of the checks of shapes, in percent, where it is not 20; a test compares it with the checks."""
+
+
+def _kept(tasks: list[str]) -> str:
+    """Return how much of its points a task keeps while its value is wrong."""
+    shares = sorted({_SHAPE.get(task, 20) for task in tasks} - {15}) or [15]
+    return f"at most {shares[-1]} % of its points{f', in most cases {shares[0]} %' if len(shares) > 1 else ''}"
+
+
+def _part(points: float, percent: int) -> str:
+    return f"{points * percent / 100:g} of {points:g}"
 
 
 def _functions(offering: Offering) -> dict[str, Callable[..., object]]:

@@ -10,7 +10,7 @@ import pytest
 
 from grader.instructor.release import build
 from grader.instructor.release.contents import File
-from grader.instructor.release.release_checks import LONG, NoAnswers, leaks, pieces
+from grader.instructor.release.release_checks import LONG, NoAnswers, formulas, leaks, pieces, quoted
 from grader.judge.offering import load_offering
 from tests.releases import REFERENCE, SECRET, release
 from tests.zoo.build import reference
@@ -53,6 +53,16 @@ def test_no_file_holds_a_piece_of_the_reference(name: str) -> None:
     assert {path: plainly(content.decode("utf-8", errors="replace")) for path, content in files.items()} == {
         path: set() for path in files
     }
+
+
+@pytest.mark.parametrize("remark", ["z = mean + std * noise", "by self.mean + self.std*noise, as in the paper"])
+def test_a_comment_of_a_solved_part_does_not_quote_a_formula_that_students_write(remark: str) -> None:
+    line = "return total - math.log(K)"
+    text = reference().replace(line, f"{line}  # {remark}")
+    assert text != reference()
+    files = {"student.zip/assignment/VAE_Model.py": text.encode()}
+    assert {leak.piece for leak in quoted(files, formulas(text, ["sample"]))} == {"self.mean + self.std * noise"}
+    assert quoted(files, formulas(text, ["kl"])) == [], "`sample` is handed out there"
 
 
 def test_both_finders_find_the_reference_itself() -> None:

@@ -296,6 +296,13 @@ def test_the_screen_shows_one_failure_with_one_hint_the_points_and_the_keys() ->
     assert not any("computes" in line or "mode" in line for line in shown)
     assert shown[-2] == "[############------------] 10 / 20 points"
     assert shown[-1].startswith("h one more hint") and shown[-1].endswith("q quit")
+    assert "training" not in shown[-1], "there is no such task"
+
+
+def test_an_offering_without_hints_has_none_on_the_screen_and_no_key_for_them() -> None:
+    shown = screen(replace(VIEW, told=False), 80, 40, color=False)
+    assert "hint" not in shown
+    assert "got       " in shown, "what the code returned is no hint"
 
 
 def test_hints_go_from_general_to_specific() -> None:

@@ -71,7 +71,7 @@ def main(options: argparse.Namespace) -> int:
     if not path.exists():
         return refuse("watch", f"{path} does not exist; name the file that you want to watch")
     grading = replace(of_command_line(options, path), shown=str(options.file or _DEFAULT))
-    view = View(grading.shown, {task: points[task] for task in tasks})
+    view = View(grading.shown, {task: points[task] for task in tasks}, told=offering.hints != "none")
     with open_console() as console:
         watch = Watch(grading, view, console)
         try:

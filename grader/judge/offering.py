@@ -309,7 +309,7 @@ def _check_tasks(points: dict[str, float], parts: dict[str, Part], total: Any) -
         raise _Mistake("tasks", "training", f"would pass without any work, as all code that it runs is given: {off}")
     if sum(points.values()) != total:
         raise _Mistake(
-            "", "total", f"is {total}, but the points add up to {sum(points.values()):g}: change one of them"
+            "", "total", f"is {total:g}, but the points add up to {sum(points.values()):g}: change one of them"
         )
 
 

@@ -11,7 +11,7 @@ from .explain import shown
 from .terminal import colored, render, table
 from .text import harmless, one_line, points_text
 
-KEYS = "h one more hint   n next task   l list of tasks   r run again   t training run   q quit"
+_KEYS = ("h one more hint", "n next task", "l list of tasks", "r run again", "t training run", "q quit")
 _LABELS_OF_HINTS = ("hint", "computes", "smallest")
 _HANDOUT = "Read the section of task `{task}` in the handout. What does *Check it yourself* show for your code?"
 _TODO = "Read the docstring at this TODO: what goes in, what comes out, and in which shapes?"
@@ -32,6 +32,7 @@ class View:
         grading, training: Whether checks or the training run are in progress.
         current: The task on top.
         hints: How many hints are shown.
+        told: Whether the offering lets reports give hints.
         listed: Whether the list of tasks is shown instead of one task.
         notice: A line about the file or the grader; usually empty.
         about: Seconds, seed and sandbox of the last grading, as one line.
@@ -45,6 +46,7 @@ class View:
     training: bool = False
     current: str = ""
     hints: int = 1
+    told: bool = True
     listed: bool = False
     notice: str = ""
     about: str = ""
@@ -89,7 +91,7 @@ def screen(view: View, width: int, height: int, color: bool = True) -> str:
         color: Whether to use ANSI colours.
     """
     body = _list(view, color) if view.listed else _task(view, color)
-    foot = [_progress(view, color), KEYS]
+    foot = [_progress(view, color), _keys(view)]
     head = [f"{view.file}   {view.about}".rstrip(), *([colored(view.notice, "33", color)] if view.notice else []), ""]
     lines = [piece for line in body.split("\n") for piece in _wrapped(line, width)]
     room = max(3, height - len(head) - len(foot) - 2)
@@ -122,9 +124,15 @@ def _task(view: View, color: bool) -> str:
         for label, text in check.explanation.parts()
         if label not in _LABELS_OF_HINTS
     ]
-    given = [f"[{i}/{len(steps)}] {step}" for i, step in enumerate(steps[: view.hints], start=1)]
-    text = harmless("\n".join([*seen, "", *given]))
+    given = [f"[{i}/{len(steps)}] {step}" for i, step in enumerate(steps[: view.hints], start=1)] if view.told else []
+    text = harmless("\n".join([*seen, "", *given]).rstrip())
     return f"{title}{state}\n\n{check.title}\n{textwrap.indent(text, '    ')}"
+
+
+def _keys(view: View) -> str:
+    """Return the keys that do something, in one line."""
+    without = [*("h" if not view.told else ""), *("t" if "training" not in view.points else "")]
+    return "   ".join(key for key in _KEYS if key[0] not in without)
 
 
 def _list(view: View, color: bool) -> str:

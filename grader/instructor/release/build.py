@@ -24,7 +24,7 @@ from .contents import (
     student_files,
 )
 from .job_files import autolab_files, prairielearn_files
-from .release_checks import leaks, pieces
+from .release_checks import formulas, leaks, pieces, quoted
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip archive
 _KEPT = ".git"  # kept, so that the output folder itself can be a git repository
@@ -165,7 +165,7 @@ def check_answers(release: Release, reference: str, written: Collection[str]) ->
     # Most files are in all artefacts: search each content only once.
     distinct = {file.content: (name, path) for name, artefact in named for path, file in artefact.items()}
     files = {f"{name}/{path}": content for content, (name, path) in distinct.items()}
-    for leak in leaks(files, pieces(reference, written)):
+    for leak in [*leaks(files, pieces(reference, written)), *quoted(files, formulas(reference, written))]:
         artefact, _, path = leak.file.partition("/")
         line = " / ".join(leak.piece.splitlines())
         raise Leaking(f"{path} in {artefact} contains a piece of the reference: `{line}`; reword it")
@@ -195,6 +195,6 @@ def write_release(out: Path, release: Release, course: Course) -> list[Path]:
     write_whole(out / GRADESCOPE, zip_archive(release.gradescope), mode=0o600)  # it holds the secret
     write_whole(out / PRAIRIELEARN, zip_archive(release.prairielearn), mode=0o600)
     lay(out / AUTOLAB, release.autolab)
-    write_whole(out / README, page("README.md", course.offering).content, 0o644)
+    write_whole(out / README, page("README.md", course.offering, out=out.as_posix()).content, 0o644)
     write_whole(out / CHOSEN, course.made[OFFERING].content, 0o644)
     return [*(out / name for name in release.artefacts()), *(out / name for name in (README, CHOSEN, SECRET))]

@@ -106,18 +106,20 @@ def template(name: str, program: bool = False) -> File:
     return file_of(name, (Path(__file__).parent / "templates" / name).read_bytes(), program)
 
 
-def page(name: str, offering: Offering) -> File:
-    """Return a page of templates/, with the values of an offering filled in."""
+def page(name: str, offering: Offering, **more: str) -> File:
+    """Return a page of templates/, with the values of an offering and more values filled in."""
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    environment.filters["number"] = "{:g}".format
     solved = [task for task, part in offering.parts.items() if part != "write" and task != "training"]
     values = {
         "tasks": len(offering.graded),
         "total": offering.total,
+        "hints": offering.hints,
         "example": "kl" if "kl" in offering.graded else offering.graded[0],
         "minutes": f"{offering.limits.submission_wall_s / 60:g}",
         "solved": ", ".join(f"`{task}`" for task in solved),
     }
-    return File(environment.from_string(template(name).content.decode()).render(values).encode())
+    return File(environment.from_string(template(name).content.decode()).render(values | more).encode())
 
 
 def _walk(root: Path) -> list[str]:

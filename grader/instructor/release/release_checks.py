@@ -25,6 +25,8 @@ _ANSWER = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n", re.MU
 _HEADING = re.compile(r"^ *# ## Task `(\w+)`$", re.MULTILINE)
 _MARK = "### BEGIN SOLUTION"  # nbgrader's
 _COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
+_RESULT = re.compile(r"^ *(?:return|\w+ =) (.+)$", re.MULTILINE)
+_FORMULA = 12  # characters of a formula without whitespace and `self.`; a comment that contains it is not a coincidence
 
 
 class NoAnswers(ValueError):  # noqa: N818
@@ -63,6 +65,30 @@ def pieces(reference: str, written: Collection[str] = tuple(BY_ID)) -> dict[str,
     others = [code for task, code in every if task not in ("", *written)]
     handed_out = [_bare(text) for code in others for text in (code, _COMMENT.sub("", code))]
     return {form: piece for form, piece in found.items() if not any(form in text for text in handed_out)}
+
+
+def formulas(reference: str, written: Collection[str] = tuple(BY_ID)) -> dict[str, str]:
+    """Return the formulas of answers that no comment of the skeleton may quote, by their text without whitespace."""
+    every = [(task, _COMMENT.sub("", code)) for task, code in marked_answers(reference)]
+    handed_out = "\n".join(_plain(code) for task, code in every if task not in ("", *written))
+    found = [piece for task, code in every if task in ("", *written) for piece in _RESULT.findall(code)]
+    return {form: piece for piece in found if len(form := _plain(piece)) >= _FORMULA and form not in handed_out}
+
+
+def quoted(files: Mapping[str, bytes], forbidden: Mapping[str, str]) -> list[Leak]:
+    """Return every formula of an answer that a comment in a skeleton quotes, as in a part that is handed out solved.
+
+    Args:
+        files: Contents by path.
+        forbidden: The result of `formulas`.
+    """
+    skeletons = {path: content.decode() for path, content in files.items() if path.endswith(SKELETON)}
+    comments = {path: _plain("\n".join(_COMMENT.findall(text))) for path, text in skeletons.items()}
+    return [Leak(path, piece) for path, text in comments.items() for form, piece in forbidden.items() if form in text]
+
+
+def _plain(text: str) -> str:
+    return _bare(text).replace("self.", "")
 
 
 def marked_answers(reference: str) -> Iterator[tuple[str, str]]:
