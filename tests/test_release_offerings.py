@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 
 from grader.instructor.release import build, release_checks
 from grader.instructor.release.build import Leaking, Release
-from grader.instructor.release.contents import HANDOUT, SKELETON, File
+from grader.instructor.release.contents import HANDOUT, NOTEBOOK, SKELETON, File, notebook_of
 from grader.instructor.release.release_checks import NotProven, pieces
 from grader.judge.offering import BY_ID, OFFERING, load_offering
 from tests import autograder
-from tests.releases import REFERENCE, grading, release, run, unpacked
+from tests.releases import REFERENCE, ROOT, grading, release, run, unpacked
 from tests.zoo.build import reference
 
 NAMED = {path.stem: path for path in sorted((OFFERING.parent / "offerings").glob("*.toml"))}
@@ -50,6 +51,20 @@ def test_the_handout_states_the_tasks_and_points_of_the_offering(name: str) -> N
     assert f"worth {offering.total} points" in " ".join(handout.split())
     assert sections(handout) == [task for task in sections(text("full", HANDOUT)) if task in points]
     assert f"0 of {offering.total} points" in " ".join(text(name, "README.md").split())
+
+
+def test_the_notebook_checks_tasks_that_are_written() -> None:
+    full = load_offering(NAMED["full"])
+    notebook = File((ROOT / NOTEBOOK).read_bytes())
+    assert notebook_of(full, notebook) == notebook
+    two = replace(
+        full,
+        parts={task: "write" if task in ("nll", "forward") else "given" for task in full.parts},
+        points={"nll": 5, "forward": 15},
+    )
+    cells = json.loads(notebook_of(two, notebook).content)["cells"]
+    checked = re.findall(r'check\("([^"]+)"\)', "".join(line for cell in cells for line in cell["source"]))
+    assert {name for tasks in checked for name in tasks.split(" or ")} == {"nll", "forward"}
 
 
 def test_a_task_that_is_off_is_not_mentioned() -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from jinja2 import Environment, StrictUndefined
@@ -192,6 +192,7 @@ def settings_of_part(settings: str) -> File:
 SOLUTION = "solution/VAE_Model.py"
 SKELETON = "assignment/VAE_Model.py"
 HANDOUT = "assignment/README.md"
+NOTEBOOK = "assignment/Getting_Started_With_VAE.ipynb"
 OFFERING = "grader/offering.toml"
 WORKFLOW = ".github/workflows/classroom.yml"
 PROJECT = "project"
@@ -236,7 +237,18 @@ def course_of(root: Path, offering: Path) -> Course:
 def _of_course(course: Course, files: Mapping[str, File]) -> dict[str, File]:
     """Return files with those of an offering in place, and without the checks of tasks that nobody writes."""
     unused = {f"grader/test_{task}.py" for task, part in course.offering.parts.items() if part != "write"}
-    return {path: course.made.get(path, file) for path, file in files.items() if path not in unused}
+    kept = {path: course.made.get(path, file) for path, file in files.items() if path not in unused}
+    return {path: notebook_of(course.offering, file) if path == NOTEBOOK else file for path, file in kept.items()}
+
+
+def notebook_of(offering: Offering, notebook: File) -> File:
+    """Return the notebook with cells that check tasks of the offering, where `kl` or `nll` is none of them."""
+    first, second = (*offering.graded, *offering.graded)[:2]
+    names = {"kl": first, "nll": second} if {"kl", "nll"} - {*offering.graded} else {}
+    text = notebook.content.decode()
+    checks = re.compile(r"(?<=check\(\\\")[\w ]+(?=\\\"\))|(?<=here `)kl(?=`)")
+    text = checks.sub(lambda found: " or ".join(names.get(name, name) for name in found[0].split(" or ")), text)
+    return replace(notebook, content=text.encode())
 
 
 def _for_students(course: Course, files: Mapping[str, File]) -> dict[str, File]:
