@@ -10,7 +10,7 @@ from grader.judge.answer import Answer
 from grader.judge.behaviours import NOT_FINITE_IN, ROUNDED_IN_FLOAT32
 from grader.judge.check import CheckFailed
 from grader.judge.expect import expect_close
-from grader.judge.layers import LAYER_SIZES, expect_all_parameters_learn, expect_rows_independent
+from grader.judge.layers import LAYER_SIZES, expect_all_matters, expect_all_parameters_learn, expect_rows_independent
 from grader.judge.misconceptions import Misconception, by_id, right_only, short_axis
 from grader.judge.short_run import ShortRun, cause
 from grader.judge.tolerances import UNIT32
@@ -121,3 +121,14 @@ def test_a_negative_loss_says_which_term_forward_returned_negative() -> None:
     assert found is not None
     assert found.diagnosis == "training_negative"
     assert "nll -3010" in found.seen
+
+
+def test_the_shorter_list_is_shown_of_what_matters_and_what_does_not() -> None:
+    parts = [f"part {i}" for i in range(16)]
+    only, most = torch.zeros(16, dtype=torch.bool), torch.ones(16, dtype=torch.bool)
+    only[5], most[7] = True, False
+    for moved, named in ((only, "part 5"), (most, "part 7")):
+        with pytest.raises(CheckFailed) as caught:
+            expect_all_matters(moved, parts, "encoder")
+        assert [part for part in parts if f"{part}," in f"{caught.value.explanation.got},"] == [named]
+    expect_all_matters(torch.ones(16, dtype=torch.bool), parts, "encoder")

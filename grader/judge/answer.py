@@ -251,9 +251,9 @@ def _shape_hint(actual: Sequence[int], shape: Shape) -> str:
         return "The number of dimensions is right, but not their lengths. Which dimension was reduced or expanded?"
     lengths = [n for n in shape if isinstance(n, int)]
     if len(lengths) == len(shape) and math.prod(actual) == math.prod(lengths) > 1 and 1 not in lengths:
-        return "All numbers are there, in too few dimensions. Is a view, reshape or unflatten missing?"
-    if not actual:
-        return "This is a single number. Which sum or mean goes over all dimensions, that of the batch too?"
+        return "All numbers are there, in too few dimensions. Is a view, reshape or unflatten missing, or one too many?"
     if 1 in shape:
         return "A dimension is missing. Was it summed over, or removed by squeeze()?"
+    if not actual:
+        return "This is a single number. Which sum or mean goes over all dimensions, that of the batch too?"
     return "A dimension is missing. Which sum, mean or index takes it away?"

@@ -130,7 +130,7 @@ def _of_case(task: str, case: Mapping[str, list[list[float]]], got: Tensor) -> E
 
 def _written(value: Tensor) -> str:
     """Return numbers as Python shows them, with four decimals at most."""
-    return str(value.double().mul(1e4).round().div(1e4).tolist())
+    return str((value.double().mul(1e4).round().div(1e4) + 0.0).tolist())  # + 0.0 turns -0.0 into 0.0
 
 
 def example_model(task: str) -> KnownModel:

@@ -220,7 +220,8 @@ def difference(found: Formula, right: Formula) -> str:
     wrong = [t for t, part in got.items() if t in wanted and not _same(part, wanted[t])]
     signs = [t for t in wrong if math.isclose(got[t].factor, -wanted[t].factor, rel_tol=UNIT_NICE)]
     if strange:
-        return f"Look at the term {_quoted(strange[0])}. Does it belong there?"
+        term = _quoted(strange[0])
+        return f"Look at {term if strange[0] == ONE else f'the term {term}'}. Does it belong there?"
     if signs:
         return f"Look at the sign of {_quoted(signs[0])}."
     if missing and not wrong:

@@ -15,6 +15,7 @@ from .misconceptions import by_id
 from .tolerances import UNIT_ALONE, UNIT_SAME
 
 _MODELS = 32  # the largest number of models to build if an output does not change
+_FEW = 4  # parts of an input that a message lists
 _COMPARED = (
     8  # the largest number of channels to compare; usually there are three, but a wrong decoder may make thousands
 )
@@ -193,16 +194,20 @@ def expect_all_matters(moved: Tensor, changed: Sequence[str], part: str) -> None
     Raises:
         CheckFailed: A change of the input has no effect.
     """
-    without = [what for what, did in zip(changed, moved.tolist(), strict=True) if not did]
-    if without:
-        more = f" and {len(without) - 3} more" if len(without) > 3 else ""
-        found = by_id(f"{part}_input_ignored")
-        fail(
-            f"an output of {part} that depends on its whole input",
-            f"the same output when these change: {', '.join(without[:3])}{more}",
-            hint=found.hint,
-            diagnosis=found.id,
+    moves = dict(zip(changed, moved.tolist(), strict=True))
+    without, seen = ([what for what, it_does in moves.items() if it_does is which] for which in (False, True))
+    if not without:
+        return
+    got = f"the same output when these change: {', '.join(without[:_FEW])}"
+    if len(without) > _FEW:
+        few = 0 < len(seen) <= _FEW
+        got = (
+            f"the same output unless this changes: {', '.join(seen)}"
+            if few
+            else f"{got} and {len(without) - _FEW} more"
         )
+    found = by_id(f"{part}_input_ignored")
+    fail(f"an output of {part} that depends on its whole input", got, hint=found.hint, diagnosis=found.id)
 
 
 def expect_whole_images(moved: Tensor, different: Tensor) -> None:
