@@ -100,9 +100,11 @@ def test_a_lost_axis_of_length_1_is_told_from_a_sum() -> None:
 
 def test_numbers_without_a_reshape_have_another_hint_than_numbers_that_were_summed() -> None:
     image = torch.zeros(2, 3, 4, 4)
-    flat, summed = (refused(got, image).explanation.hint for got in (image.flatten(1), image.sum(1)))
+    got = (image.flatten(1), image.sum(1), image.permute(0, 2, 3, 1))
+    flat, summed, permuted = (refused(each, image).explanation.hint for each in got)
     assert "reshape" in flat
     assert "sum" in summed
+    assert "permute" in permuted
 
 
 def test_a_method_that_was_not_called_is_named_as_that() -> None:

@@ -85,6 +85,8 @@ class Answer:
             otherwise = by_id("memory_earlier") if name in self.repeated else otherwise
             if hint or (otherwise == right_only("longer_axes") and found.dim() > len(shape)):
                 otherwise = None  # no axis was lost, or more is known
+            if sorted(found.shape) == sorted(n for n in shape if isinstance(n, int)):
+                hint = _ORDER
             hint = hint or (otherwise.hint if otherwise else _shape_hint(found.shape, shape))
             got = f"shape {in_brackets(found.shape)}{self._which(found.shape)}"
             fail(
@@ -242,6 +244,9 @@ def in_brackets(shape: Shape) -> str:
 
 def _dtype(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+_ORDER = "The lengths are right, but their order is not. Is a permute or transpose missing, or one too many?"
 
 
 def _shape_hint(actual: Sequence[int], shape: Shape) -> str:

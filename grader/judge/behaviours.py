@@ -147,7 +147,9 @@ BEHAVIOURS: dict[str, list[tuple[str, ...]]] = {
          "The model has not learned from the images. Do gradients reach every part?"),
         ("diverged", "loss not finite",
          "The loss became nan or infinite. Look for log or sqrt of 0, exp of a large number, or a division by zero."),
-        ("frozen", "parts that never change", "Some parameters never changed. Are they used in forward?"),
+        ("frozen", "parts that never change",
+         "Some parameters never changed. A layer does not learn if it is not used, cut off from the graph (detach, "
+         "no_grad), frozen, or full of zeros at the start. Which of these is it?"),
         ("no_kl", "trained without the KL term",
          "The posteriors are far too narrow. Is the KL term part of what forward returns?"),
     ],
