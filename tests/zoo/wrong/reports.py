@@ -18,7 +18,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "prior_sample: noise sampled around", "prior_sample: given noise of the last dimension drawn anew",
     ),
     "right_only_longer_axes": (
-        "sample: squeezed", "kl: squeezed", "nll: squeezed", "sample: second axis of length 1 lost",
+        "sample: squeezed", "kl: squeezed", "nll: squeezed", "mode: squeezed", "encode: squeezed", "decode: squeezed",
+        "prior_sample: squeezed", "forward: squeezed", "log_likelihood: squeezed",
+        "mode: grey images lose their channel", "mode: second axis of length 1 lost", "sample: second axis of length 1 lost",
         "sample: noise of one dimension broadcast", "sample: std of one dimension that of the first row",
         "kl: one dimension summed over the rows", "kl: mean of one dimension crosswise",
         "kl: one row as one distribution", "nll: sample's second axis of length 1 lost",
@@ -162,6 +164,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "kl: remembered by the first number",
     ),
     "memory_same_shape": (
+        "encoder: remembered by the shape, without gradients", "decoder: remembered by the shape, without gradients",
         "mode: a buffer of the class",
     ),
     "decoder_copied_channels": (
