@@ -20,7 +20,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "right_only_longer_axes": (
         "sample: squeezed", "kl: squeezed", "nll: squeezed", "mode: squeezed", "encode: squeezed", "decode: squeezed",
         "prior_sample: squeezed", "forward: squeezed", "log_likelihood: squeezed",
-        "mode: grey images lose their channel", "mode: second axis of length 1 lost", "sample: second axis of length 1 lost",
+        "mode: grey images lose their channel", "mode: second axis of length 1 lost",
+        "sample: second axis of length 1 lost",
         "sample: noise of one dimension broadcast", "sample: std of one dimension that of the first row",
         "kl: one dimension summed over the rows", "kl: mean of one dimension crosswise",
         "kl: one row as one distribution", "nll: sample's second axis of length 1 lost",
