@@ -80,6 +80,7 @@ def verdicts(results: dict[str, Any]) -> dict[str, Any]:
     return {"tests": results["tests"], "score": results["score"], "extra_data": extra}
 
 
+@pytest.mark.slow
 def test_the_verdict_is_that_of_pytest_to_the_letter(judge: WarmJudge, tmp_path: Path) -> None:
     """With the seed recorded, at home: values, messages and all."""
     wrong = REFERENCE.read_text(encoding="utf-8").replace("return 0.5 * torch.sum(", "return torch.sum(")

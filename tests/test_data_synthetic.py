@@ -110,6 +110,7 @@ def test_statistics_of_a_chequered_image_are_what_one_can_work_out() -> None:
     assert statistics(numbers, grey)["nats: constant mean"] == pytest.approx(3072 / 2, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.needs_svhn
 def test_the_sample_is_statistically_like_svhn(svhn_dir: Path) -> None:
     ours, theirs = (

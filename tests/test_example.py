@@ -72,6 +72,7 @@ def wrong_outputs(entries: Sequence[Wrong]) -> tuple[int, dict[str, str]]:
 OF_A_FORMULA = [w for w in WRONG if w.diagnosis and w.task not in ("encoder", "decoder", "training")]
 
 
+@pytest.mark.slow
 def test_the_lines_of_a_sample_show_the_wrong_answer() -> None:
     count, bad = wrong_outputs(OF_A_FORMULA[::20])
     assert (count >= 5, bad) == (True, {})

@@ -209,6 +209,7 @@ def test_what_was_refused_is_not_tried_again(capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr().err.count("parent zygote: unshare: No space left on device") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_parent_is_replaced(parent: ParentZygote, tmp_path: Path) -> None:
     parents = Parents()
     first = parents.next()

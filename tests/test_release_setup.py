@@ -114,6 +114,7 @@ def test_packages_that_cannot_be_installed_stop_it(autograder: Callable[..., tup
     assert status == 1 and orders[-1].startswith("pip install") and "ready" not in said
 
 
+@pytest.mark.slow
 def test_where_python_is_there_already_nothing_is_installed_and_only_root_may_look_inside(
     autograder: Callable[..., tuple[int, list[str], str]], tmp_path: Path
 ) -> None:

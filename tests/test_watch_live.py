@@ -201,6 +201,7 @@ def agree(folder: Path, entries: Sequence[Wrong | Equivalent], tasks: Sequence[s
         watching.close()
 
 
+@pytest.mark.slow
 def test_verdicts_of_a_sample_of_the_zoo_are_those_of_pytest(tmp_path: Path) -> None:
     """To the letter, with results that are kept from one save to the next."""
     sample = [next(entry for entry in WRONG if entry.task == task) for task in ("kl", "mode")]
