@@ -16,7 +16,7 @@ from grader.judge.misconceptions import by_id
 from grader.judge.result import CheckResult, Explanation, TaskResult
 from grader.judge.short_run import ShortRun
 from grader.report.explain import shown
-from grader.sandbox.failure import from_error
+from grader.sandbox.failure import UNTOUCHED, from_error
 from grader.test_training import test_short_run as check_of_short_run
 from tests.wording import misleading
 from tests.zoo.build import source
@@ -112,7 +112,7 @@ def test_the_report_shows_the_todo_that_is_left_once_and_of_untouched_tasks_noth
 
     left = shown(task(Explanation(got="begun, but a TODO is left\nline 59, in forward: raise")))
     assert [check.name for check in left.explained] == ["shape"] and left.waiting == ()
-    assert shown(task(Explanation(message="not attempted yet: the TODO is still there"))).explained == ()
+    assert shown(task(Explanation(message=UNTOUCHED))).explained == ()
 
 
 # ## Whole reports
