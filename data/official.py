@@ -12,6 +12,7 @@ from data.house_numbers import DataError
 FOLDER = Path(__file__).parent / "svhn"
 SITE = "http://ufldl.stanford.edu/housenumbers/"
 STALLED_SECONDS = 60.0  # time after which a connection without data is closed
+NOT_SVHN = "the downloaded file is not SVHN's"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def fetch(split: str, folder: Path) -> bool:
             SVHN(root=arriving, split=split, download=True)
             arrived = Path(arriving) / official.name
             if not _is_official(arrived, official):
-                raise DataError(_by_hand("the downloaded file is not SVHN's", folder))
+                raise DataError(_by_hand(NOT_SVHN, folder))
             arrived.replace(path)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise DataError(_by_hand(" ".join(str(error).split()) or type(error).__name__, folder)) from error

@@ -23,6 +23,7 @@ from grader.instructor.class_runs.judging import FreshJudge, LastingJudge
 from grader.judge.offering import OFFERING
 from grader.sandbox import watchdog
 from tests.gradings import REFERENCE, ROOT, SKELETON
+from tests.wording import numbers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a warm judge forks")
 
@@ -151,7 +152,7 @@ def test_what_takes_too_long_is_ended(judge: WarmJudge) -> None:
     started = time.monotonic()
     outcome = judge.grade(job("import time; time.sleep(600)", limit_s=4.0))
     assert (outcome.results, outcome.again) == (None, False)
-    assert outcome.problem == "the grader took more than 4 s"
+    assert numbers(outcome.problem) == ["4"], "the seconds that it may take"
     assert time.monotonic() - started < 90
     assert descendants(judge) == []
 
@@ -159,7 +160,9 @@ def test_what_takes_too_long_is_ended(judge: WarmJudge) -> None:
 def test_a_grader_that_refuses_says_why(judge: WarmJudge) -> None:
     outcome = judge.grade(job(REFERENCE.read_bytes(), "no_such_task"))
     assert outcome.results is None and not outcome.again
-    assert outcome.problem.startswith("the grader ended with exit status 4: ERROR: -m 'no_such_task' selects no task")
+    assert (
+        numbers(outcome.problem)[0] == str(int(pytest.ExitCode.USAGE_ERROR)) and "-m 'no_such_task'" in outcome.problem
+    )
 
 
 # ## When judges die
@@ -274,7 +277,7 @@ def test_without_fork_a_fresh_interpreter_judges_the_same(tmp_path: Path, monkey
     judge = FreshJudge("sample")
     assert score(judge.grade(job(REFERENCE.read_bytes()))) == 2
     outcome = judge.grade(job("import time; time.sleep(600)", limit_s=4.0))
-    assert outcome.problem == "the grader took more than 4 s"
+    assert numbers(outcome.problem) == ["4"], "the seconds that it may take"
     assert not list(tmp_path.iterdir())
 
 

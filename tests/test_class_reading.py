@@ -18,8 +18,9 @@ from grader.instructor.class_runs.entries import Submission, collect, listing
 from grader.instructor.class_runs.resume import is_output
 from grader.instructor.class_runs.roster import owners
 from grader.sandbox import archives, submission
-from grader.sandbox.archives import NoSubmission
-from grader.sandbox.submission import read_submission, take
+from grader.sandbox.archives import HAND_IN, LEADS_OUT, NoSubmission
+from grader.sandbox.submission import IS_LINK, TOO_COSTLY, read_submission, take
+from tests.wording import numbers
 
 TEXT = b"# mine\n"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and special files")
@@ -112,16 +113,16 @@ def test_what_macos_puts_beside_files_does_not_count(tmp_path: Path, kind: str) 
 @packed
 def test_none_and_several_are_told(tmp_path: Path, kind: str) -> None:
     none = refusal(pack(kind, tmp_path, {"hw/model.ipynb": b"{}", "hw/._x.py": TEXT, "hw/README.md": TEXT}))
-    holds = "which holds hw/README.md, hw/model.ipynb"
-    assert none == f"no VAE_Model.py in this archive, {holds}: hand in one VAE_Model.py"
+    assert "archive" in none and " hw/README.md, hw/model.ipynb:" in none and not numbers(none)
     several = refusal(pack(kind, tmp_path, {"a/VAE_Model.py": TEXT, "b/VAE_Model.py": TEXT}))
-    which = "a/VAE_Model.py, b/VAE_Model.py"
-    assert several == f"2 files in this archive could be the submission ({which}): hand in one VAE_Model.py"
+    assert "archive" in several and "(a/VAE_Model.py, b/VAE_Model.py)" in several and numbers(several) == ["2"]
+    assert none.endswith(HAND_IN) and several.endswith(HAND_IN)
 
 
 def test_none_and_several_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "x" / "a").mkdir(parents=True)
-    assert refusal(tmp_path / "x") == "no VAE_Model.py in this folder, which is empty: hand in one VAE_Model.py"
+    none = refusal(tmp_path / "x")
+    assert "folder" in none and "empty" in none and none.endswith(HAND_IN)
     for inner in ("", "a/"):
         (tmp_path / "x" / inner / "VAE_Model.py").write_bytes(TEXT)
     assert "2 files" in refusal(tmp_path / "x")
@@ -132,14 +133,14 @@ def test_a_file_of_more_than_a_mebibyte(tmp_path: Path) -> None:
     path.write_bytes(b"#" * (1 << 20))
     assert len(taken(path)) == 1 << 20
     path.write_bytes(b"#" * ((1 << 20) + 1))
-    assert refusal(path) == "the file is larger than 1,048,576 bytes: hand in the code alone"
+    assert numbers(refusal(path)) == [f"{1 << 20:,}"]
 
 
 @packed
 def test_a_bomb_is_not_unpacked(tmp_path: Path, kind: str) -> None:
     path = pack(kind, tmp_path, {"VAE_Model.py": bytes(64 << 20)})
     assert path.stat().st_size < 100_000
-    assert refusal(path) == "the file is larger than 1,048,576 bytes: hand in the code alone"
+    assert numbers(refusal(path)) == [f"{1 << 20:,}"]
 
 
 def test_a_zip_that_lies_about_a_size_is_not_believed(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_zip_whose_list_of_files_is_too_long(tmp_path: Path, monkeypatch: pyte
 @packed
 @pytest.mark.parametrize("path", ["../VAE_Model.py", "a/../../VAE_Model.py", "/VAE_Model.py", "C:/VAE_Model.py"])
 def test_a_path_that_leads_out_is_refused(tmp_path: Path, kind: str, path: str) -> None:
-    assert refusal(pack(kind, tmp_path, {path: TEXT})).startswith("a path in the archive leads outside of it")
+    assert refusal(pack(kind, tmp_path, {path: TEXT})) == LEADS_OUT
 
 
 def test_a_path_that_leads_out_the_windows_way(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "a").symlink_to(tmp_path / "elsewhere")
     for name in ("link.py", "folder", "linked"):
-        assert refusal(tmp_path / name) == "a symbolic link, which is not followed: hand in one VAE_Model.py"
+        assert refusal(tmp_path / name) == IS_LINK
     assert refusal(tmp_path / "inner").startswith("no VAE_Model.py in this folder")
 
 
@@ -236,7 +237,7 @@ def test_truncated_archives_are_told(tmp_path: Path, kind: str) -> None:
 def test_an_archive_that_ends_its_reader_costs_itself_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "_PROGRAM", tmp_path / "reader.py")
     (tmp_path / "reader.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    assert refusal(zipped(tmp_path / "a.zip", {"VAE_Model.py": TEXT})).startswith("reading the archive needs too much")
+    assert refusal(zipped(tmp_path / "a.zip", {"VAE_Model.py": TEXT})) == TOO_COSTLY
 
 
 def test_other_files_are_told(tmp_path: Path) -> None:
@@ -389,8 +390,8 @@ def test_python_reads_what_is_accepted(name: str) -> None:
 @pytest.mark.parametrize("name", ["VAE_Model.ipynb", "hw3.ipynb"])
 def test_a_notebook_is_named_as_one(tmp_path: Path, name: str) -> None:
     folder = laid_out(tmp_path / "x", {name: b'{"cells": [], "metadata": {}}' + b" " * (2 << 20)})
-    assert refusal(folder / name).startswith("a Jupyter notebook: put your code into one file")
-    assert refusal(folder) == f"no VAE_Model.py in this folder, which holds {name}: hand in one VAE_Model.py"
+    assert "Jupyter notebook" in refusal(folder / name) and "notebook" not in refusal(folder)
+    assert f" {name}:" in refusal(folder) and refusal(folder).endswith(HAND_IN)
 
 
 # ## All entries
@@ -409,7 +410,7 @@ def test_every_entry_becomes_a_submission(tmp_path: Path) -> None:
     found = collected(tmp_path, "grades.csv")
     assert [(s.name, s.content, s.problem) for s in found] == [
         ("Good", TEXT, ""),
-        ("empty", None, "no VAE_Model.py in this folder, which is empty: hand in one VAE_Model.py"),
+        ("empty", None, refusal(tmp_path / "empty")),
         ("good-2", TEXT, ""),
     ]
     assert found[0].sha256 == found[2].sha256
@@ -459,8 +460,6 @@ def test_a_class_run_says_what_it_left_out_and_what_it_took(tmp_path: Path, caps
         ("alice", ""),
         ("bob", ""),
     ]
-    said = capsys.readouterr().err.splitlines()
-    assert said == [
-        f"{tmp_path / 'old-results'}: skipped, it is the output folder of a class run",
-        "alice: graded the file hw/vae_model.py",
-    ]
+    left_out, took = capsys.readouterr().err.splitlines()
+    assert left_out.startswith(f"{tmp_path / 'old-results'}: ")
+    assert took.startswith("alice: ") and took.endswith(" hw/vae_model.py")

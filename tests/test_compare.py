@@ -11,8 +11,9 @@ from grader.instructor.class_runs.grades import Entry, record
 from grader.instructor.pages import compare
 from grader.instructor.pages.class_pages import write_class_reports
 from grader.instructor.pages.compare import Comparison, Mended
-from tests.made_up_class import a_class, entry
+from tests.made_up_class import PARTS, WRONG, a_class, entry
 from tests.test_html import Seen
+from tests.wording import numbers
 
 OLD, NEW = {"sha256": "a" * 64, "grader": "1" * 40}, {"sha256": "a" * 64, "grader": "2" * 40}
 
@@ -31,7 +32,8 @@ def save(folder: Path, entries: Sequence[Entry]) -> None:
 def test_the_same_run_twice_has_no_changes() -> None:
     found = compared(a_class(), a_class())
     assert (found.both, found.changes, found.mended, found.new, found.gone) == (12, (), (), (), ())
-    assert compare.lines(found) == ["0 of 12 scores changed since old"]
+    (line,) = compare.lines(found)
+    assert numbers(line) == ["0", "12"]
 
 
 def test_a_mended_check_is_found_behind_the_scores() -> None:
@@ -77,7 +79,8 @@ def test_points_that_an_offering_changed_are_a_reason() -> None:
     for test in new.results["tests"]:
         if test["tags"] == ["mode"]:
             test["score"], test["max_score"] = 2 * test["score"], 2 * test["max_score"]
-    assert compared([entry("a")], [new]).changes[0].reasons == ("points of mode: 2 → 4",)
+    (reason,) = compared([entry("a")], [new]).changes[0].reasons
+    assert reason.endswith("mode: 2 → 4")
 
 
 def made(**settings: Any) -> dict[str, Any]:
@@ -117,13 +120,16 @@ def test_settings_that_differ_are_named_though_no_score_changed(
 
 def test_a_setting_that_differs_for_some_says_for_how_many() -> None:
     old = [entry("a", sandbox="user"), entry("b"), Entry("c", "no Python")]
-    assert compared(old, [entry("a"), entry("b"), entry("c")]).settings == ("sandbox: user → process (1 of 2)",)
+    (setting,) = compared(old, [entry("a"), entry("b"), entry("c")]).settings
+    assert setting.startswith("sandbox: user → process") and numbers(setting) == ["1", "2"]
 
 
 def test_two_runs_with_nobody_in_common_are_not_called_the_same() -> None:
     found = compared([entry("a")], [entry("b")])
-    assert compare.lines(found) == ["no submission is in both this run and old", "new: b", "gone: a"]
-    assert "No submission is in both runs" in Seen(compare.compare_page(found, "VAE")).text
+    first, *rest = compare.lines(found)
+    assert numbers(first) == [] and rest == ["new: b", "gone: a"]
+    (lead,) = Seen(compare.compare_page(found, "VAE")).texts_of("p", "lead")
+    assert lead and numbers(lead) == [], "not: 0 of 0 scores changed"
 
 
 def test_new_and_gone_submissions_are_listed() -> None:
@@ -146,17 +152,17 @@ def test_checks_of_one_run_only_are_compared_with_none() -> None:
 
 def test_the_terminal_reads_scores_reasons_and_checks() -> None:
     found = compared([entry("a", {"kl": "kl_missing_half"}, made=OLD), entry("b")], [entry("a", made=NEW), entry("c")])
-    assert compare.lines(found) == [
-        "1 of 1 scores changed since old",
-        "    differs  grader: 111111111111 → 222222222222",
-        "a: 14 -> 22",
-        "    because  grader: 111111111111 → 222222222222",
-        "    kl: 2 -> 10; kl_missing_half -> none",
-        "        failed -> passed: the closed form",
-        "        failed -> passed: its gradient",
-        "new: c",
-        "gone: b",
+    lines = compare.lines(found)
+    assert [len(line) - len(line.lstrip()) for line in lines] == [0, 4, 0, 4, 4, 8, 8, 0, 0]
+    changed, setting, score, reason, task, *checks = (line.strip() for line in lines)
+    assert numbers(changed) == ["1", "1"]
+    assert all(line.endswith("grader: 111111111111 → 222222222222") for line in (setting, reason))
+    assert score == "a: 14 -> 22"
+    assert task.startswith("kl: 2 -> 10;") and "kl_missing_half ->" in task
+    assert [check.split(": ") for check in checks[:2]] == [
+        ["failed -> passed", title] for kind, title, _ in PARTS if kind != "shape"
     ]
+    assert checks[2:] == ["new: c", "gone: b"]
 
 
 def test_the_page_says_the_same(tmp_path: Path) -> None:
@@ -164,12 +170,19 @@ def test_the_page_says_the_same(tmp_path: Path) -> None:
     new, out = [entry("a", made=NEW), entry("new")], tmp_path / "out"
     written = write_class_reports(out, new, title="VAE", catalogue={}, given=[], compare_with=tmp_path / "old")
     assert written.comparison is not None
-    text = Seen((out / "compare.html").read_text(encoding="utf-8")).text
-    assert "a 14 → 22 ▲ +8 grader: 111111111111 → 222222222222" in text
-    assert "kl 2 → 10 ▲ +8 misconception: kl_missing_half → none" in text
-    assert "failed → passed, +5 points before expected kl = 4.2" in text
+    seen = Seen((out / "compare.html").read_text(encoding="utf-8"))
+    assert seen.texts_of("h3") == ["a 14 → 22 ▲ +8"]
+    assert seen.texts_of("h4") == ["kl 2 → 10 ▲ +8"]
+    reason, misconception = seen.texts_of("p", "fine")
+    assert reason == "grader: 111111111111 → 222222222222"
+    assert "kl_missing_half →" in misconception
+    assert [numbers(check) for check in seen.texts_of("summary")] == [["5"], ["3"]]
+    assert all("failed → passed, +" in check for check in seen.texts_of("summary"))
+    when, output = seen.terms()[0]
+    assert when == "before" and WRONG.expected in output
     index = Seen((out / "index.html").read_text(encoding="utf-8"))
-    assert "1 of 1 scores changed, 1 submission new, 1 gone." in index.text
+    (changes,) = index.texts_of("section", "changes")
+    assert numbers(changes) == ["1", "1", "1", "1"], "changed, of how many, new, gone"
     assert "./compare.html" in [a.get("href") for a in index.named("a")]
     assert "compare.html" not in (out / "index-anonymous.html").read_text(encoding="utf-8")
 

@@ -300,7 +300,6 @@ def test_a_step_is_captured_unless_it_must_not_be(chosen: Any, capsys: pytest.Ca
 def test_what_cannot_be_captured_runs_plainly_with_one_line(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert chosen(Counting) is train_step
     assert chosen(VAE, backend=Refusing()) is train_step
-    assert capsys.readouterr().out.splitlines() == [
-        "the training step is not captured: the model changes Counting.calls during training",
-        "the training step is not captured: operation not permitted when stream is capturing",
-    ]
+    counting, refusing = capsys.readouterr().out.splitlines()
+    assert " Counting.calls " in counting
+    assert refusing.endswith(": operation not permitted when stream is capturing")

@@ -15,6 +15,7 @@ from data import load, mat, official
 from data.__main__ import SAMPLE, main
 from data.house_numbers import SPLITS
 from tests.data import noise
+from tests.wording import numbers
 
 SITE = "ufldl.stanford.edu/housenumbers"
 
@@ -123,7 +124,7 @@ def test_fetch_refuses_what_is_not_svhn(
 ) -> None:
     connect(monkeypatch, Connection(images=5))
     assert main(["fetch"]) == 1
-    assert "the downloaded file is not SVHN's" in capsys.readouterr().err
+    assert official.NOT_SVHN in capsys.readouterr().err
     assert list(folder.iterdir()) == []
 
 
@@ -132,7 +133,8 @@ def test_fetch_stopped_by_hand_leaves_nothing(
 ) -> None:
     connect(monkeypatch, Connection(KeyboardInterrupt()))
     assert main(["fetch"]) == 1
-    assert capsys.readouterr().err == "error: interrupted; no incomplete files were left\n"
+    said = capsys.readouterr().err
+    assert "interrupted" in said and said.count("\n") == 1
     assert list(folder.iterdir()) == []
 
 
@@ -199,7 +201,8 @@ def test_compare_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
     mat.write(tmp_path / "mine.mat", noise(20))
     assert main(["compare", str(tmp_path / "mine.mat")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| 16 training and 4 test images | sample | mine.mat |")
+    images, *sources = lines[0].strip("| ").split(" | ")
+    assert numbers(images) == ["16", "4"] and sources[:2] == ["sample", "mine.mat"]
     assert all(line.count("|") == 5 for line in lines)
 
 

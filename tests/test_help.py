@@ -98,7 +98,7 @@ def test_a_wrong_command_line_is_answered_in_one_line_that_says_where_to_read_on
     status, out, text = said(capsys, *arguments)
     assert (status, out) == (2, "")
     assert words in text and text.count("\n") == 1
-    assert re.search(r"see python -m grader( \w+)? --help\n$", text)
+    assert re.search(r"python -m grader( \w+)? --help\n$", text)
 
 
 WITHOUT_TORCH = """

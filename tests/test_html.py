@@ -4,7 +4,7 @@ import base64
 import io
 import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -24,18 +24,40 @@ from grader.judge.short_run import ShortRun
 from grader.report import html
 from grader.report.html import number, percent
 from grader.report.results_json import Record
-from tests.made_up_class import CATALOGUE, POINTS, a_class, entry
+from tests.made_up_class import CATALOGUE, PARTS, POINTS, WRONG, a_class, checks, entry
+from tests.wording import numbers
 
 TITLE = "VAE, spring"
+_VOID = {"input", "link", "meta", "img", "br"}  # have no end tag
+
+
+@dataclass
+class Element:
+    """An element of a page, with the texts and the table cells in it."""
+
+    tag: str
+    attributes: dict[str, str | None]
+    texts: list[str] = field(default_factory=list)
+    cells: list["Element"] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def is_called(self, name: str) -> bool:
+        """Return whether this is its id, one of its classes, or the id of its heading."""
+        return any(name in (self.attributes.get(key) or "").split() for key in ("id", "class", "aria-labelledby"))
 
 
 class Seen(HTMLParser):
-    """What a browser would see of a page: its elements, its text, the text of each cell and heading."""
+    """What a browser would see of a page: its elements, its text, the text of each element, the rows of its tables."""
 
     def __init__(self, page: str):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
+        self._elements: list[Element] = []
+        self._open: list[Element] = []
         self._silent = 0
         self.feed(page)
         self.close()
@@ -43,13 +65,34 @@ class Seen(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
         self._silent += tag in ("style", "script")
+        element = Element(tag, dict(attrs))
+        self._elements.append(element)
+        if tag in ("td", "th"):
+            next(each for each in reversed(self._open) if each.tag == "tr").cells.append(element)
+        if tag not in _VOID:
+            self._open.append(element)
 
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in ("style", "script")
+        assert self._open.pop().tag == tag, "elements are nested"
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
             self.texts.append(data)
+            for element in self._open:
+                element.texts.append(data)
+
+    def texts_of(self, tag: str, name: str = "") -> list[str]:
+        """Return the text of each element with this tag and, if it is given, with this id, class or heading."""
+        return [each.text for each in self._elements if each.tag == tag and (not name or each.is_called(name))]
+
+    def rows(self) -> list[list[str]]:
+        """Return the texts of the cells of each row of each table."""
+        return [[cell.text for cell in each.cells] for each in self._elements if each.tag == "tr"]
+
+    def terms(self) -> list[tuple[str, str]]:
+        """Return the terms of all lists of terms, with what is said about each."""
+        return list(zip(self.texts_of("dt"), self.texts_of("dd"), strict=True))
 
     @property
     def text(self) -> str:
@@ -70,42 +113,62 @@ def class_page(entries: list[Entry], anonymous: bool = False) -> str:
 
 # ## The report of one submission
 def test_it_says_points_and_status_of_each_task_and_the_sum() -> None:
-    text = report(entry("ada", {"kl": "kl_missing_half", "mode": "not attempted"})).text
-    assert "ada 12 of 22 points" in text
-    assert "kl 2 / 10 failed kl_missing_half" in text
-    assert "mode 0 / 2 not attempted" in text
-    assert "training 10 / 10 passed" in text
+    seen = report(entry("ada", {"kl": "kl_missing_half", "mode": "not attempted"}))
+    assert seen.texts_of("h1") == ["ada"]
+    assert [numbers(score) for score in seen.texts_of("p", "score")] == [["12", "22"]]
+    assert [[row[0], *row[2:]] for row in seen.rows()[1:]] == [
+        ["kl", "2 / 10", "failed kl_missing_half"],
+        ["mode", "0 / 2", "not attempted"],
+        ["training", "10 / 10", "passed"],
+    ]
 
 
 def test_a_failed_check_is_explained_with_all_its_parts() -> None:
-    text = report(entry("ada", {"kl": "kl_missing_half"})).text
-    said = "expected kl = 4.2 got 8.4, and 6 of 6 values differ deviation 4.2 at most, at [5] hint it is a constant"
-    assert f"kl 2 of 10 points kl_missing_half the closed form failed, 0 of 5 points {said}" in text
+    seen = report(entry("ada", {"kl": "kl_missing_half"}))
+    (heading,) = seen.texts_of("h3")
+    assert heading.startswith("kl ") and heading.endswith(" kl_missing_half") and numbers(heading) == ["2", "10"]
+    _, (_, value, _), (_, gradient, _) = PARTS
+    assert seen.texts_of("h4")[0] == value and gradient not in seen.texts_of("h4")
+    status = seen.texts_of("p", "fine")[0]
+    assert "failed" in status and numbers(status) == ["0", "5"]
+    assert seen.terms() == [
+        ("expected", WRONG.expected),
+        ("got", WRONG.got),
+        ("deviation", WRONG.deviation),
+        ("hint", CATALOGUE["kl_missing_half"].hint),
+    ]
 
 
 def test_checks_that_wait_for_the_value_are_listed_as_such() -> None:
-    text = report(entry("ada", {"kl": "kl_missing_half"})).text
-    assert "These checks count once the value is right its gradient" in text
-    assert "what follows from the wrong value" not in text
+    seen = report(entry("ada", {"kl": "kl_missing_half"}))
+    _, _, (_, gradient, _) = PARTS
+    (waiting,) = seen.texts_of("li")
+    assert waiting.startswith(gradient)
+    (follows,) = {one.explanation.expected for one in checks("kl", "kl_missing_half") if one.title == gradient}
+    assert follows and follows not in seen.text
 
 
 def test_not_attempted_is_not_called_wrong() -> None:
-    text = report(entry("ada", {"kl": "not attempted", "mode": "not attempted"})).text
-    assert "Not attempted yet: kl , mode . The TODO is still there" in text
-    assert "failed" not in text
+    seen = report(entry("ada", {"kl": "not attempted", "mode": "not attempted"}))
+    (untouched,) = seen.texts_of("p", "quiet")
+    assert "kl , mode" in untouched and "training" not in untouched
+    assert "failed" not in seen.text
 
 
 def test_a_worker_that_died_is_explained_once() -> None:
-    text = report(entry("ada", {"kl": "out of memory"})).text
-    assert text.count("it out of memory") == 1
-    assert "1 more check of this task missed its points for the same reason." in text
+    seen = report(entry("ada", {"kl": "out of memory"}))
+    assert seen.text.count("it out of memory") == 1
+    assert numbers(seen.texts_of("p", "fine")[-1]) == ["1"], "one more check missed its points"
 
 
 def test_what_ended_several_tasks_is_said_once() -> None:
-    text = report(entry("ada", dict.fromkeys(POINTS, "crashed"), "SyntaxError in line 3")).text
-    assert "Crashed in 3 tasks, for the same reason kl , mode , training got SyntaxError in line 3" in text
-    assert text.count("SyntaxError") == 1
-    assert "These checks count" not in text
+    seen = report(entry("ada", dict.fromkeys(POINTS, "crashed"), "SyntaxError in line 3"))
+    (heading,) = seen.texts_of("h3")
+    assert "crashed" in heading.lower() and numbers(heading) == ["3"]
+    assert seen.texts_of("p", "fine") == ["kl , mode , training"]
+    assert seen.terms() == [("got", "SyntaxError in line 3")]
+    assert seen.text.count("SyntaxError") == 1
+    assert not seen.texts_of("li"), "no check is said to wait for another"
 
 
 def test_full_points_leave_nothing_to_look_at() -> None:
@@ -118,11 +181,12 @@ def test_what_was_not_graded_says_why() -> None:
 
 def test_a_run_that_was_stopped_says_so() -> None:
     whole = entry("ada")
-    assert "points were judged" not in report(whole).text
+    assert not report(whole).texts_of("p", "note")
     assert whole.results is not None
     first = whole.results["tests"][0]
     first["score"], first["extra_data"]["status"] = 0.0, "not judged"
-    assert "This run was stopped: only 20 of 22 points were judged." in report(whole).text
+    (note,) = report(whole).texts_of("p", "note")
+    assert "stopped" in note and numbers(note) == ["20", "22"]
 
 
 def test_a_score_from_in_process_says_that_it_does_not_count() -> None:
@@ -160,9 +224,10 @@ def test_a_misconception_without_words_is_shown_by_its_id() -> None:
 
 
 def test_the_index_lists_trouble_and_what_was_not_graded() -> None:
-    text = Seen(class_page(a_class())).text
-    assert "hangs No. 6 timed out kl it timed out" in text
-    assert "unread No. 12 no VAE_Model.py in the archive" in text
+    rows = Seen(class_page(a_class())).rows()
+    places = {row[1]: row[0] for row in rows if len(row) > 4}
+    assert [f"hangs No. {places['hangs']}", "timed out", "kl it timed out"] in rows
+    assert ["unread No. 12", a_class()[-1].status] in rows
 
 
 @pytest.mark.parametrize("entries", [[], [Entry("a", "no Python")], [entry("a")]], ids=["none", "ungraded", "one"])
@@ -191,9 +256,9 @@ def without_points(one: Entry, *tasks: str) -> Entry:
 
 def test_a_task_without_points_shows_no_percentage_of_them() -> None:
     entries = [entry("a"), entry("b", {"kl": "crashed"}), entry("c", {"kl": "not attempted"})]
-    text = Seen(class_page([without_points(one, "kl") for one in entries])).text
-    assert "kl 0 – 1 0 1 1" in text, "no mean; one passed all, one none, one did not try"
-    assert "mode 2 100 % 3 0 0 0" in text
+    rows = Seen(class_page([without_points(one, "kl") for one in entries])).rows()
+    assert ["kl", "0", "–", "", "1", "0", "1", "1"] in rows, "no mean; one passed all, one none, one did not try"
+    assert ["mode", "2", "100 %", "", "3", "0", "0", "0"] in rows
 
 
 def test_a_class_without_points_has_no_median_and_nobody_full_points() -> None:
@@ -203,10 +268,10 @@ def test_a_class_without_points_has_no_median_and_nobody_full_points() -> None:
 
 
 def test_a_wrong_task_without_points_is_explained_all_the_same() -> None:
-    text = report(without_points(entry("ada", {"kl": "kl_missing_half"}), "kl")).text
-    assert "kl 0 / 0 failed kl_missing_half" in text
-    assert "Nothing: every check passed." not in text
-    assert "hint it is a constant factor too large" in text
+    seen = report(without_points(entry("ada", {"kl": "kl_missing_half"}), "kl"))
+    assert [row[2:] for row in seen.rows() if row[0] == "kl"] == [["0 / 0", "failed kl_missing_half"]]
+    assert "Nothing: every check passed." not in seen.text
+    assert ("hint", CATALOGUE["kl_missing_half"].hint) in seen.terms()
     assert "Nothing: every check passed." in report(without_points(entry("ada"), "kl")).text
 
 

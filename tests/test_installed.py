@@ -17,6 +17,7 @@ import pytest
 
 from grader.sandbox.interpreter import PROGRAM
 from tests.releases import REFERENCE, ROOT
+from tests.wording import lines_with
 
 _NAMES = ("solution", "grader", "assignment", "data", "tests", "plugin", "offering")
 _LOOK = f"""
@@ -62,13 +63,14 @@ def test_the_console_script_is_the_same_command(python: str, tmp_path: Path) -> 
     assert name == "vae-grader"
     script = f"import sys; from {module} import {function}; sys.exit({function}())"
     done = called(tmp_path, python, "-c", script, "grade", "nothing.py")
-    assert done.returncode == 2 and done.stderr.startswith("python -m grader grade: argument FILE: must be a file")
+    assert done.returncode == 2 and done.stderr.startswith("python -m grader grade: argument FILE: ")
+    assert "'nothing.py'" in done.stderr
 
 
 def test_a_mistake_in_a_path_is_about_the_folder_of_the_user(python: str, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("a file")
     done = called(tmp_path, python, "-m", "grader", "release", "--out=mine")
-    assert done.returncode == 2 and "'mine' is not a folder: choose another one with --out" in done.stderr
+    assert done.returncode == 2 and lines_with(done.stderr, "'mine'", "--out")
 
 
 def test_a_worker_takes_the_project_off_its_import_path(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_a_copy_that_is_not_editable_says_what_to_do(tmp_path: Path) -> None:
         (folder / file.name).write_bytes(file.read_bytes())
     done = called(tmp_path / "site-packages", sys.executable, "-m", "grader")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "use `pip install -e .` in the project" in done.stderr and done.stderr.count("\n") == 1
+    assert "`pip install -e .`" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_only_the_start_of_the_grader_is_installed() -> None:

@@ -20,6 +20,7 @@ from grader.instructor.release import release_checks, release_command
 from grader.instructor.release.build import NotOurs, write_folder
 from grader.judge.offering import TASKS
 from tests.releases import ROOT, SECRET
+from tests.wording import lines_with
 
 WORKFLOW = ".github/workflows/classroom.yml"
 
@@ -123,7 +124,7 @@ def test_a_given_secret_is_kept_and_another_one_refused(
     monkeypatch.setenv(seeds.VARIABLE, "quite another secret")
     assert release(tmp_path) == 2
     said = capsys.readouterr().err
-    assert "is another secret: remove it to change the secret" in said and said.count("\n") == 1
+    assert lines_with(said, str(tmp_path / "secret"), "--out") and said.count("\n") == 1
     assert (tmp_path / "secret").read_bytes().strip() == SECRET
 
 
@@ -176,7 +177,7 @@ def test_a_reference_that_is_wrong_is_found_out_for_real(tmp_path: Path) -> None
 def test_a_skeleton_that_was_edited_by_hand_stops_it(tmp_path: Path) -> None:
     todo = 'raise NotImplementedError("TODO: kl")'
     done = changed_copy(tmp_path / "copy", "assignment/VAE_Model.py", todo, "return self.mean.sum(1)")
-    assert done.returncode == 1 and "run `python -m solution.skeleton`; nothing was written" in done.stderr
+    assert done.returncode == 1 and "`python -m solution.skeleton`" in done.stderr
     assert not (tmp_path / "copy" / "dist").exists()
 
 
@@ -186,7 +187,7 @@ def test_folders_that_no_release_wrote_are_left_alone(tmp_path: Path, capsys: py
     (tmp_path / "github-classroom" / "thesis.tex").write_text("years of work")
     assert release(tmp_path) == 2
     said = capsys.readouterr().err
-    assert "holds files that no release wrote: move them away, or give another --out" in said
+    assert lines_with(said, str(tmp_path / "github-classroom"), "--out")
     assert said.count("\n") == 1 and [path.name for path in tmp_path.iterdir()] == ["github-classroom"]
     with pytest.raises(NotOurs):
         write_folder(tmp_path / "github-classroom", {}, sign=WORKFLOW)
@@ -223,4 +224,4 @@ def test_a_repository_that_is_incomplete_is_refused(tmp_path: Path, capsys: pyte
     options = release_command.argparse.Namespace(out=tmp_path / "dist", secret_file=None, offering=None)
     (tmp_path / "repository").mkdir()
     assert release_command.main(options, root=tmp_path / "repository") == 2
-    assert "release from a complete copy of the repository" in capsys.readouterr().err
+    assert lines_with(capsys.readouterr().err, f"{tmp_path / 'repository'} ")

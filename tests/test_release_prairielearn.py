@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from grader.grading.seeds import official_seed
+from grader.instructor.release.contents import template
 from grader.judge.offering import TASKS
 from grader.judge.result import CheckResult, Explanation, Result, TaskResult, TrainingPictures
 from grader.platforms import prairielearn
 from grader.platforms.container import SANDBOX
+from grader.platforms.official_grading import FAILED
 from grader.sandbox.process import UnprivilegedUser
 from tests.releases import REFERENCE, SECRET, filled, release, run, unpacked
 
@@ -146,13 +148,14 @@ def test_an_attempt_with_nothing_to_grade_does_not_count(
 def test_a_failure_of_the_grader_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     results, said = graded(tmp_path / "one", {"VAE_Model.py": b""}, VAE_GRADER_PYTHON="false")
-    assert not results["gradable"] and "could not be started. This is not your mistake" in results["format_errors"][0]
+    (reason,) = results["format_errors"]
+    assert not results["gradable"] and f'"{reason}"' in template("prairielearn/grade.sh").content.decode()
     assert "exit status 1" in said
     script, root = job(tmp_path / "two", {"VAE_Model.py": b""})
     (root / "tests" / "secret").unlink()
     run(tmp_path, str(script), VAE_GRADE_ROOT=str(root), VAE_GRADER_PYTHON=sys.executable)
     results = json.loads((root / "results" / "results.json").read_text(encoding="utf-8"))
-    assert problems(results) == [] and "The grader itself failed" in results["format_errors"][0]
+    assert problems(results) == [] and FAILED in results["format_errors"][0]
 
 
 def test_other_users_see_neither_secret_nor_data_nor_results(tmp_path: Path) -> None:

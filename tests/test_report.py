@@ -18,8 +18,10 @@ from tqdm import tqdm
 from grader.judge.result import CheckResult, Explanation, Result, TaskResult
 from grader.platforms import classroom
 from grader.report import results_json, terminal
+from grader.report.explain import WAITS, judged_part
 from grader.report.text import harmless, one_line, settled, shortened
 from tests.made_up_class import checks
+from tests.wording import numbers
 
 SEVEN = Explanation(got="7", diagnosis="kl_missing_half")
 KL = TaskResult(
@@ -105,8 +107,8 @@ def test_a_headline_says_what_gradescopes_two_statuses_cannot() -> None:
     tasks = tuple(TaskResult("kl", checks("kl", outcome)) for outcome in ("crashed", "wrong"))
     tests = results_json.as_json(Result("f.py", tasks, 1.0, "process", 0))["tests"]
     assert [test["output"].partition("\n")[0] for test in tests] == [
-        *("crashed", "crashed", "counts once the value is right"),
-        *("", "expected  kl = 4.2", "counts once the value is right"),
+        *("crashed", "crashed", WAITS),
+        *("", "expected  kl = 4.2", WAITS),
     ]  # fmt: skip
 
 
@@ -179,7 +181,8 @@ def test_the_table_says_points_and_status_of_each_task_and_the_sum() -> None:
     assert rows["nll"] == "0 / 10 timed out"
     assert rows["mode"] == "0 / 2 not attempted"
     assert rows["encode"] == "5.12 / 5.12 passed"
-    assert rows["score"] == "7.12 / 27.12 some/VAE_Model.py, seed 3, sandbox process, 7.9 s"
+    assert numbers(rows["score"]) == ["7.12", "27.12", "3", "7.9"], "points, the seed, and seconds"
+    assert " some/VAE_Model.py," in rows["score"] and " process," in rows["score"]
 
 
 def test_each_failure_is_explained_once_below_its_title() -> None:
@@ -199,7 +202,7 @@ def test_nothing_that_a_submission_brings_reaches_the_terminal_as_it_is() -> Non
 def test_checks_that_follow_from_a_wrong_value_only_wait_for_it() -> None:
     wrong = Result("f.py", (TaskResult("kl", checks("kl", "kl_missing_half")),), 1.0, "process", 0)
     text = terminal.render(wrong)
-    assert "kl: these checks count once the value is right\n    - its gradient (failed)\n" in text
+    assert re.search(r"^kl: .*\n    - its gradient \(failed\)$", text, re.MULTILINE)
     assert "what follows from the wrong value" not in text
 
 
@@ -215,15 +218,19 @@ def test_a_part_says_how_much_was_judged() -> None:
         "kl", (shape, replace(value, score=0, status="not judged", explanation=Explanation(message="stopped")))
     )
     never = TaskResult("training", tuple(replace(c, score=0, status="not judged") for c in checks("training", "full")))
-    text = terminal.render(Result("f.py", (stopped, whole, never), 1.0, "process", 0))
+    result = Result("f.py", (stopped, whole, never), 1.0, "process", 0)
+    text = terminal.render(result)
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line}
-    assert rows["kl"] == "2 / 7 not judged, only 2 of 7 points judged"
+    assert numbers(judged_part(stopped)) == ["2", "7"] and numbers(judged_part(result)) == ["4", "19"]
+    assert rows["kl"] == f"2 / 7 not judged, {judged_part(stopped)}"
     assert (rows["mode"], rows["training"]) == ("2 / 2 passed", "0 / 10 not judged")
-    assert rows["score"].endswith("1.0 s; unfinished: only 4 of 19 points judged")
+    assert rows["score"].endswith(f" 1.0 s; unfinished: {judged_part(result)}")
     assert "stopped" not in text, "nothing to read about what was not judged"
-    part = terminal.render(Result("f.py", (TaskResult("kl", (shape,), left_out=800),), 1.0, "process", 0))
-    assert "passed, only 2 of 10 points judged" in part
-    assert part.rstrip().endswith("1.0 s; only 2 of 10 points judged")
+    part = TaskResult("kl", (shape,), left_out=800)
+    text = terminal.render(Result("f.py", (part,), 1.0, "process", 0))
+    assert numbers(judged_part(part)) == ["2", "10"]
+    assert f" passed, {judged_part(part)}\n" in text
+    assert text.rstrip().endswith(f" 1.0 s; {judged_part(part)}")
 
 
 def test_colours_come_only_when_asked_for_and_change_no_word() -> None:
@@ -356,8 +363,10 @@ def test_short_text_is_kept_as_it_is() -> None:
 
 def test_long_text_says_what_was_left_out() -> None:
     text = "\n".join(f"line {i}" for i in range(20))
-    assert shortened(text, lines=3) == "line 0\nline 1\nline 2\n... (17 more lines)"
-    assert shortened("x" * 25, width=10) == "x" * 10 + "... (15 more characters)"
+    *shown, left_out = shortened(text, lines=3).splitlines()
+    assert shown == text.splitlines()[:3] and numbers(left_out) == ["17"]
+    shown_part, dots, left_out = shortened("x" * 25, width=10).partition("...")
+    assert (shown_part, dots, numbers(left_out)) == ("x" * 10, "...", ["15"])
 
 
 @pytest.mark.parametrize("flood", [lambda: "x" * 10**6, lambda: "x\n" * 10**6, lambda: "\n" * 10**6])

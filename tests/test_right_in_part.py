@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from grader.judge.right_in_part import agreeing, bound, indices
+from tests.wording import numbers
 
 
 def mask(*shape: int, wrong: tuple[slice | int, ...]) -> Tensor:
@@ -40,16 +41,20 @@ def test_an_index_that_tells_right_from_wrong_is_named(right: Tensor, text: str)
 def test_a_bound_is_named_if_it_divides_right_from_wrong() -> None:
     values = torch.arange(-20, 21, dtype=torch.float64)[:, None] / 10
     features = {"mean": values, "|mean|": values.abs()}
-    assert bound((values <= 1).squeeze(1), features) == "where mean is at most 1; wrong from 1.1 on"
-    assert bound((values.abs() <= 1), features) == "where |mean| is at most 1; wrong from 1.1 on"
-    assert bound((values >= 0).squeeze(1), features) == "where mean is at least 0; wrong up to -0.1"
+    at_most = bound((values <= 1).squeeze(1), features)
+    assert " mean " in at_most and "at most 1;" in at_most and numbers(at_most) == ["1", "1.1"]
+    of_size = bound((values.abs() <= 1), features)
+    assert of_size == at_most.replace(" mean ", " |mean| ")
+    at_least = bound((values >= 0).squeeze(1), features)
+    assert " mean " in at_least and "at least 0;" in at_least and at_least.endswith(" -0.1")
     assert bound((values * 10).round().squeeze(1) % 2 == 0, features) == ""
     assert bound(torch.arange(41) > 2, features) == "", "three wrong numbers are below some bound by chance"
 
 
 def test_a_bound_holds_for_every_dimension_of_a_row() -> None:
     rows = torch.tensor([[0.0, 1.0], [1.0, 0.5]] * 4 + [[0.0, 3.0], [4.0, 1.0]] * 4, dtype=torch.float64)
-    assert bound((rows < 2).all(1), {"var": rows}) == "where every var is at most 1; wrong from 3 on"
+    said = bound((rows < 2).all(1), {"var": rows})
+    assert " every var " in said and "at most 1;" in said and numbers(said) == ["1", "3"]
 
 
 def test_numbers_agree_to_rounding_only() -> None:

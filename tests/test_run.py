@@ -461,7 +461,8 @@ def test_a_loss_of_the_wrong_shape_is_found_before_training(tmp_path: Path, caps
             return reconstruction, nll.sum(), kl
 
     assert go(variant(VAE=Summed), tmp_path / "out") == 1
-    assert "nll as one number per image: (2,), not ()" in one_line(capsys)
+    said = one_line(capsys)
+    assert "VAE.forward" in said and " nll " in said and said.rstrip().endswith("(2,), not ()")
 
 
 # ## A student's file
@@ -477,7 +478,8 @@ def written(tmp_path: Path, edit: Callable[[str], str]) -> ModuleType:
 
 def test_an_untouched_skeleton_is_told_its_first_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert go(written(tmp_path, str), tmp_path / "out") == 1
-    assert "task `encoder` is still a TODO" in one_line(capsys)
+    said = one_line(capsys)
+    assert "`encoder`" in said and "TODO" in said
 
 
 def test_a_todo_that_only_a_result_needs_costs_that_result_and_no_training(
@@ -488,7 +490,8 @@ def test_a_todo_that_only_a_result_needs_costs_that_result_and_no_training(
 
     out = tmp_path / "out"
     assert go(variant(interpolate=todo), out, "--epochs", "1") == 1
-    assert "task `interpolate` is still a TODO: interpolation.png" in one_line(capsys)
+    said = one_line(capsys)
+    assert "`interpolate`" in said and "TODO" in said and " interpolation.png " in said and "--resume" in said
     assert {path.name for path in out.iterdir()} == RESULTS - {"interpolation.png"}
     assert resume(reference, out) == 0
     assert {path.name for path in out.iterdir()} == RESULTS

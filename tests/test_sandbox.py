@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from grader.sandbox.bubblewrap import Bubblewrap
-from grader.sandbox.failure import WorkerFailed
+from grader.sandbox.failure import COSTLY_IMPORT, COSTLY_TIME, WorkerFailed
 from grader.sandbox.in_process import InProcess
 from grader.sandbox.interpreter import can_fork
 from grader.sandbox.process import PlainProcess
@@ -21,6 +21,7 @@ from grader.sandbox.submission import MAX_BYTES, NoSubmission, take
 from grader.sandbox.unforked import UnforkedProcess
 from grader.sandbox.worker import Worker, WorkerLimits
 from tests.acts import KINDS, NUMBER, SMALL, ask, failure, in_use, is_gone, opened, start, submission
+from tests.wording import numbers
 
 needs_fork = pytest.mark.skipif(not can_fork(), reason="a zygote needs a safe fork")
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and process groups")
@@ -61,7 +62,7 @@ def test_an_answer_comes_and_then_another(sandbox: Any) -> None:
         assert ask(worker, "seed") == first, "every probe seeds all generators"
         told = failure(lambda: ask(worker, "raise"))
         assert (told.status, told.fatal) == ("crashed", False)
-        assert told.message == "ValueError in your code: my own mistake"
+        assert "ValueError" in told.message and told.message.endswith(": my own mistake")
         assert [line["function"] for line in told.traceback][:1] == ["kl"]
         assert ask(worker, "import project") == "", "nothing of the project can be imported"
         assert "hello σ² \\udce9" in (ask(worker, "print") or worker.printed())
@@ -96,7 +97,8 @@ def test_in_process_too_and_the_judge_keeps_its_own(tmp_path: Path) -> None:
 def test_an_endless_loop_ends_at_its_cpu_seconds(sandbox: Any) -> None:
     told = in_use(sandbox, "loop", WorkerLimits(cpu_s=1, wall_s=60))
     assert (told.status, told.fatal) == ("timed out", True)
-    assert told.message == "your code used more than 1 CPU seconds in this task"
+    assert numbers(told.message) == ["1"] and "CPU" in told.message
+    assert told.hint == COSTLY_TIME
 
 
 def test_a_worker_that_is_closed_leaves_no_thread_with_the_judge(sandbox: Any) -> None:
@@ -126,7 +128,7 @@ def test_a_sleeper_ends_at_its_wall_clock_seconds(sandbox: Any) -> None:
 def test_what_ends_its_process_has_crashed(sandbox: Any) -> None:
     told = in_use(sandbox, "end")
     assert (told.status, told.fatal) == ("crashed", True)
-    assert told.message == "your code ended its process in this task, with exit status 0"
+    assert numbers(told.message) == ["0"], "the exit status"
 
 
 def test_closing_leaves_no_process_and_no_folder(sandbox: Any) -> None:
@@ -146,7 +148,7 @@ def test_closing_leaves_no_process_and_no_folder(sandbox: Any) -> None:
 # ## How a task can fail
 def test_exiting_is_no_way_out(zygote: Any) -> None:
     told = in_use(zygote, "exit")
-    assert (told.status, told.message) == ("crashed", "sys.exit() was called in your code")
+    assert told.status == "crashed" and "sys.exit()" in told.message
     assert [line["function"] for line in told.traceback] == ["kl", "act"], "the student's own lines, and no others"
 
 
@@ -229,12 +231,11 @@ def test_a_file_that_fails_on_import_says_why(zygote: Any, act: str, status: str
 
 def test_an_import_that_never_ends_is_timed_out(zygote: Any) -> None:
     told = failure(lambda: start(zygote, "loop", WorkerLimits(cpu_s=1, wall_s=60)))
-    assert (told.status, told.message) == (
-        "timed out",
-        "your code used more than 1 CPU seconds while your file was imported",
-    )
+    assert (told.status, told.hint, numbers(told.message)) == ("timed out", COSTLY_IMPORT, ["1"])
+    assert "CPU" in told.message
     told = failure(lambda: start(zygote, "sleep", WorkerLimits(cpu_s=5, wall_s=1)))
-    assert (told.status, told.message) == ("timed out", "your code took more than 1 s while your file was imported")
+    assert (told.status, told.hint, numbers(told.message)) == ("timed out", COSTLY_IMPORT, ["1"])
+    assert "CPU" not in told.message
 
 
 def test_helpers_beside_the_file_are_named_but_not_other_modules(zygote: Any) -> None:

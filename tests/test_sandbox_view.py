@@ -13,7 +13,7 @@ import pytest
 
 from grader.sandbox.bubblewrap import Bubblewrap
 from grader.sandbox.unforked import UnforkedProcess
-from grader.sandbox.worker import WorkerLimits
+from grader.sandbox.worker import DISTURBED, WorkerLimits
 from grader.worker.zygote import remove_folder
 from tests.acts import KINDS, ask, failure, is_gone, opened, start, submission, why_not
 
@@ -74,7 +74,7 @@ def test_each_worker_has_an_empty_folder_of_its_own(zygote: Any) -> None:
 def test_a_frame_forged_in_advance_does_not_count(zygote: Any) -> None:
     worker = start(zygote)
     told = failure(lambda: ask(worker, "forge"))
-    assert (told.status, told.message) == ("crashed", "your code disturbed the grader's channel in this task")
+    assert told.status == "crashed" and told.message.startswith(DISTURBED)
     worker.close()
 
 

@@ -20,6 +20,7 @@ from grader.report.results_json import as_json
 from grader.report.screen import View, hints_of, screen
 from grader.sandbox.archives import NoSubmission
 from tests.gradings import REFERENCE, RIGHT_KL
+from tests.wording import numbers
 
 pytestmark = pytest.mark.quick
 
@@ -219,7 +220,8 @@ def test_text_that_is_no_python_is_graded_as_a_whole(running: Running) -> None:
 def test_a_file_that_cannot_be_graded_is_named_and_the_next_save_is_graded(running: Running) -> None:
     settled(running)
     running.save("\0")
-    assert running.console.next() == "VAE_Model.py: line 1 of the file has a null byte: save it again as text in UTF-8"
+    said = running.console.next()
+    assert said.startswith("VAE_Model.py: ") and " line 1 " in said and "null byte" in said
     running.save(TEXT)
     assert running.judge.job().tasks == "kl or mode"
 
@@ -325,7 +327,9 @@ def test_a_long_report_leaves_room_for_points_and_keys() -> None:
     long = task("kl", "failed", got="\n".join(str(i) for i in range(100)), hint="x")
     shown = screen(replace(VIEW, results={"kl": long}), 80, 24, color=False).split("\n")
     assert len(shown) <= 24
-    assert "more lines: pytest grader/ -m kl" in shown[-4]
+    assert "pytest grader/ -m kl" in shown[-4] and numbers(shown[-4]), (
+        "how many lines are left out, and what shows them"
+    )
 
 
 def test_the_list_has_all_tasks() -> None:

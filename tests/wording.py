@@ -1,4 +1,4 @@
-"""What no report may say: the table of misleading words, for every test that renders reports."""
+"""What tests read in a text: the words that no report may contain, and the data between the other words."""
 
 import re
 
@@ -17,3 +17,13 @@ MISLEADING = {
 def misleading(text: str) -> list[str]:
     """Return what is misleading in a text for students, in words."""
     return [f"{what} ({found[0]!r})" for what, pattern in MISLEADING.items() if (found := pattern.search(text))]
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers, dates and times in a text, in their order."""
+    return re.findall(r"\d+(?:[.,:-]\d+)*", text)
+
+
+def lines_with(text: str, *data: str) -> list[str]:
+    """Return the lines of a text that contain all of these: names of files, ids, numbers, commands."""
+    return [line for line in text.splitlines() if all(each in line for each in data)]

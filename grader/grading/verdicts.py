@@ -33,6 +33,7 @@ from grader.sandbox.failure import Failure, WorkerFailed
 from grader.sandbox.zygote import SandboxError
 
 _OF_COMPUTING = (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
+SHOW_THIS = "Please show this to your instructor"
 _OWN_ERROR = "The grader itself failed."
 _CAUGHT = "A check could not compute with the result of your code, and failed."
 _CHANGED = "`{}` was given solved and is changed in your file; this run used your version"
@@ -221,7 +222,7 @@ class Grading:
             terminalreporter.stats.update(everything)
         for what, errors in ((_OWN_ERROR, self._grader_errors), (_CAUGHT, self._caught)):
             for error in errors:
-                terminalreporter.write(f"\n{what} Please show this to your instructor:\n{harmless(error)}", red=True)
+                terminalreporter.write(f"\n{what} {SHOW_THIS}:\n{harmless(error)}", red=True)
         if self._result and self._begun:
             verbose = terminalreporter.verbosity > 0
             terminalreporter.write(terminal.render(self._result, terminalreporter.hasmarkup, verbose))

@@ -76,6 +76,7 @@ def pictured(draws: Draws | None) -> Iterator[None]:
 
 
 MOST_FOR_FORM = 40  # the largest share, in percent, that the shape checks of a task may have
+UNPAID = "passes, but counts only once the value is right"
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,7 @@ def _paid(verdict: Verdict, worth: int, value_is_wrong: bool) -> CheckResult:
     if not value_is_wrong or verdict.kind == "shape":
         return result
     if result.score:
-        return replace(
-            result, score=0, explanation=Explanation(message="passes, but counts only once the value is right")
-        )
+        return replace(result, score=0, explanation=Explanation(message=UNPAID))
     # A failure that follows from a wrong value is not a second mistake: it gets no diagnosis.
     if verdict.kind == "value":
         return result

@@ -23,7 +23,7 @@ _NOT_YOURS = "This is not your mistake. Hand in again; if that does not help, te
 UNFINISHED = f"The grading did not finish: most likely the container ran out of memory or time. {_NOT_YOURS}"
 FAILED = f"The grader itself failed. {_NOT_YOURS}"
 _FLAWED = f"The grader itself failed in some checks: see below. {_NOT_YOURS}"
-_TOO_LONG = f"The grading took too long and was stopped. {_NOT_YOURS}"
+TOO_LONG = f"The grading took too long and was stopped. {_NOT_YOURS}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def judge(
         print(f"no verdict: {failure}{'; choose a larger container' if failure.killed else ''}", flush=True)
         if failure.in_time:
             return nothing(UNFINISHED if failure.killed else FAILED, "crashed", sound=False)
-        return nothing(_TOO_LONG, "timed out", sound=False)
+        return nothing(TOO_LONG, "timed out", sound=False)
     except Exception:
         print(harmless(traceback.format_exc()), flush=True)  # may contain names that the student chose
         return nothing(FAILED, "crashed", sound=False)

@@ -23,6 +23,7 @@ from typing import IO, NamedTuple, cast
 FILE_NAME = "VAE_Model.py"
 MAX_BYTES = 1 << 20
 HAND_IN = f"hand in one {FILE_NAME}"
+LEADS_OUT = f"a path in the archive leads outside of it: {HAND_IN}"
 
 PYTHON = (".py", ".py.txt")  # Windows may append .txt and hide it from the user
 ZIP, TAR = (".zip",), (".tar.gz", ".tgz")
@@ -180,7 +181,7 @@ def _check_paths(paths: Iterable[str]) -> None:
     for path in paths:
         parts = path.replace("\\", "/").split("/")
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-            raise NoSubmission(f"a path in the archive leads outside of it: {HAND_IN}")
+            raise NoSubmission(LEADS_OUT)
 
 
 class _Bounded(io.RawIOBase):

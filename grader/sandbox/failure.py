@@ -18,6 +18,9 @@ from typing import IO, Any, Literal
 
 _PROJECT_FOLDERS = {"assignment", "solution", "grader", "data", "tests"}
 
+LEFT_EMPTY = "not attempted yet: a function that this task needs is empty"
+UNTOUCHED = "not attempted yet: the TODO is still there"
+
 COSTLY_TIME = (
     "The usual causes are a loop that never ends, a Python loop over pixels, dimensions or K, and a (B, D, D) tensor. "
     "Can one operation on whole tensors do the work?"
@@ -91,8 +94,7 @@ def from_error(
     if kind == "todo":
         if error.get("begun") is True and lines:  # the line shows which of several TODOs is left
             return Failure("not attempted", "begun, but a TODO is left", lines[-1:], importing)
-        left = "a function that this task needs is empty" if name == "NotAttempted" else "the TODO is still there"
-        return Failure("not attempted", f"not attempted yet: {left}", [], importing)
+        return Failure("not attempted", LEFT_EMPTY if name == "NotAttempted" else UNTOUCHED, [], importing)
     if kind == "missing":
         return Failure("failed", f"missing: {message}", [], importing, MISSING)
     if kind == "type":

@@ -18,6 +18,9 @@ from .archives import FILE_NAME, HAND_IN, MAX_BYTES, PYTHON, TAR, ZIP, NoSubmiss
 # The zygote imports these once if the file mentions them. Otherwise each worker would need up to two seconds for each.
 WELL_KNOWN = ("torchvision", "matplotlib", "matplotlib.pyplot", "numpy", "tqdm", "jaxtyping", "scipy")
 
+IS_LINK = f"a symbolic link, which is not followed: {HAND_IN}"
+TOO_COSTLY = f"reading the archive needs too much time or memory: {HAND_IN}"
+
 _PROGRAM = Path(archives.__file__).resolve()
 _PATIENCE_S = 120.0
 _DEEPEST = 20
@@ -130,7 +133,7 @@ def check_content(content: bytes) -> None:
 def _read(entry: Path) -> tuple[bytes, str]:
     kind = entry.lstat().st_mode
     if stat.S_ISLNK(kind):
-        raise NoSubmission(f"a symbolic link, which is not followed: {HAND_IN}")
+        raise NoSubmission(IS_LINK)
     if stat.S_ISDIR(kind):
         path = archives.choose(_files(entry), "folder")
         content, inner = _read(entry / path)
@@ -197,6 +200,6 @@ def _from_archive(path: Path) -> tuple[bytes, str]:
     if done.returncode == 1 and done.stderr:
         raise NoSubmission(done.stderr.decode("utf-8", errors="replace").strip().splitlines()[-1])
     if done.returncode != 0:
-        raise NoSubmission(f"reading the archive needs too much time or memory: {HAND_IN}")
+        raise NoSubmission(TOO_COSTLY)
     name, _, content = done.stdout.partition(b"\n")
     return content, _name(json.loads(name))

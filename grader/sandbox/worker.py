@@ -19,6 +19,7 @@ from .submission import SubmittedFile
 if TYPE_CHECKING:
     from torch import Tensor
 
+DISTURBED = "your code disturbed the grader's channel"
 _MIB = 1 << 20
 
 
@@ -319,7 +320,7 @@ class Worker:
             what = f"the system killed your code {where}, most likely for its memory"
             return Failure("out of memory", what, fatal=True, hint=COSTLY_MEMORY)
         if isinstance(error, WireError):
-            return Failure("crashed", f"your code disturbed the grader's channel {where}", fatal=True)
+            return Failure("crashed", f"{DISTURBED} {where}", fatal=True)
         if ending.by_judge:
             return Failure("crashed", f"your code closed the grader's channel {where}", fatal=True)
         status = ending.exit or 0

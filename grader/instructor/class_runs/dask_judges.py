@@ -27,6 +27,7 @@ from .resume import grader_version
 from .sandbox_here import chosen_here
 
 TRIES = 2
+LOST = "the connection to the scheduler is lost"
 _PLUGIN = "vae-judges"
 
 
@@ -163,7 +164,7 @@ def _threads(client: Client) -> int:
     try:
         return sum(client.nthreads().values())
     except Exception:  # any error of a client without a scheduler
-        raise ClusterLost("the connection to the scheduler is lost") from None
+        raise ClusterLost(LOST) from None
 
 
 def _outcome(future: "Future[bytes]") -> Outcome:
@@ -175,7 +176,7 @@ def _outcome(future: "Future[bytes]") -> Outcome:
     if future.status == "error":
         cause = future.exception()
         return Outcome(None, f"the dask worker failed: {type(cause).__name__}: {cause}", again=True)
-    raise ClusterLost("the connection to the scheduler is lost")
+    raise ClusterLost(LOST)
 
 
 _MEMORY_OF_A_JOB = 2 << 30  # judge, zygote and largest worker of a typical submission need about half of that

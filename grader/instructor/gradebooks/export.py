@@ -18,7 +18,7 @@ from .by_hand import NOTHING, ByHand, holder, read_by_hand
 from .gradebook import Grade, Person, canvas_name, hundredths, moodle_name, zipped_reports
 from .plain import StudentLine
 
-_WAITING = "not graded yet"
+WAITING = "not graded yet"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_run(folder: Path) -> ClassRun:
     attempts = []
     for place, handed_in in enumerate(listing.submissions):
         name = handed_in.submission
-        entry = Entry(name, handed_in.problem) if handed_in.problem else entries.get(name, Entry(name, _WAITING))
+        entry = Entry(name, handed_in.problem) if handed_in.problem else entries.get(name, Entry(name, WAITING))
         attempts.append(Attempt(handed_in, record(entry), place))
     return ClassRun(listing.title, listing.max_score, tuple(attempts))
 
@@ -332,12 +332,12 @@ def reports(
         else:
             nameless.append(person.called())
     if not files:
-        raise ValueError(_NOBODY[system])
+        raise ValueError(NOBODY[system])
     found.unreturned(nameless)
     return zipped_reports(files)
 
 
-_NOBODY = {
+NOBODY = {
     "canvas": "no feedback can be returned: Canvas needs the file names of its own download, so grade that folder",
     "moodle": "no feedback can be returned: Moodle needs participant numbers, so grade the folder downloaded from "
     "Moodle, or give the grading worksheet as --roster",
