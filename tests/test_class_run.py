@@ -357,6 +357,8 @@ def test_a_full_disk_never_stops_the_rest(whole: tuple[Path, Ended], folder: Pat
         pytest.skip("needs to mount a small disk")
     try:
         out = disk / "out"
+        (tmp_path / "scratch").mkdir()
+        scratch(out).symlink_to(tmp_path / "scratch")  # temporary files are on another disk, as they usually are
         ended = run(folder, out, "--jobs=2")
         assert ended.exit in (1, 3), ended.text
         assert os.strerror(errno.ENOSPC) in ended.text
