@@ -95,14 +95,16 @@ BEHAVIOURS: dict[str, list[tuple[str, ...]]] = {
          "two results?"),
         ("same_tensors", "a result of the same tensors is reused",
          "A single call was right, but not a call after new numbers were written into the same tensors. Is a result "
-         "cached?"),
+         "kept for later calls?"),
         ("same_shape", "a result for another tensor is reused",
-         "A single call was right, but not a call with other tensors of the same shape. Is a result cached, and by "
-         "which key?"),
+         "A single call was right, but not a call with other tensors of the same shape. Is a result kept for later "
+         "calls, and when is it used again?"),
         ("earlier", "the result of an earlier call",
-         "This is the result of an earlier call with other inputs. Is a result cached, and by which key?"),
+         "This is the result of an earlier call with other inputs. Is a result kept for later calls, and when is it "
+         "used again?"),
         ("argument", "a result for another argument is reused",
-         "A single call was right, but not two calls on one object with two different arguments. Is a result cached?"),
+         "A single call was right, but not two calls on one object with two different arguments. Is a result kept for "
+         "later calls?"),
     ],
     "numbers": [
         ("random", "random although nothing random is asked for",

@@ -225,11 +225,12 @@ def difference(found: Formula, right: Formula) -> str:
     if signs:
         return f"Look at the sign of {_quoted(signs[0])}."
     if missing and not wrong:
-        return f"{'A term is' if len(missing) == 1 else f'{len(missing)} terms are'} missing. Compare with the source."
+        count = "A term is" if len(missing) == 1 else f"{len(missing)} terms are"
+        return f"{count} missing. Compare with the source that the handout names."
     if wrong:
         size = f", which is divided by {got[wrong[0]].over}" if got[wrong[0]].over else ""
         return f"Look at the factor of {_quoted(wrong[0])}{size}."
-    return "Compare the terms with those of the source, one by one."
+    return "Compare the terms with those of the source that the handout names, one by one."
 
 
 def _same(one: Part, other: Part) -> bool:
