@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.judge.offering import TASKS
+from grader.judge.offering import OFFERING, TASKS, load_offering
 from tests.zoo.build import source
 from tests.zoo.entry import Wrong
 from tests.zoo.grade import WITHOUT_TRAINING, Graded, Job, grade
@@ -91,20 +91,24 @@ def rows(
     Args:
         wrong: What to grade.
         tasks: What pytest's -m takes; training is always judged where it must fall.
-        own_only: Whether to judge only the tasks that must fall.
+        own_only: Whether to judge only the tasks that must fall; all, if the offering grades none of these.
         fork: Whether workers are forked; if not, two more tasks are judged, so that each interpreter serves several.
         offering: File with tasks and points; None for the grader's own.
     """
-    chosen = offering.read_text(encoding="utf-8") if offering else ""
-    jobs = [Job(w.title, source(w), _selection(w, tasks, own_only, fork), offering=chosen, fork=fork) for w in wrong]
+    chosen, graded_ids = (
+        offering.read_text(encoding="utf-8") if offering else "",
+        load_offering(offering or OFFERING).graded,
+    )
+    selected = {w.title: _selection(w, tasks, own_only, fork, graded_ids) for w in wrong}
+    jobs = [Job(w.title, source(w), selected[w.title], offering=chosen, fork=fork) for w in wrong]
     by_title = {w.title: w for w in wrong}
     for graded in grade(jobs):
         yield Row(by_title[graded.name], graded)
 
 
-def _selection(wrong: Wrong, tasks: str, own_only: bool, fork: bool) -> str:
-    if own_only:
-        return " or ".join(sorted(wrong.must_fall | (set() if fork else {"sample", "mode"})))
+def _selection(wrong: Wrong, tasks: str, own_only: bool, fork: bool, graded: Sequence[str]) -> str:
+    if own_only and (own := wrong.must_fall & {*graded}):
+        return " or ".join(sorted(own | (set() if fork else {"sample", "mode"})))
     return "" if "training" in wrong.must_fall else tasks
 
 
