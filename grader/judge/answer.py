@@ -83,10 +83,10 @@ class Answer:
         found = self._tensors[name]
         if not _fits(found.shape, shape):
             otherwise = by_id("memory_earlier") if name in self.repeated else otherwise
-            if hint or (otherwise == right_only("longer_axes") and found.dim() > len(shape)):
-                otherwise = None  # no axis was lost, or more is known
             if sorted(found.shape) == sorted(n for n in shape if isinstance(n, int)):
                 hint = _ORDER
+            if hint or (otherwise == right_only("longer_axes") and found.dim() > len(shape)):
+                otherwise = None  # no axis was lost, or more is known
             hint = hint or (otherwise.hint if otherwise else _shape_hint(found.shape, shape))
             got = f"shape {in_brackets(found.shape)}{self._which(found.shape)}"
             fail(
