@@ -56,15 +56,20 @@ def numbers(text: str) -> torch.Tensor:
 
 
 def wrong_outputs(entries: Sequence[Wrong]) -> tuple[int, dict[str, str]]:
-    """The number of entries whose report has lines to reproduce it, and those whose lines show nothing wrong."""
+    """The number of entries whose report has lines to reproduce it, and those whose lines show nothing wrong.
+
+    Lines show what is wrong if they print for the entry what they do not print for the reference, which prints what is
+    expected.
+    """
     jobs = [Job(entry.title, source(entry), entry.task) for entry in entries]
     texts = {job.name: job.source for job in jobs}
     cases = [(graded.name, lines) for graded in grade(jobs) if (lines := graded.reproduce)]
     printed = outputs([(texts[name], lines) for name, lines in cases])
+    right = outputs([(reference(), lines) for _, lines in cases])
     bad = {}
-    for (name, lines), text in zip(cases, printed, strict=True):
-        got, expected = numbers(text), numbers(lines.rpartition("# expected: ")[2])
-        if got.shape == expected.shape and torch.allclose(got, expected, rtol=1e-3, atol=2e-4):
+    for (name, lines), text, of_reference in zip(cases, printed, right, strict=True):
+        expected = numbers(lines.rpartition("# expected: ")[2])
+        if text == of_reference or not torch.allclose(numbers(of_reference), expected, rtol=1e-3, atol=1e-4):
             bad[name] = f"{lines}\n{text}"
     return len(cases), bad
 
@@ -81,7 +86,7 @@ def test_the_lines_of_a_sample_show_the_wrong_answer() -> None:
 @pytest.mark.long
 def test_the_lines_of_every_wrong_submission_show_the_wrong_answer() -> None:
     count, bad = wrong_outputs([w for w in WRONG if w.task not in ("encoder", "decoder", "training")])
-    assert (count > 250, bad) == (True, {})
+    assert (count > 200, bad) == (True, {})
 
 
 def test_right_answers_have_no_example() -> None:
