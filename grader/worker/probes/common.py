@@ -92,7 +92,7 @@ def refused(value: Any, what: str, expected: str) -> WrongType:
         return WrongType(f"{what} returned None: is a `return` missing?")
     if issubclass(type(value), (types.MethodType, types.FunctionType, types.BuiltinFunctionType)):
         return WrongType(
-            f"{what} {_verb(what)} a method itself, not the result of calling it: are its parentheses missing, as in "
+            f"{what} {_verb(what)} {kind_of(value)}, not the result of calling it: are its parentheses missing, as in "
             "`mode` for `mode()`?"
         )
     return WrongType(f"{what} {_verb(what)} {kind_of(value)}, but {expected} is expected")
