@@ -62,7 +62,7 @@ def _values(offering: Offering) -> dict[str, object]:
     return {
         "total": offering.total,
         "kept": _kept(code),
-        "part_of_example": _part(offering.points[example], _SHAPE.get(example, 20)),
+        "part_of_example": _part(offering.points[example], _shape(example)),
         "uses_the_model": any(task not in _CHAPTERS["distribution"] for task in offering.graded),
         "limits": offering.limits,
         "hints": offering.hints,
@@ -79,13 +79,33 @@ def _values(offering: Offering) -> dict[str, object]:
     }
 
 
-_SHAPE = {"encoder": 40, "decoder": 40, "log_likelihood": 15}
-"""The share of the checks of shapes, in percent, where it is not 20; a test compares it with the checks."""
+_SHARES = {
+    "encoder": (40, 30, 30, 0),
+    "decoder": (40, 30, 30, 0),
+    "sample": (20, 40, 20, 20),
+    "kl": (20, 50, 20, 10),
+    "nll": (20, 50, 20, 10),
+    "mode": (20, 60, 20, 0),
+    "encode": (20, 60, 20, 0),
+    "decode": (20, 60, 20, 0),
+    "prior_sample": (20, 50, 0, 30),
+    "forward": (20, 50, 15, 15),
+    "log_likelihood": (15, 80, 0, 5),
+    "interpolate": (20, 80, 0, 0),
+    "training": (0, 100, 0, 0),
+}
+"""Percent of a task's points for shape, value, gradient and statistics; a test compares them with the checks."""
+_USUAL = 20  # percent for the shape
+
+
+def _shape(task: str) -> int:
+    return _SHARES[task][0] if task in _SHARES else _USUAL
 
 
 def _kept(tasks: list[str]) -> str:
     """Return how much of its points a task keeps while its value is wrong."""
-    shares = sorted({_SHAPE.get(task, 20) for task in tasks} - {15}) or [15]
+    every = sorted({_shape(task) for task in tasks})
+    shares = [share for share in every if share >= _USUAL] or every
     return f"at most {shares[-1]} % of its points{f', in most cases {shares[0]} %' if len(shares) > 1 else ''}"
 
 
@@ -105,14 +125,16 @@ def _functions(offering: Offering) -> dict[str, Callable[..., object]]:
     def heading(task: str) -> str:
         return f"### Task `{task}`" if written(task) else f"### Given: `{task}`\n\n{_GIVEN}"
 
-    def points_row(task: str, shares: str) -> str:
+    def points_row(task: str) -> str:
         if not written(task):
             return f"| [`{task}`](#given-{task}) | given | | | | |\n" if shown(task) else ""
-        return f"| [`{task}`](#task-{task}) | {offering.points[task]:g} | {shares}\n"
+        shares = "".join(f" {share} % |" if share else " |" for share in _SHARES[task])
+        return f"| [`{task}`](#task-{task}) | {offering.points[task]:g} |{shares}\n"
 
-    def own_rows() -> str:
+    def points_rows() -> str:
         own = [task for task in offering.graded if task in OWN]
-        return "".join(f"| `{task}` | {offering.points[task]:g} | | | | |\n" for task in own)
+        own_rows = [f"| `{task}` | {offering.points[task]:g} | | | | |\n" for task in own]
+        return "".join([*map(points_row, _SHARES), *own_rows])
 
     def example_row(name: str, percent: int, status: str) -> str:
         points = offering.points["kl"]
@@ -122,8 +144,7 @@ def _functions(offering: Offering) -> dict[str, Callable[..., object]]:
         "written": written,
         "shown": shown,
         "heading": heading,
-        "points_row": points_row,
-        "own_rows": own_rows,
+        "points_rows": points_rows,
         "example_row": example_row,
     }
 
