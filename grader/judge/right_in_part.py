@@ -27,17 +27,15 @@ def indices(right: Bool[Tensor, "..."]) -> str:
             continue
         good = [i for i in range(length) if every[i]]
         bad = [i for i in range(length) if not every[i]]
-        ends = ([0], [length - 1])
-        if axis == 0 and good not in ends and bad not in ends:  # some rows are right by chance
+        ends = {"first": [0], "last": [length - 1]}
+        if axis == 0 and good not in ends.values() and bad not in ends.values():  # some rows are right by chance
             continue
         name = _AXES.get(right.dim(), ("index",) * right.dim())[axis]
-        for which, end in zip(("first", "last"), ends, strict=True):
-            if end in (bad, good):
-                return (
-                    f"except for the {which} {name} of {length}"
-                    if end == bad
-                    else f"for the {which} {name} of {length} only"
-                )
+        for which, end in ends.items():
+            if end == bad:
+                return f"except for the {which} {name} of {length}"
+            if end == good:
+                return f"for the {which} {name} of {length} only"
         of = f"(of 0 to {length - 1})"
         if len(bad) <= min(_FEW, len(good)):
             return f"except for {name} {_listed(bad)} {of}"
