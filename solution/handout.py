@@ -57,12 +57,11 @@ def _values(offering: Offering) -> dict[str, object]:
     without_gradient |= {"interpolate": "`interpolate`"}
     shown = [task for task, part in offering.parts.items() if part != "off"]
     networks = [f"`{task}`" for task in ("encoder", "decoder") if task in code]
-    example = "kl" if "kl" in code else code[0]
     chapters = [name for name, tasks in _CHAPTERS.items() if any(task in shown for task in tasks)]
     return {
         "total": offering.total,
         "kept": _kept(code),
-        "part_of_example": _part(offering.points[example], _shape(example)),
+        "part_of_example": _part(offering.points[offering.example], _shape(offering.example)),
         "uses_the_model": any(task not in _CHAPTERS["distribution"] for task in offering.graded),
         "limits": offering.limits,
         "hints": offering.hints,
@@ -70,7 +69,7 @@ def _values(offering: Offering) -> dict[str, object]:
         "all_written": set(offering.graded) >= {task.id for task in TASKS} - OWN,
         "solved": any(part != "write" for task, part in offering.parts.items() if task != "training"),
         "given": offering.of_part("given"),
-        "example": example,
+        "example": offering.example,
         "several": " or ".join([task for task in ("sample", "kl", "nll") if task in code] or code[:2]),
         "order": listed([f"`{task}`" for task in order], "and then"),
         "networks": f"{listed(networks, 'and')} {'have' if len(networks) > 1 else 'has'}" if networks else "",

@@ -1,5 +1,6 @@
 """grader/offering.toml: what an instructor edits is checked, and a mistake is named with its key and table."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -293,3 +294,9 @@ def test_a_file_that_is_no_toml_or_is_missing_is_refused_in_one_line(tmp_path: P
         with pytest.raises(OfferingError, match=words) as refusal:
             load_offering(tmp_path / name)
         assert name in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_a_whole_total_of_half_points_is_shown_without_a_fraction() -> None:
+    halves = replace(load_offering(), points={"sample": 3.5, "kl": 12, "nll": 4.5})
+    assert (str(halves.total), halves.example) == ("20", "kl")
+    assert replace(halves, points={"sample": 3.5}).example == "sample"

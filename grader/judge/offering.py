@@ -162,7 +162,12 @@ class Offering:
     @property
     def total(self) -> float:
         """The points of all tasks together."""
-        return sum(self.points.values())
+        return _whole_if_it_is(sum(self.points.values()))
+
+    @property
+    def example(self) -> str:
+        """The task that pages take as an example."""
+        return "kl" if "kl" in self.points else self.graded[0]
 
     def for_students(self) -> "Offering":
         """Return the offering as students grade with it: without the tasks whose checks they do not get."""
@@ -293,6 +298,11 @@ def _points(task: str, settings: dict[str, Any]) -> float:
     points = settings["points"]
     if not _is_half(points):
         raise _Mistake("tasks", task, f"needs whole or half points, such as 7 or 7.5, not {points!r}")
+    return _whole_if_it_is(points)
+
+
+def _whole_if_it_is(points: float) -> float:
+    """Return points as an integer if they are whole, so that no text shows 20.0."""
     return int(points) if points == int(points) else float(points)
 
 

@@ -106,20 +106,20 @@ def template(name: str, program: bool = False) -> File:
     return file_of(name, (Path(__file__).parent / "templates" / name).read_bytes(), program)
 
 
-def page(name: str, offering: Offering, **more: str) -> File:
-    """Return a page of templates/, with the values of an offering and more values filled in."""
+def page(name: str, offering: Offering, out: str = "") -> File:
+    """Return a page of templates/, with the values of an offering and the folder of its release filled in."""
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
-    environment.filters["number"] = "{:g}".format
     solved = [task for task, part in offering.parts.items() if part != "write" and task != "training"]
     values = {
         "tasks": len(offering.graded),
         "total": offering.total,
         "hints": offering.hints,
-        "example": "kl" if "kl" in offering.graded else offering.graded[0],
+        "out": out,
+        "example": offering.example,
         "minutes": f"{offering.limits.submission_wall_s / 60:g}",
         "solved": ", ".join(f"`{task}`" for task in solved),
     }
-    return File(environment.from_string(template(name).content.decode()).render(values | more).encode())
+    return File(environment.from_string(template(name).content.decode()).render(values).encode())
 
 
 def _walk(root: Path) -> list[str]:
@@ -243,11 +243,11 @@ def _of_course(course: Course, files: Mapping[str, File]) -> dict[str, File]:
 
 def notebook_of(offering: Offering, notebook: File) -> File:
     """Return the notebook with cells that check tasks of the offering, where `kl` or `nll` is none of them."""
-    first, second = (*offering.graded, *offering.graded)[:2]
-    names = {"kl": first, "nll": second} if {"kl", "nll"} - {*offering.graded} else {}
-    text = notebook.content.decode()
-    checks = re.compile(r"(?<=check\(\\\")[\w ]+(?=\\\"\))|(?<=here `)kl(?=`)")
-    text = checks.sub(lambda found: " or ".join(names.get(name, name) for name in found[0].split(" or ")), text)
+    one = offering.example
+    two = next((task for task in ("nll", *offering.graded) if task in offering.graded and task != one), one)
+    text = notebook.content.decode().replace("here `kl`", f"here `{one}`")
+    for asked, tasks in (("kl or nll", f"{one} or {two}"), ("kl", one)):
+        text = text.replace(rf"check(\"{asked}\")", rf"check(\"{tasks}\")")
     return replace(notebook, content=text.encode())
 
 
