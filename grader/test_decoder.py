@@ -72,8 +72,7 @@ def test_codes_are_independent(probe: Probe, draw: Draw) -> None:
         fail(
             "a decoder that upsamples by transposed convolutions",
             "no transposed convolution made its input larger",
-            hint=by_id("decoder_no_transposed_convolution").hint,
-            diagnosis="decoder_no_transposed_convolution",
+            found=by_id("decoder_no_transposed_convolution"),
         )
 
 

@@ -47,8 +47,7 @@ def test_features_of_any_image_size(probe: Probe, draw: Draw) -> None:
                     fail(
                         f"{width} features, the value of out_features, for images {tuple(x.shape)}",
                         f"{features.shape[1]}",
-                        hint=by_id("encoder_out_features").hint,
-                        diagnosis="encoder_out_features",
+                        found=by_id("encoder_out_features"),
                     )
                 answer.tensor(mode, features.shape, "features", dtype=torch.float32, finite=True)
                 expect_varies(features, "features", by_id("numbers_same"))

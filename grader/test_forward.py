@@ -228,8 +228,7 @@ def expect_sampled(noise: torch.Tensor) -> None:
         fail(
             "a sample of the posterior when no noise is given",
             "its mean",
-            hint=found.hint,
-            diagnosis=found.id,
+            found=found,
             draws=partial(histogram, noise),
         )
 

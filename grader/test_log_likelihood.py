@@ -110,7 +110,7 @@ def expect_mean_of_weights(answer: Answer, known: KnownModel, x: torch.Tensor, s
     codes = codes_of(answer, known)
     if (found := miscounted(known, x, codes, samples)) and len(codes) < samples:
         decoded = "only 1 distinct code was" if len(codes) == 1 else f"only {len(codes)} distinct codes were"
-        fail(f"{samples} codes for one image, as K asks", f"{decoded} decoded", hint=found.hint, diagnosis=found.id)
+        fail(f"{samples} codes for one image, as K asks", f"{decoded} decoded", found=found)
     if len(codes) != samples:  # none was observed, or some were decoded for another purpose
         return
     log_x, log_p, log_q = log_densities(known, x, codes)
@@ -221,7 +221,7 @@ def test_no_underflow(probe: Probe, draw: Draw) -> None:
         if not bool(torch.isfinite(value).all()):
             found, exact = by_id("log_likelihood_underflow"), float(exact_log_likelihood(known, x)[0])
             got = ", ".join(f"{each:.1f}" for each in value.tolist())
-            fail(f"log_likelihood = {exact:.1f}", got, hint=found.hint, diagnosis=found.id)
+            fail(f"log_likelihood = {exact:.1f}", got, found=found)
         recover = partial(of_model, "log_likelihood", "", probe.attempt, draw)
         expect_estimate(answer, known, x, 5, recover, by_id("log_likelihood_batch") if batch > 1 else None)
 
@@ -283,5 +283,5 @@ def test_every_call_is_fresh(probe: Probe, draw: Draw) -> None:
     one, other = (answer.tensor(f"value_{i}", (len(x),), "log_likelihood", finite=True) for i in (0, 1))
     if not float((one - other).abs().max()) > SAME_ESTIMATE:
         found = by_id("noise_not_fresh")
-        fail("different estimates from two calls", "the same estimates twice", hint=found.hint, diagnosis=found.id)
+        fail("different estimates from two calls", "the same estimates twice", found=found)
     probe.note_devices("log_likelihood", sizes=known.sizes, x=x[:3].float(), K=3, **known.as_dtype(torch.float32))

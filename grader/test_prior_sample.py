@@ -95,7 +95,7 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
         with pictured(partial(histogram, codes[-1])):
             if float((codes[-1] - codes[-1][:1]).abs().max()) < SAME_DRAW:
                 found = by_id("prior_sample_same_code")
-                fail("images of different codes", "the same image every time", hint=found.hint, diagnosis=found.id)
+                fail("images of different codes", "the same image every time", found=found)
     noise = torch.stack(codes)
     with pictured(partial(histogram, noise)):
         expect_standard_normal(noise, "the code of sample()", uniform="prior_sample_uniform_prior")
@@ -108,7 +108,6 @@ def test_codes_come_from_the_prior(probe: Probe, draw: Draw) -> None:
         fail(
             "six different images from six calls of sample(1)",
             "the same image twice",
-            hint=found.hint,
-            diagnosis=found.id,
+            found=found,
         )
     probe.note_devices("prior_sample", sizes=known.sizes, batch_size=3, **known.as_dtype(torch.float32))

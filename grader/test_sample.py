@@ -49,7 +49,7 @@ def expect_no_repetition(noise: torch.Tensor) -> None:
         if length > 1 and bool((noise - noise.narrow(axis, 0, 1)).abs().max() < SAME_DRAW):
             where = "the same noise in every call" if axis == 0 else f"the same noise along axis {axis - 1} of the mean"
             found = by_id("noise_not_fresh")
-            fail("new noise for every call, row and dimension", where, hint=found.hint, diagnosis=found.id)
+            fail("new noise for every call, row and dimension", where, found=found)
 
 
 @check("shape", 20)
@@ -131,8 +131,7 @@ def test_noise_is_fresh_standard_normal(probe: Probe, draw: Draw) -> None:
             fail(
                 "new noise for every call, row and dimension",
                 "repeated numbers",
-                hint=by_id("noise_not_fresh").hint,
-                diagnosis="noise_not_fresh",
+                found=by_id("noise_not_fresh"),
             )
         expect_standard_normal(noise, "the noise of sample()")
     probe.note_devices("distribution", name="sample", mean=mean, logvar=logvar)

@@ -87,13 +87,13 @@ class Answer:
                 hint = _ORDER
             if hint or (otherwise == right_only("longer_axes") and found.dim() > len(shape)):
                 otherwise = None  # no axis was lost, or more is known
-            hint = hint or (otherwise.hint if otherwise else _shape_hint(found.shape, shape))
+            hint = hint or ("" if otherwise else _shape_hint(found.shape, shape))
             got = f"shape {in_brackets(found.shape)}{self._which(found.shape)}"
             fail(
                 f"{what} of shape {in_brackets(shape)}{self.where}",
                 got,
                 hint=hint,
-                diagnosis=otherwise.id if otherwise else None,
+                found=otherwise,
             )
         _expect_dtype(found, dtype, what)
         if finite:
@@ -212,8 +212,7 @@ def expect_finite(actual: Tensor, what: str) -> None:
         fail(
             f"{what} of finite numbers",
             f"{int(bad.sum())} of {actual.numel()} are nan or infinite{at}" if at else "nan or an infinite number",
-            hint=found.hint,
-            diagnosis=found.id,
+            found=found,
         )
 
 

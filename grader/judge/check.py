@@ -11,6 +11,7 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from .behaviours import NUMBERS
+from .misconceptions import Misconception
 from .offering import TASKS
 from .result import CheckResult, Draws, Explanation, Kind, Picture, Status, TaskResult
 
@@ -54,13 +55,19 @@ def fail(
     reproduce: str = "",
     hint: str = "",
     diagnosis: str | None = None,
+    found: Misconception | None = None,
     draws: Draws | None = None,
 ) -> NoReturn:
-    """Fail the running check; see Explanation and CheckFailed for the arguments.
+    """Fail the running check; see Explanation and CheckFailed for the other arguments.
+
+    Args:
+        found: The misconception to name, with its hint unless another one is given.
 
     Raises:
         CheckFailed: Always.
     """
+    if found:
+        hint, diagnosis = hint or found.hint, found.id
     explanation = Explanation(expected, got, deviation, computes, smallest, hint, reproduce=reproduce)
     raise CheckFailed(replace(explanation, diagnosis=diagnosis), draws)
 

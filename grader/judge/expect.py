@@ -141,8 +141,8 @@ def fail_as(
         computes=found.computes,
         smallest=found.example.smallest if found.example else "",
         reproduce=found.example.reproduce if found.example else "",
-        hint=named.hint if named else found.hint or hint,
-        diagnosis=named.id if named else None,
+        hint="" if named else found.hint or hint,
+        found=named,
         draws=draws,
     )
 
@@ -203,9 +203,9 @@ def expect_gradient(
     what, cut = f"d {of} / d {by}", by_id("gradient_cut")
     if name not in answer:
         missing = f"none: {of} does not depend on {by} through differentiable operations"
-        fail(f"a gradient of {of} with respect to {by}", missing, hint=cut.hint, diagnosis=cut.id)
+        fail(f"a gradient of {of} with respect to {by}", missing, found=cut)
     if not bool(answer.tensor(name, expected.shape, what).any()) and bool(expected.any()):
-        fail(what, "zeros: no gradient flows back", hint=cut.hint, diagnosis=cut.id)
+        fail(what, "zeros: no gradient flows back", found=cut)
     expect_finite(answer.tensor(name, expected.shape, what), what)
     expect_close(answer, name, expected, what, unit=unit, size=size, otherwise=by_id("gradient_part"))
 
@@ -240,8 +240,7 @@ def expect_unchanged(answer: Answer, what: str) -> None:
         fail(
             f"{what} changes neither its inputs nor the object's attributes",
             f"changed: {', '.join(names)}",
-            hint=by_id("in_place_change").hint,
-            diagnosis="in_place_change",
+            found=by_id("in_place_change"),
         )
 
 
@@ -272,7 +271,7 @@ def expect_switched_back(answer: Answer, what: str) -> None:
     """
     if left := answer.names("left"):
         found, listed = by_id("model_left_switched"), ", ".join(left)
-        fail(f"{what} does not change the model's mode", f"afterwards, {listed}", hint=found.hint, diagnosis=found.id)
+        fail(f"{what} does not change the model's mode", f"afterwards, {listed}", found=found)
 
 
 def expect_same(one: Tensor, other: Tensor, what: str, found: Misconception) -> None:
@@ -284,7 +283,7 @@ def expect_same(one: Tensor, other: Tensor, what: str, found: Misconception) -> 
     expect_finite(one, what)
     largest = one.double().abs().max().expand_as(one)
     if bool((used(other.double(), one.double(), UNIT_SAME * largest) > 1).any()):
-        fail(f"{what}: the same at every call", "two different results", hint=found.hint, diagnosis=found.id)
+        fail(f"{what}: the same at every call", "two different results", found=found)
 
 
 def _unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -312,6 +311,6 @@ def expect_varies(actual: Tensor, what: str, found: Misconception | None = None)
         fail(
             f"{what}: different for different inputs",
             "the same result for every input",
-            hint=(found or by_id("numbers_same")).hint,
-            diagnosis=found.id if found else None,
+            hint="" if found else by_id("numbers_same").hint,
+            found=found,
         )

@@ -47,8 +47,7 @@ def expect_all_parameters_learn(answer: Answer, part: str) -> None:
         fail(
             f"every layer of {part} is registered as part of the module",
             f"learnable tensors that parameters() does not return: {unregistered}",
-            hint=by_id(f"{part}_unregistered").hint,
-            diagnosis=f"{part}_unregistered",
+            found=by_id(f"{part}_unregistered"),
         )
     parameters = answer.words("parameters")
     if not parameters:
@@ -63,8 +62,8 @@ def expect_all_parameters_learn(answer: Answer, part: str) -> None:
         fail(
             f"a gradient reaches every parameter of {part}",
             f"none for {len(bad)} of {len(parameters)}: {', '.join(listed[:4])}" + (", ..." if len(bad) > 4 else ""),
-            hint=_WHY_NOT.get(frozenset(bad.values()), by_id(f"{part}_dead_parameters").hint),
-            diagnosis=f"{part}_dead_parameters",
+            hint=_WHY_NOT.get(frozenset(bad.values()), ""),
+            found=by_id(f"{part}_dead_parameters"),
         )
 
 
@@ -105,8 +104,7 @@ def _expect_not_the_first(alone: Tensor, batch: Tensor, part: str) -> None:
         fail(
             f"an output of {part} that belongs to its input",
             f"for {len(alone)} rows given one after another, each time the output for the first one",
-            hint=found.hint,
-            diagnosis=found.id,
+            found=found,
         )
 
 
@@ -207,7 +205,7 @@ def expect_all_matters(moved: Tensor, changed: Sequence[str], part: str) -> None
             else f"{got} and {len(without) - _FEW} more"
         )
     found = by_id(f"{part}_input_ignored")
-    fail(f"an output of {part} that depends on its whole input", got, hint=found.hint, diagnosis=found.id)
+    fail(f"an output of {part} that depends on its whole input", got, found=found)
 
 
 def expect_whole_images(moved: Tensor, different: Tensor) -> None:
@@ -228,8 +226,7 @@ def expect_whole_images(moved: Tensor, different: Tensor) -> None:
             "images of decoder in which each pixel depends on the code",
             f"pixels that are the same for every code: {len(still)} of {moved.numel()}, the first in row {row}, "
             f"column {column} of channel {channel}",
-            hint=found.hint,
-            diagnosis=found.id,
+            found=found,
         )
     same = _pairs(len(moved))[~different]
     if len(same):
@@ -238,8 +235,7 @@ def expect_whole_images(moved: Tensor, different: Tensor) -> None:
         fail(
             f"images of decoder with {len(moved)} different channels",
             f"channels {one} and {other} are the same",
-            hint=found.hint,
-            diagnosis=found.id,
+            found=found,
         )
 
 

@@ -46,8 +46,7 @@ def expect_standard_normal(noise: Float64[Tensor, "calls B z"], what: str, unifo
         fail(
             f"{what} is different in every row",
             "the same numbers in two rows, up to sign",
-            hint=by_id("noise_not_fresh").hint,
-            diagnosis="noise_not_fresh",
+            found=by_id("noise_not_fresh"),
         )
     names = ("from call to call", "from row to row", "from dimension to dimension")
     for dim, name in enumerate(names):
@@ -56,8 +55,7 @@ def expect_standard_normal(noise: Float64[Tensor, "calls B z"], what: str, unifo
             fail(
                 f"{what} is independent {name}: a correlation of at most {limit:.2f}",
                 f"{correlation:.2f}",
-                hint=by_id("noise_not_fresh").hint,
-                diagnosis="noise_not_fresh",
+                found=by_id("noise_not_fresh"),
             )
 
 
@@ -74,16 +72,14 @@ def _expect_distribution(flat: Float64[Tensor, " n"], what: str, uniform: str) -
             f"{what} is standard normal: mean 0 +- {bounds[0]:.3f}, mean square 1 +- {bounds[1]:.3f}, "
             f"Kolmogorov-Smirnov distance at most {bounds[2]:.3f}",
             f"mean {mean:.3f}, mean square {variance:.3f}, distance {distance:.3f}",
-            hint=by_id(named).hint,
-            diagnosis=named,
+            found=by_id(named),
         )
     if not largest >= tail:
         found = by_id("noise_cut_off")
         fail(
             f"{what} is standard normal: the largest of {n} absolute values is {tail:.2f} or more",
             f"{largest:.2f}",
-            hint=found.hint,
-            diagnosis=found.id,
+            found=found,
         )
 
 
