@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from . import oracles, sizes
 from .answer import Answer, read_or_none
 from .inputs import Draw, nothing_from_loaded_modules
 from .known_models import KnownModel, random_model, true_posterior_model
+from .right_in_part import place_of_largest
 from .tolerances import UNIT_FORMULA
 
 Ask = Callable[..., Answer | None]
@@ -213,9 +213,9 @@ def _snippet(task: str, result: str, got: Tensor, expected: Tensor) -> Example:
     if call.endswith(_CORNER):
         shown = (slice(None), 0, 0, slice(3))
         if not _is_wrong(got[shown], expected[shown], 100 * expected[shown].abs()):  # the worst place is elsewhere
-            _, channel, row, column = np.unravel_index(int((got - expected).abs().argmax()), expected.shape)
-            first = min(int(column), expected.shape[3] - 3)
-            shown = (slice(None), int(channel), int(row), slice(first, first + 3))
+            _, channel, row, column = place_of_largest((got - expected).abs())
+            first = min(column, expected.shape[3] - 3)
+            shown = (slice(None), channel, row, slice(first, first + 3))
             call = f"{call.removesuffix(_CORNER)}[:, {channel}, {row}, {first}:{first + 3}]"
     names = [name for name in ("x", "z", "z_1", "z_2") if re.search(rf"\b{name}[,)]", call)]
     lines = [

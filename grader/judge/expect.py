@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NoReturn
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from .misconceptions import Misconception, by_id
 from .pictures import scatter
 from .recover import Recovered
 from .result import Draws
-from .right_in_part import indices
+from .right_in_part import indices, place_of_largest
 from .tolerances import HALVES, UNIT_FORMULA, UNIT_NICE, UNIT_SAME
 
 Recover = Callable[[], Recovered | None]
@@ -94,7 +93,7 @@ def expect_close(
         expect_finite(actual, what)
     otherwise = otherwise and _sharper(otherwise, got, wanted, size, wrong)
     off = torch.where(wrong, (got - wanted).abs().nan_to_num(nan=math.inf), -1.0)
-    index = _unravel(int(off.argmax()), tuple(off.shape))
+    index = place_of_largest(off)
     at = f" at {list(index)}" if index else ""
     count = f", and {int(wrong.sum())} of {wrong.numel()} values differ" if wrong.numel() > 1 else ""
     most = abs(float(got[index] - wanted[index]))
@@ -284,11 +283,6 @@ def expect_same(one: Tensor, other: Tensor, what: str, found: Misconception) -> 
     largest = one.double().abs().max().expand_as(one)
     if bool((used(other.double(), one.double(), UNIT_SAME * largest) > 1).any()):
         fail(f"{what}: the same at every call", "two different results", found=found)
-
-
-def _unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    # numpy's, because torch's imports sympy, which takes longer than the whole check.
-    return tuple(int(i) for i in np.unravel_index(flat, shape))
 
 
 def _number(value: float) -> str:

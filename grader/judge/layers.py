@@ -15,7 +15,7 @@ from .misconceptions import by_id
 from .tolerances import UNIT_ALONE, UNIT_SAME
 
 _MODELS = 32  # the largest number of models to build if an output does not change
-_FEW = 4  # parts of an input that a message lists
+_FEW = 4  # parts of an input, or parameters, that a message lists
 _COMPARED = (
     8  # the largest number of channels to compare; usually there are three, but a wrong decoder may make thousands
 )
@@ -61,7 +61,8 @@ def expect_all_parameters_learn(answer: Answer, part: str) -> None:
         listed = [f"{name} ({_REACHED.get(how, 'no gradient')})" for name, how in bad.items()]
         fail(
             f"a gradient reaches every parameter of {part}",
-            f"none for {len(bad)} of {len(parameters)}: {', '.join(listed[:4])}" + (", ..." if len(bad) > 4 else ""),
+            f"none for {len(bad)} of {len(parameters)}: {', '.join(listed[:_FEW])}"
+            + (", ..." if len(bad) > _FEW else ""),
             hint=_WHY_NOT.get(frozenset(bad.values()), ""),
             found=by_id(f"{part}_dead_parameters"),
         )

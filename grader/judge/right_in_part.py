@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -16,6 +17,12 @@ def agreeing(got: Tensor, wanted: Tensor, size: Tensor | None = None) -> Bool[Te
     """Return where numbers agree with the right ones; `size` is that of sizes.py, by default their own."""
     own = wanted.abs() if size is None else size
     return (got - wanted).abs() <= UNIT_FORMULA * (own + own.mean())
+
+
+def place_of_largest(values: Tensor) -> tuple[int, ...]:
+    """Return the index of the largest of some numbers, one integer for each axis."""
+    # numpy's, because torch's imports sympy, which takes longer than the whole check.
+    return tuple(int(i) for i in np.unravel_index(int(values.argmax()), tuple(values.shape)))
 
 
 def indices(right: Bool[Tensor, "..."]) -> str:
