@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -60,8 +60,6 @@ def _values(offering: Offering) -> dict[str, object]:
     chapters = [name for name, tasks in _CHAPTERS.items() if any(task in shown for task in tasks)]
     return {
         "total": offering.total,
-        "kept": _kept(code),
-        "part_of_example": _part(offering.points[offering.example], _shape(offering.example)),
         "uses_the_model": any(task not in _CHAPTERS["distribution"] for task in offering.graded),
         "limits": offering.limits,
         "hints": offering.hints,
@@ -78,38 +76,20 @@ def _values(offering: Offering) -> dict[str, object]:
     }
 
 
-_SHARES = {
-    "encoder": (40, 30, 30, 0),
-    "decoder": (40, 30, 30, 0),
-    "sample": (20, 40, 20, 20),
-    "kl": (20, 50, 20, 10),
-    "nll": (20, 50, 20, 10),
-    "mode": (20, 60, 20, 0),
-    "encode": (20, 60, 20, 0),
-    "decode": (20, 60, 20, 0),
-    "prior_sample": (20, 50, 0, 30),
-    "forward": (20, 50, 15, 15),
-    "log_likelihood": (15, 80, 0, 5),
-    "interpolate": (20, 80, 0, 0),
-    "training": (0, 100, 0, 0),
-}
-"""Percent of a task's points for shape, value, gradient and statistics; a test compares them with the checks."""
-_USUAL = 20  # percent for the shape
+_USUAL = 20  # percent of a task's points for the shape
+Shares = Mapping[str, tuple[int, int, int, int]]
+"""Percent of a task's points for shape, value, gradient and statistics, by task; handout.md has them."""
 
 
-def _shape(task: str) -> int:
-    return _SHARES[task][0] if task in _SHARES else _USUAL
-
-
-def _kept(tasks: list[str]) -> str:
+def _kept(tasks: list[str], shares: Shares) -> str:
     """Return how much of its points a task keeps while its value is wrong."""
-    every = sorted({_shape(task) for task in tasks})
-    shares = [share for share in every if share >= _USUAL] or every
-    return f"at most {shares[-1]} % of its points{f', in most cases {shares[0]} %' if len(shares) > 1 else ''}"
+    every = sorted({_shape(task, shares) for task in tasks})
+    most = [share for share in every if share >= _USUAL] or every
+    return f"at most {most[-1]} % of its points{f', in most cases {most[0]} %' if len(most) > 1 else ''}"
 
 
-def _part(points: float, percent: int) -> str:
-    return f"{points * percent / 100:g} of {points:g}"
+def _shape(task: str, shares: Shares) -> int:
+    return shares[task][0] if task in shares else _USUAL
 
 
 def _functions(offering: Offering) -> dict[str, Callable[..., object]]:
@@ -124,16 +104,23 @@ def _functions(offering: Offering) -> dict[str, Callable[..., object]]:
     def heading(task: str) -> str:
         return f"### Task `{task}`" if written(task) else f"### Given: `{task}`\n\n{_GIVEN}"
 
-    def points_row(task: str) -> str:
+    def points_row(task: str, shares: tuple[int, ...]) -> str:
         if not written(task):
             return f"| [`{task}`](#given-{task}) | given | | | | |\n" if shown(task) else ""
-        shares = "".join(f" {share} % |" if share else " |" for share in _SHARES[task])
-        return f"| [`{task}`](#task-{task}) | {offering.points[task]:g} |{shares}\n"
+        cells = "".join(f" {share} % |" if share else " |" for share in shares)
+        return f"| [`{task}`](#task-{task}) | {offering.points[task]:g} |{cells}\n"
 
-    def points_rows() -> str:
+    def points_rows(shares: Shares) -> str:
         own = [task for task in offering.graded if task in OWN]
         own_rows = [f"| `{task}` | {offering.points[task]:g} | | | | |\n" for task in own]
-        return "".join([*map(points_row, _SHARES), *own_rows])
+        return "".join([*(points_row(task, of_task) for task, of_task in shares.items()), *own_rows])
+
+    def kept(shares: Shares) -> str:
+        return _kept([task for task in offering.graded if task != "training"], shares)
+
+    def shape_of_example(shares: Shares) -> str:
+        points = offering.points[offering.example]
+        return f"{points * _shape(offering.example, shares) / 100:g} of {points:g}"
 
     def example_row(name: str, percent: int, status: str) -> str:
         points = offering.points["kl"]
@@ -144,6 +131,8 @@ def _functions(offering: Offering) -> dict[str, Callable[..., object]]:
         "shown": shown,
         "heading": heading,
         "points_rows": points_rows,
+        "kept": kept,
+        "shape_of_example": shape_of_example,
         "example_row": example_row,
     }
 
