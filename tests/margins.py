@@ -16,7 +16,8 @@ from data.commandline import Parser, image_source, whole
 from grader.grading.options import GradingOptions
 from grader.grading.session import Session, probe_seed
 from grader.grading.training_run import judged
-from grader.judge.short_run import STEPS, THRESHOLD, Images, ShortRun, cause, prepare
+from grader.judge.short_run import LONGER, SMALL, USUAL, Images, ShortRun, prepare
+from grader.judge.short_run_causes import cause
 from grader.sandbox.failure import WorkerFailed
 from tests.zoo.build import reference, source
 from tests.zoo.equivalent.layers import EQUIVALENT  # other architectures; the rest trains as the reference does
@@ -47,6 +48,9 @@ def short_run(text: str, images: Images, seed: int) -> ShortRun | None:
             session.close()
 
 
+_MARKS = {SMALL: "s", LONGER: "*"}
+
+
 def _seen(run: ShortRun) -> str:
     """Return the cause that the report would name if the run failed, and the numbers that it goes by."""
     found, seen = cause(run), run.seen
@@ -70,14 +74,15 @@ def main() -> int:
     options = parser.parse_args()
     images = prepare(load(options.data, "train"), load(options.data, "test"))
     print(
-        f"constant mean {images.constant_mean:.1f}, PPCA {images.ppca:.1f} nats; threshold {THRESHOLD}; *: longer run"
+        f"constant mean {images.constant_mean:.1f}, PPCA {images.ppca:.1f} nats; "
+        f"threshold {USUAL.threshold}; s: small run, *: longer run"
     )
     right = [("right: reference", reference()), *((f"right: {e.title}", source(e)) for e in EQUIVALENT)]
     wrong = [(f"wrong: {w.title}", source(w)) for w in WRONG if w.task == "training"]
     for title, text in [*right, *wrong]:
         if options.only in title:
             runs = [short_run(text, images, seed) for seed in range(options.seeds)]
-            gaps = " ".join("  none " if r is None else f"{r.gap:6.3f}{'*' if r.steps > STEPS else ' '}" for r in runs)
+            gaps = " ".join("  none " if r is None else f"{r.gap:6.3f}{_MARKS.get(r.plan, ' ')}" for r in runs)
             last = runs[-1]
             about = "" if last is None else f"  nll {last.nll:.1f}  kl {last.kl:.1f}  {_seen(last)}"
             print(f"{title:<56.56} {gaps}{about}", flush=True)

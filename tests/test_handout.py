@@ -11,7 +11,7 @@ import pytest
 
 from grader.judge.offering import TASKS, Limits, Part, load_offering
 from grader.judge.result import Hints
-from grader.judge.short_run import HELD_OUT, IMAGES, LONGER, LONGER_THRESHOLD, SETTINGS, SIZES, STEPS, THRESHOLD
+from grader.judge.short_run import HELD_OUT, IMAGES, LONGER, SMALL, USUAL
 from grader.sandbox.submission import MAX_BYTES
 from solution.handout import handout
 from tests.wording import numbers
@@ -60,12 +60,14 @@ def test_every_task_has_a_section_named_by_its_id() -> None:
 
 
 def test_the_short_run_is_the_graders() -> None:
-    sizes = ", ".join(f"{name}={size}" for name, size in SIZES.items())
+    sizes = ", ".join(f"{name}={size}" for name, size in USUAL.sizes.items())
     assert f"VAE({sizes})" in TEXT
     assert f"{IMAGES:,} to train on, {HELD_OUT} others to test on" in TEXT
-    assert numbers(row_of("steps", TEXT)) == [str(STEPS), str(SETTINGS["batch_size"]), str(SETTINGS["lr"])]
-    assert f"**{THRESHOLD}**" in row_of("passes", TEXT)
-    assert [str(LONGER), str(LONGER_THRESHOLD)] in map(numbers, sentences(TEXT))
+    assert numbers(row_of("steps", TEXT)) == [str(USUAL.steps), str(USUAL.batch_size), str(USUAL.lr)]
+    assert f"**{USUAL.threshold}**" in row_of("passes", TEXT)
+    small = [SMALL.steps, SMALL.batch_size, SMALL.lr, SMALL.features, SMALL.threshold]
+    assert numbers(row_of("before that", TEXT)) == [str(number) for number in small]
+    assert [str(LONGER.steps), str(LONGER.threshold)] in map(numbers, sentences(TEXT))
 
 
 def test_limits_are_the_offerings() -> None:

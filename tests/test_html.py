@@ -436,7 +436,6 @@ RUN = ShortRun(
     gap=0.9,
     constant_mean=3139.0,
     ppca=2882.0,
-    steps=200,
     pairs=torch.arange(3 * 64 * 256).remainder(256).to(torch.uint8).view(3, 64, 256),
 )
 

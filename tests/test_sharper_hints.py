@@ -12,7 +12,8 @@ from grader.judge.check import CheckFailed
 from grader.judge.expect import expect_close
 from grader.judge.layers import LAYER_SIZES, expect_all_matters, expect_all_parameters_learn, expect_rows_independent
 from grader.judge.misconceptions import Misconception, by_id, right_only, short_axis
-from grader.judge.short_run import ShortRun, cause
+from grader.judge.short_run import ShortRun
+from grader.judge.short_run_causes import cause
 from grader.judge.tolerances import UNIT32
 from grader.worker.errors import WrongType
 from grader.worker.probes import PROBES
@@ -118,7 +119,7 @@ def test_results_of_a_wrong_number_are_listed_with_their_shapes() -> None:
 
 
 def test_a_negative_loss_says_which_term_forward_returned_negative() -> None:
-    run = ShortRun([-3000.0] * 20, {"mean.weight": 0.1}, 9e5, 1.0, -9.0, 3140.0, 2880.0, 200, first={"nll": -3010.0})
+    run = ShortRun([-3000.0] * 20, {"mean.weight": 0.1}, 9e5, 1.0, -9.0, 3140.0, 2880.0, first={"nll": -3010.0})
     found = cause(run)
     assert found is not None
     assert found.diagnosis == "training_negative"

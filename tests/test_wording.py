@@ -79,9 +79,9 @@ def test_a_gradient_is_named_as_the_file_names_what_it_is_by(name: str, gradient
 @pytest.mark.parametrize(
     "run",
     [
-        ShortRun([3400.0, 2950.0], {"mean.weight": 0.1}, 2900.0, 150.0, 0.3, 3140.0, 2880.0, 200),
-        ShortRun([3400.0, float("nan")], {}, 0.0, 0.0, 0.0, 3140.0, 2880.0, 200),
-        ShortRun([float("inf")], {}, 0.0, 0.0, 0.0, 3140.0, 2880.0, 200),
+        ShortRun([3400.0, 2950.0], {"mean.weight": 0.1}, 2900.0, 150.0, 0.3, 3140.0, 2880.0),
+        ShortRun([3400.0, float("nan")], {}, 0.0, 0.0, 0.0, 3140.0, 2880.0),
+        ShortRun([float("inf")], {}, 0.0, 0.0, 0.0, 3140.0, 2880.0),
     ],
 )
 def test_the_loss_of_a_short_run_is_no_deviation(run: ShortRun) -> None:

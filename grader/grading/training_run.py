@@ -16,7 +16,8 @@ from grader.judge import short_run
 from grader.judge.check import CheckFailed
 from grader.judge.pictures import png
 from grader.judge.result import TrainingPictures
-from grader.judge.short_run import EARLY, LONGER, Ask, Images, ShortRun
+from grader.judge.short_run import LONGER, SMALL, Ask, Images, ShortRun
+from grader.judge.short_run_causes import passes
 from grader.sandbox.failure import WorkerFailed
 
 
@@ -36,22 +37,22 @@ def images(data: str) -> Images:
 
 
 def judged(ask: Ask, images: Images, seed: int) -> ShortRun:
-    """Return the short run that counts: of 80 steps if they are enough, else of 200, or of 400 for a slow starter.
+    """Return the short run that counts: a small one if it is enough, else the usual one, or a longer one if it is slow.
 
-    All runs have the same initial weights, batches and noise.
+    The usual run and the longer one have the same initial weights, batches and noise.
 
     Raises:
-        WorkerFailed, CheckFailed: The first run, or that of 200 steps, has no outcome.
+        WorkerFailed, CheckFailed: The small run, or the usual one, has no outcome.
     """
-    early = short_run.run(ask, images, seed, EARLY)
-    if early.is_certain:
-        return early
-    first = short_run.run(ask, images, seed)
-    if first.starts_slowly:
-        # If the longer run fails, for example because it takes too much time, the first run counts.
+    small = short_run.run(ask, images, seed, SMALL)
+    if passes(small):
+        return small
+    usual = short_run.run(ask, images, seed)
+    if usual.starts_slowly:
+        # If the longer run fails, for example because it takes too much time, the usual run counts.
         with contextlib.suppress(WorkerFailed, CheckFailed):
             return short_run.run(ask, images, seed, LONGER)
-    return first
+    return usual
 
 
 _SHOWN = 60  # losses that a page shows

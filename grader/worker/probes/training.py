@@ -13,7 +13,8 @@ from collections.abc import Iterator, Set
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import WrongType
 from ..submission import LoadedSubmission, Sizes, build_model
@@ -66,7 +67,8 @@ def train(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, setting
 
     Returns:
         The trained weights and buffers as `state.<name>`; facts `losses`, one per step, `moved`, the largest change of
-        each parameter, and `first`, the means of nll and kl over the first batch.
+        each parameter, `unmoved`, batch norm layers that saw batches and kept the statistics that they began with, and
+        `first`, the means of nll and kl over the first batch.
     """
     torch.manual_seed(settings["seed"])
     model = build_model(submission, sizes).train()
@@ -90,7 +92,14 @@ def train(submission: LoadedSubmission, *, sizes: Sizes, images: Tensor, setting
     learning = [(n, p) for n, p in model.named_parameters() if n in before and p.numel() > 0]
     moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in learning}
     state = {f"state.{name}": value for name, value in model.state_dict().items()}
-    return Found(state, {"losses": losses, "moved": moved, "first": first})
+    return Found(state, {"losses": losses, "moved": moved, "unmoved": _unmoved(model), "first": first})
+
+
+def _unmoved(model: nn.Module) -> list[str]:
+    """Return the batch norm layers whose running statistics are still 0 and 1 after batches in train mode."""
+    norms = [(name, m) for name, m in model.named_modules() if isinstance(m, _BatchNorm) and m.num_batches_tracked]
+    kept = [(name, m.running_mean, m.running_var) for name, m in norms]
+    return [name for name, mean, var in kept if not (mean is None or var is None or mean.any() or (var - 1).any())]
 
 
 def _expect_no_more(late: Set[str]) -> None:
