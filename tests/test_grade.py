@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -31,7 +32,8 @@ STATUSES = {"passed", "failed", "not attempted", "crashed", "timed out", "out of
 @pytest.fixture(scope="module")
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Run]]:
     """Return the outcome of a run, by name."""
-    together = sum(item.path == request.path for item in request.session.items) > 4
+    here = [item for item in request.session.items if item.path == request.path]
+    rare = set() if any(item.get_closest_marker("slow") for item in here) else RARE
     futures: dict[str, Future[Run]] = {}
     with ThreadPoolExecutor(max_workers=2) as pool:
 
@@ -40,14 +42,23 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
                 futures[name] = pool.submit(grade, tmp_path_factory.mktemp("grade"), name)
             return futures[name]
 
-        for name in RUNS if together else ():
+        for name in RUNS.keys() - rare if len(here) > 4 else ():
             begin(name)
         yield lambda name: begin(name).result()
         pool.shutdown(cancel_futures=True)
 
 
+RARE = {"reference, seed 5", "no text", "notebook", "zip called .py", "zip, another name"}
+"""Runs that only slow tests look at: each takes the same way as another one, whose tests always run."""
+
+
+def rarely(*names: str) -> list[Any]:
+    """Return names of runs as parameters; those of rare ones are slow."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in RARE else name for name in names]
+
+
 # ## Full points, and none
-@pytest.mark.parametrize("name", ["reference", "reference, seed 5"])
+@pytest.mark.parametrize("name", rarely("reference", "reference, seed 5"))
 def test_the_reference_has_full_points(runs: Callable[[str], Run], name: str) -> None:
     run = runs(name)
     assert run.exit == 0, run.text
@@ -150,12 +161,10 @@ def test_what_is_no_python_is_graded_with_nothing(runs: Callable[[str], Run]) ->
     assert "while your file was imported" in run.text
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"), [("zip", "hw3.zip, "), ("zip, another name", "hw3.zip: hw3\\vae_model.py, ")]
-)
-def test_an_archive_is_graded_as_class_runs_do(runs: Callable[[str], Run], name: str, shown: str) -> None:
-    run = runs(name)
-    assert run.exit == 0 and shown in run.text, run.text
+@pytest.mark.parametrize("name", rarely("zip", "zip, another name"))
+def test_an_archive_is_graded_as_class_runs_do(runs: Callable[[str], Run], name: str) -> None:
+    run, shown = runs(name), {"zip": "hw3.zip, ", "zip, another name": "hw3.zip: hw3\\vae_model.py, "}
+    assert run.exit == 0 and shown[name] in run.text, run.text
 
 
 def test_a_file_in_another_encoding_is_graded_as_python_reads_it(runs: Callable[[str], Run]) -> None:
@@ -186,7 +195,7 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSALS)
+@pytest.mark.parametrize("name", rarely(*REFUSALS))
 def test_what_cannot_be_graded_is_refused_in_one_clear_line(runs: Callable[[str], Run], name: str) -> None:
     run = runs(name)
     assert run.exit >= 2

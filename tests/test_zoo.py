@@ -154,7 +154,7 @@ def test_wrong_submissions_fall_in_their_task():
 @pytest.fixture(scope="module")
 def sample() -> list[Row]:
     """Some wrong submissions, graded once in all tasks but training, for the tests that look at their reports."""
-    return list(rows(WRONG[::50]))
+    return list(rows(WRONG[::150]))
 
 
 def test_wrong_submissions_keep_all_other_points(sample: list[Row]) -> None:
@@ -162,8 +162,16 @@ def test_wrong_submissions_keep_all_other_points(sample: list[Row]) -> None:
 
 
 def test_no_report_of_a_sample_of_wrong_submissions_misleads(sample: list[Row]) -> None:
-    assert sum(bool(row.graded.output) for row in sample) > 10
+    assert all(row.graded.output for row in sample)
     assert misleading_reports(row.graded for row in sample) == {}
+
+
+@pytest.mark.slow
+def test_more_wrong_submissions_keep_all_other_points_and_no_report_misleads() -> None:
+    table = list(rows(WRONG[::50]))
+    check(table)
+    assert sum(bool(row.graded.output) for row in table) > 10
+    assert misleading_reports(row.graded for row in table) == {}
 
 
 COURSE = ROOT / "grader" / "offerings" / "course.toml"
