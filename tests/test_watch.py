@@ -117,9 +117,12 @@ class Running:
         return self.judges[-1]
 
 
+THREE = ("kl", "mode", "training")
+
+
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    """Return a watch on the reference for three tasks, whose first grading has not been answered."""
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
+    """Return a watch on the reference for three tasks or others, whose first grading has not been answered."""
     judges: list[StandIn] = []
 
     def start() -> StandIn:
@@ -128,8 +131,8 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
     file, console = tmp_path / "VAE_Model.py", Listener()
     file.write_text(TEXT, encoding="utf-8")
-    view = View("VAE_Model.py", {"kl": 10, "mode": 10, "training": 10})
-    watch = Watch(GradingOptions(file), view, console, start)
+    view = View("VAE_Model.py", dict.fromkeys(getattr(request, "param", THREE), 10))
+    watch = Watch(GradingOptions(file), view, console, start, cores=2)
     ended: list[int] = []
     thread = threading.Thread(target=lambda: ended.append(watch.run()))
     thread.start()
@@ -161,6 +164,16 @@ def test_first_the_checks_then_the_training_run(running: Running) -> None:
     report = running.console.next()
     assert "score                  30 / 30" in report
     assert report.index("training") < report.index("kl"), "what was graded last is on top"
+
+
+@pytest.mark.parametrize("running", [("sample", "kl", "nll", "mode", "encode", "decode", "training")], indirect=True)
+def test_many_tasks_are_two_jobs_with_one_report(running: Running) -> None:
+    one, other = running.judge.job(), running.judge.job()
+    assert (one.tasks, other.tasks) == ("sample or kl or nll or mode", "encode or decode")
+    running.judge.answer(other)
+    running.judge.answer(one)
+    assert "score                  60 / 60" in running.console.next()
+    assert running.judge.job().tasks == "training"
 
 
 def test_only_tasks_that_the_change_can_have_touched_are_graded_again(running: Running) -> None:

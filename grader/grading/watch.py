@@ -7,6 +7,7 @@ work, and this process may cancel it at any time, so the next save always gets i
 
 import argparse
 import contextlib
+import os
 import queue
 import threading
 import time
@@ -29,6 +30,8 @@ from grader.sandbox.archives import NoSubmission
 
 _DEFAULT = "assignment/VAE_Model.py"
 _POLL_S = 0.05
+_MANY = 6
+"""With so many tasks, a second core grades some of them, although its sandbox first needs a second to import torch."""
 _EXAMPLES = """examples:
   python -m grader watch                 grade assignment/VAE_Model.py each time it is saved
   python -m grader watch -m kl           only this task
@@ -102,13 +105,20 @@ class Watch:
         view: The first view, which names the selected tasks.
         console: Where reports go to, and where keys come from.
         start: Starts a judge, also after one has died; None for the kind that suits this system.
+        cores: Number of processor cores.
     """
 
     def __init__(
-        self, options: GradingOptions, view: View, console: Console, start: Callable[[], Judges] | None = None
+        self,
+        options: GradingOptions,
+        view: View,
+        console: Console,
+        start: Callable[[], Judges] | None = None,
+        cores: int = os.cpu_count() or 1,
     ):
         self._options, self._console, self.board = options, console, Board(view)
         self._start = start or (lambda: suitable_judge(options.data, options.fork))
+        self._cores = cores
         self._file = WatchedFile(options.submission)
         self._offering = options.offering.read_text(encoding="utf-8") if options.offering else ""
         self._events: queue.SimpleQueue[_Key | _Died | Outcome] = queue.SimpleQueue()
@@ -185,11 +195,20 @@ class Watch:
             return
         checks = self.board.view.due - {"training"}
         if tasks := checks or self.board.view.due:
-            self._number += 1
-            self._jobs[self._number] = frozenset(tasks)
-            self._send(self._job(tasks))
+            for part in self._parts(tasks):
+                self._number += 1
+                self._jobs[self._number] = part
+                self._send(self._job(part))
         else:
             self._report()
+
+    def _parts(self, tasks: frozenset[str]) -> list[frozenset[str]]:
+        """Return the tasks of each job: the last third of many tasks has a job of its own, on another core."""
+        order = [task for task in self.board.view.points if task in tasks]
+        later = frozenset(order[2 * len(order) // 3 :]) - self._first - {self.board.view.current}
+        if len(order) < _MANY or self._cores == 1 or not later:
+            return [tasks]
+        return [tasks - later, later]
 
     def _job(self, tasks: frozenset[str]) -> Job:
         return Job(
@@ -230,6 +249,8 @@ class Watch:
         if outcome.problem:
             self.board.note(one_line(outcome.problem))
             self._console.say(self.board.view.notice)
+            return
+        if self._jobs:
             return
         self._report()
         if not training and "training" in self.board.view.due:
