@@ -178,7 +178,8 @@ class Forking(RunsOneJob):
         for child in self._running:
             poll.register(child.parts.descriptor, select.POLLIN)
         until = [child.deadline for child in self._running if child.job]
-        until += [self._next_at] if self._next and not self._waiting() else []
+        until += [self._prepares_at()] if self._next and not self._waiting() else []
+        until = [moment for moment in until if moment < math.inf]
         patience = max(0.0, min(until) - time.monotonic()) * 1000 + 1 if until else None
         return {number for number, _ in poll.poll(patience)}
 
@@ -205,9 +206,13 @@ class Forking(RunsOneJob):
     def _waiting(self) -> Running | None:
         return next((child for child in self._running if child.job is None), None)
 
+    def _prepares_at(self) -> float:
+        """Return when the next job's child may be forked: beside one grading after a while, beside two never."""
+        return {0: 0.0, 1: self._next_at}.get(len(self._running), math.inf)
+
     def _prepare(self) -> None:
         """Fork the child for the next job, if there is none and the processors are free or were busy for a while."""
-        if self._next is None or self._waiting() or (self._running and time.monotonic() < self._next_at):
+        if self._next is None or self._waiting() or time.monotonic() < self._prepares_at():
             return
         template, self._next = self._next, None
         with contextlib.suppress(OSError):  # the next job gets a new child then

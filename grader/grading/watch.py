@@ -203,9 +203,9 @@ class Watch:
             self._report()
 
     def _parts(self, tasks: frozenset[str]) -> list[frozenset[str]]:
-        """Return the tasks of each job: the last third of many tasks has a job of its own, on another core."""
+        """Return the tasks of each job: the last sixth of many tasks has a job of its own, on another core."""
         order = [task for task in self.board.view.points if task in tasks]
-        later = frozenset(order[2 * len(order) // 3 :]) - self._first - {self.board.view.current}
+        later = frozenset(order[5 * len(order) // 6 :]) - self._first - {self.board.view.current}
         if len(order) < _MANY or self._cores == 1 or not later:
             return [tasks]
         return [tasks - later, later]
