@@ -182,7 +182,7 @@ def test_nothing_else_is_left(whole: tuple[Path, Ended]) -> None:
     assert {path.name for path in out.iterdir() if path.is_dir()} == set(GRADES), "each has a page of its own"
     assert all((out / name / "report.html").is_file() for name in GRADES)
     assert {path.name for path in out.iterdir() if path.is_file()} == {
-        *("grades.csv", "submissions.json", "index.html", "index-anonymous.html", ".lock"),
+        *("grades.csv", "submissions.json", "index.html", "index-anonymous.html", ".lock", ".pages"),
     }
     assert not [path for path in out.rglob("*") if path.is_file() and SECRET in path.read_text(errors="replace")]
 
@@ -208,10 +208,18 @@ def test_it_records_who_handed_in_what_for_gradebooks(
 @pytest.mark.slow
 def test_a_second_run_grades_nothing_and_changes_nothing(whole: tuple[Path, Ended], folder: Path) -> None:
     out, ended = whole
-    before = {path: path.stat().st_mtime_ns for path in out.glob("*/results.json")}
+
+    def written() -> dict[Path, int]:
+        files = [*out.glob("*/results.json"), *out.glob("*/report.html"), out / "index.html"]
+        return {path: path.stat().st_mtime_ns for path in files}
+
+    before = written()
     again = run(folder, out)
     assert (again.exit, again.rows) == (ended.exit, ended.rows)
-    assert {path: path.stat().st_mtime_ns for path in out.glob("*/results.json")} == before
+    assert written() == before
+    (out / "alice" / "report.html").unlink()
+    run(folder, out)
+    assert written().keys() == before.keys(), "a page that is missing is made again"
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from grader.report.files import write_whole
 from grader.report.text import some
 
 from .. import gradebooks
-from ..pages.class_pages import NAMES, write_pages
+from ..pages.class_pages import MADE_FROM, NAMES, are_current, made_from, write_pages
 from . import dask_judges, resume
 from . import submissions as listing_file
 from .class_settings import ClassSettings, Unusable
@@ -107,12 +107,28 @@ def _finished(settings: ClassSettings, submissions: Sequence[Submission], ledger
     unwritten = write_grades(settings, rows) or write_listing(settings, submissions)
     changes: list[str] = []
     try:
-        changes = write_pages(settings.out, ledger.entries(), settings.title, settings.earlier, settings.offering)
+        changes = _write_pages(settings, ledger)
     except OSError as error:
         unwritten = unwritten or f"the pages cannot be written: {error.strerror or error}"
     unwritten = unwritten or _incomplete(settings.out, ledger.missing())
     vanished = resume.strangers(settings.out, {s.name for s in submissions})
     return RunSummary(rows, stopped or unwritten, vanished, changes)
+
+
+def _write_pages(settings: ClassSettings, ledger: Ledger) -> list[str]:
+    """Write the pages, unless all of them are there and nothing has changed; return what changed since an earlier run.
+
+    Raises:
+        OSError: A page cannot be written.
+    """
+    made = made_from(ledger.digest(), settings.title, settings.offering)
+    if not settings.earlier and are_current(settings.out, made) and not ledger.missing():
+        return []
+    (settings.out / MADE_FROM).unlink(missing_ok=True)
+    changes = write_pages(settings.out, ledger.entries(), settings.title, settings.earlier, settings.offering)
+    if not settings.earlier:
+        write_whole(settings.out / MADE_FROM, made)
+    return changes
 
 
 def _incomplete(out: Path, lacking: Sequence[str]) -> str:

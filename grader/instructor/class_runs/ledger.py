@@ -86,6 +86,14 @@ class Ledger:
         """Return the rows with their results and sources."""
         return Entries(self._out, dict(self._status), self._submissions)
 
+    def digest(self) -> str:
+        """Return a digest of all rows, results and sources."""
+        rows = [
+            (name, status, self._digests.get(name, b"").hex(), self._submissions[name].sha256)
+            for name, status in self._status.items()
+        ]
+        return _digest(json.dumps(rows).encode()).hex()
+
     def settled(self) -> int:
         """Return how many submissions have an outcome, graded or not."""
         return sum(status != WAITING for status in self._status.values())
@@ -106,7 +114,8 @@ class Ledger:
         return lacking
 
     def _clear(self, name: str) -> None:
-        for file in _MADE:
+        """Delete the results of an earlier run with their page. A page that shows no results is not out of date."""
+        for file in _MADE if (self._out / name / RESULTS).exists() else ():
             with contextlib.suppress(OSError):
                 (self._out / name / file).unlink(missing_ok=True)
 

@@ -1,7 +1,9 @@
 """Write all pages of a class run: report.html of each submission, index.html and compare.html."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from grader.grading.options import ROOT
@@ -12,13 +14,16 @@ from grader.report.explain import Explained
 from grader.report.files import write_whole
 
 from ..class_runs.grades import Entry, brief, read_class, record
+from ..class_runs.resume import grader_version
 from ..release.contents import SOLUTION
 from ..release.release_checks import marked_answers
 from . import compare, index
 from .compare import Comparison
 from .look_alikes import LookAlikes, find_look_alikes
 
-NAMES = ("index.html", "index-anonymous.html", "compare.html")
+MADE_FROM = ".pages"
+"""The digest of what the pages of a finished run were made from, so that they are not made again."""
+NAMES = ("index.html", "index-anonymous.html", "compare.html", MADE_FROM)
 
 
 def write_pages(out: Path, entries: Iterable[Entry], title: str, earlier: Path | None, offering: Offering) -> list[str]:
@@ -44,6 +49,29 @@ def write_pages(out: Path, entries: Iterable[Entry], title: str, earlier: Path |
         compare_with=earlier,
     )
     return compare.lines(written.comparison) if written.comparison else []
+
+
+def made_from(rows: str, title: str, offering: Offering) -> str:
+    """Return a digest of everything that the pages of a class show, and of all code that writes them.
+
+    Args:
+        rows: A digest of the rows, with their results and sources.
+        title: Heading of the pages.
+        offering: The offering of the class.
+    """
+    templates = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "grader/report/templates").iterdir())]
+    parts = [rows, title, grader_version(), str(find_spec("copydetect") is None), *handed_out(offering), *templates]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def are_current(out: Path, made_from: str) -> bool:
+    """Whether the pages of a class are there, and were made from the same."""
+    try:
+        return (out / MADE_FROM).read_text(encoding="utf-8") == made_from and all(
+            (out / name).is_file() for name in ("index.html", "index-anonymous.html")
+        )
+    except OSError:
+        return False
 
 
 def handed_out(offering: Offering) -> list[str]:
