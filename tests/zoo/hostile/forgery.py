@@ -128,7 +128,7 @@ FORGERY = (
             answer=WRONG_KL,
         ),
         kl(0, "failed"),
-        ("no such result",),
+        ("nothing was returned",),
     ),
     Hostile(
         "the right answer looked for in memory",
@@ -196,7 +196,7 @@ FORGERY = (
         kl(0, "failed"),
         ("MiB are allowed",),
     ),
-    Hostile("a tensor without memory", file(of_kl="return torch.empty(3, device='meta')"), kl(0, "crashed")),
+    Hostile("a tensor without memory", file(of_kl="return torch.empty(3, device='meta')"), kl(0, "failed")),
     Hostile("a sparse tensor", file(of_kl="return self.mean[:, 0].to_sparse()"), kl(0, "failed"), ("sparse tensor",)),
     Hostile(
         "another one's answer left for later",

@@ -24,6 +24,7 @@ MALFORMED = (
     Hostile(
         "kl that is no function", file() + "\nDiagonalGaussianDistribution.kl = 7\n", kl(0, "failed"), ("no method",)
     ),
-    Hostile("None", file(of_kl="return None"), kl(0, "failed"), ("kl() returned None",)),
+    Hostile("None", file(of_kl="self.mean.sum()\nreturn None"), kl(0, "failed"), ("kl() returned None",)),
+    Hostile("None alone", file(of_kl="return None"), kl(0, "not attempted")),
     Hostile("a number", file(of_kl=RIGHT["kl"] + ".sum().item()"), kl(0, "failed"), ("type float",)),
 )
