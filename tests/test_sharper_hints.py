@@ -99,6 +99,12 @@ def test_a_lost_axis_of_length_1_is_told_from_a_sum() -> None:
     assert summed.hint != lost.hint
 
 
+def test_a_wrong_shape_is_not_put_down_to_a_precision() -> None:
+    """A result kept by the id of a tensor came back in the float32 call, by chance."""
+    found = refused(torch.tensor([3.0]), otherwise=right_only("in_float64")).explanation
+    assert found.diagnosis is None and found.hint
+
+
 def test_numbers_without_a_reshape_have_another_hint_than_numbers_that_were_summed() -> None:
     image = torch.zeros(2, 3, 4, 4)
     got = (image.flatten(1), image.sum(1), image.permute(0, 2, 3, 1))

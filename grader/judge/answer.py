@@ -85,8 +85,9 @@ class Answer:
             otherwise = by_id("memory_earlier") if name in self.repeated else otherwise
             if sorted(found.shape) == sorted(n for n in shape if isinstance(n, int)):
                 hint = _ORDER
-            if hint or (otherwise == right_only("longer_axes") and found.dim() > len(shape)):
-                otherwise = None  # no axis was lost, or more is known
+            no_axis_lost = otherwise == right_only("longer_axes") and found.dim() > len(shape)
+            if hint or no_axis_lost or otherwise == right_only("in_float64"):  # a precision explains no shape
+                otherwise = None
             hint = hint or ("" if otherwise else _shape_hint(found.shape, shape))
             got = f"shape {in_brackets(found.shape)}{self._which(found.shape)}"
             fail(
