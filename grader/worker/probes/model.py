@@ -92,16 +92,19 @@ def prior_sample(
     calls: int = 1,
     **known: Tensor,
 ) -> Found:
-    """Call VAE.sample on one model; return `value_<i>`, one per call. `first` is the noise of an earlier call."""
+    """Call VAE.sample on one model; return `value_<i>`, one per call, and `earlier`, if `first` is the noise of one.
+
+    The judge recognises a result by what an earlier call returned, so it has to see that too.
+    """
     model = build_known(submission, sizes, known, torch.float32).train(train)
     before, modes = snapshot({"noise": noise}), switches(model)
     draw = method(model, "VAE", "sample")
     options = {} if noise is None else {"noise": noise}
-    if first is not None:
-        draw(len(first), noise=first)
+    earlier = None if first is None else draw(len(first), noise=first)
     values = [need_tensor(draw(batch_size, **options), "VAE.sample()") for _ in range(calls)]
     altered, left = changed(before, {"noise": noise}), left_switched(modes, model)
-    return Found({f"value_{i}": v for i, v in enumerate(values)}, {"changed": altered, "left": left, **_own(model)})
+    found = {f"value_{i}": v for i, v in enumerate(values)} | ({"earlier": earlier} if type(earlier) is Tensor else {})
+    return Found(found, {"changed": altered, "left": left, **_own(model)})
 
 
 def forward(
