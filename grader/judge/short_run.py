@@ -24,6 +24,8 @@ from .inputs import Draw
 from .pictures import rows_of_images
 from .tolerances import UNIT32
 
+Z_DIM = 16
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -46,14 +48,13 @@ class Plan:
     @property
     def sizes(self) -> dict[str, int]:
         """Return the keyword arguments of VAE."""
-        return {"in_channels": 3} | dict.fromkeys(("decoder_features", "encoder_features"), self.features) | _SIZES
+        widths = {"decoder_features": self.features, "encoder_features": self.features}
+        return {"in_channels": 3, **widths, "z_dim": Z_DIM, "input_size": 32}
 
 
-Z_DIM = 16
-_SIZES = {"z_dim": Z_DIM, "input_size": 32}
 USUAL = Plan(threshold=0.6, steps=200)
 SMALL = Plan(threshold=0.7, steps=100, batch_size=32, lr=3e-3, features=8)
-"""A first run, which is enough for most: it takes a seventh of the time of the usual one."""
+"""A first run, which is enough for most: it takes a sixth of the time of the usual one."""
 LONGER = Plan(threshold=0.7, steps=400)
 """The run of a slow starter."""
 _HALF_WAY = 0.3
@@ -174,8 +175,8 @@ def run(ask: Ask, images: Images, seed: int, plan: Plan = USUAL) -> ShortRun:
     moved = trained.numbers("moved", dict)
     first = dict(zip(("nll", "kl"), trained.some_numbers("first", 2), strict=True))
     unmoved = tuple(trained.names("unmoved"))
+    anchors = images.constant_mean, images.ppca
     if not losses or not math.isfinite(losses[-1]):
-        anchors = images.constant_mean, images.ppca
         return ShortRun(losses, moved, math.inf, math.inf, -math.inf, *anchors, plan, first=first, unmoved=unmoved)
     posterior = Answer(*ask("posteriors", {"sizes": plan.sizes}, {"images": images.held_out, **state}), UNIT32)
     shape = (len(images.held_out), Z_DIM)
@@ -193,7 +194,6 @@ def run(ask: Ask, images: Images, seed: int, plan: Plan = USUAL) -> ShortRun:
     gap = (images.constant_mean - nll - kl) / (images.constant_mean - images.ppca)
     seen = look(mean, image, x)
     pairs = rows_of_images(x[:8], image[:8])
-    anchors = images.constant_mean, images.ppca
     return ShortRun(losses, moved, nll, kl, gap, *anchors, plan, seen, pairs, first, unmoved)
 
 
